@@ -1,0 +1,1 @@
+"""Troubleshoots custom loss functions in TensorFlow and Keras 3."""

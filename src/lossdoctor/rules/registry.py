@@ -1,0 +1,113 @@
+"""What a rule is, and the list of all of them.
+
+A rule is two neighbours in `rules/<group>/`: `ldNNN_<name>.py` with the check, `ldNNN_<name>.md` with everything
+that a person reads. A check is a generator of suspicions; the types of its parameters say which readings it
+needs, and the engine computes those once and only when asked for. A rule does no tracing, no input or output and
+no rendering.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from lossdoctor.findings import Calling, Evidence, Family, Fix, Severity
+from lossdoctor.graph.ir import Node, Span, Stage
+from lossdoctor.session import Pair
+
+Check = Callable[..., Iterator["Suspicion"]]
+# What a reproduction script has to show before a suspicion may become an error.
+Symptom = Literal[
+    "nonfinite-value",  # NaN or Inf in the loss
+    "nonfinite-gradient",  # finite loss, NaN or Inf in the gradient
+    "no-gradient",  # the gradient is None
+    "no-term-gradient",  # a term's gradient is None (shown at `node`'s expression; see reproduce)
+    "raises",  # raises under `when[0]`
+    "batch-mismatch",  # the loss of a batch differs from the losses of its samples
+    "scales-with-batch",  # loss and gradient grow with the batch
+    "execution-mismatch",  # eager and graph differ
+    "decreases-away",  # the loss is lower at `away` than at the target
+    "unbounded",  # the loss falls without end
+    "wrong-gradient",  # the gradient used differs from the derivative of the value
+    "save-load",  # a reloaded loss differs
+    "frozen",  # a changed attribute leaves the compiled loss unchanged
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """One place where a rule suspects its fault.
+
+    With `node`, the engine searches for an input at which that node is the first to go wrong; with `pair`, it
+    takes that input; with neither the claim is a fact of the graph. In each case an error must be replayed by the
+    script for `symptom`, else it is dropped.
+    """
+
+    rule: Rule
+    message: str
+    calls: tuple[Span, ...]  # the user's frames, outermost first; () means the definition of the target
+    evidence: Evidence = "suspected"
+    symptom: Symptom | None = None
+    node: int | None = None
+    stage: Stage = "traced"
+    pair: Pair | None = None
+    arguments: dict[str, Any] = field(default_factory=dict[str, Any])  # for the reproduction script
+    when: tuple[Calling, ...] = ()
+    severity: Severity | None = None  # instead of the rule's own
+    family: Family | None = None
+    fix: Fix | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    code: str
+    name: str
+    family: Family
+    severity: Severity
+    checks: list[Check] = field(default_factory=list[Check], compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.code in _RULES:
+            raise ValueError(f"rule {self.code} is defined twice")
+        _RULES[self.code] = self
+
+    def check(self, function: Check) -> Check:
+        """Register a check over graph, domain and probe readings."""
+        self.checks.append(function)
+        return function
+
+    def at(self, node: Node | None, message: str, *, calls: tuple[Span, ...] = (), **facts: Any) -> Suspicion:
+        """A suspicion at a node (its own frames unless `calls` says others)."""
+        return Suspicion(
+            rule=self,
+            message=message,
+            calls=calls or (node.calls if node else ()),
+            node=node.id if node else None,
+            **facts,
+        )
+
+    @property
+    def page(self) -> Path:
+        """The Markdown page of the rule."""
+        module = self.checks[0].__module__
+        source = importlib.import_module(module).__file__
+        assert source is not None
+        return Path(source).with_suffix(".md")
+
+
+_RULES: dict[str, Rule] = {}
+
+
+@cache
+def all_rules() -> tuple[Rule, ...]:
+    """Every rule, by code. Imports all rule modules."""
+    import lossdoctor.rules as package
+
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        importlib.import_module(module.name)
+    return tuple(_RULES[code] for code in sorted(_RULES))
