@@ -128,12 +128,18 @@ class Died:
 
 
 class SessionError(Exception):
-    """A request that the worker could not carry out; `died` says how if it was its end."""
+    """A request that the worker could not carry out; `died` says how if it was its end.
 
-    def __init__(self, message: str, died: Died | None = None, raised: Raised | None = None) -> None:
+    `debug` is for the developers of lossdoctor: a traceback of the worker, or the last it wrote.
+    """
+
+    def __init__(
+        self, message: str, died: Died | None = None, raised: Raised | None = None, debug: str = ""
+    ) -> None:
         super().__init__(message)
         self.died = died
         self.raised = raised
+        self.debug = debug
 
 
 class Session(Protocol):

@@ -75,6 +75,11 @@ class Graph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
+    def __str__(self) -> str:
+        from lossdoctor.graph.text import show
+
+        return show(self)
+
     def __getitem__(self, node: int) -> Node:
         return self.nodes[node]
 
@@ -122,6 +127,11 @@ class LossGraph:
     @property
     def nodes(self) -> tuple[Node, ...]:
         return self.graph.nodes
+
+    def __str__(self) -> str:
+        from lossdoctor.graph.text import show
+
+        return show(self)
 
     def __getitem__(self, node: int) -> Node:
         return self.graph.nodes[node]

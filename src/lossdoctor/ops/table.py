@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
+
+from lossdoctor.graph.ir import Attr
+from lossdoctor.ops.namespace import RealNamespace
 
 Kind = Literal[
     "input",  # input, constant, variable, dims, item
@@ -33,6 +36,16 @@ Flow = Literal[
     "stop",  # cut on purpose (stop_gradient)
 ]
 
+# Array arguments, then attributes as keywords. The fixed counts only give lambdas their types.
+Value = Callable[[Any], Any] | Callable[[Any, Any], Any] | Callable[[Any, Any, Any], Any] | Callable[..., Any]
+# The same over a namespace of exact or symbolic functions.
+Real = (
+    Callable[[RealNamespace, Any], Any]
+    | Callable[[RealNamespace, Any, Any], Any]
+    | Callable[[RealNamespace, Any, Any, Any], Any]
+    | Callable[..., Any]
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Op:
@@ -45,6 +58,8 @@ class Op:
     params: Mapping[int, str] = field(default_factory=dict[int, str])
     # Framework attribute -> canonical attribute.
     attrs: Mapping[str, str] = field(default_factory=dict[str, str])
+    # Framework op -> canonical attributes that it has by its type, e.g. {"Select": {"rows": True}}.
+    implied: Mapping[str, Mapping[str, Attr]] = field(default_factory=dict[str, Mapping[str, "Attr"]])
     outputs: int = 1  # more than one: the node is a tuple (0: as many as the framework's operation has)
     value: Callable[..., Any] | None = None  # NumPy: what the machine computes
     real: Callable[..., Any] | None = None  # real(m, *args): the mathematics, m a namespace (flint, sympy)
@@ -80,6 +95,23 @@ class Table:
 TABLE = Table()
 
 
-def op(name: str, kind: Kind, **facts: Any) -> Op:
+class Facts(TypedDict, total=False):
+    """The fields of `Op` by name, for `op`."""
+
+    tf: tuple[str, ...]
+    params: Mapping[int, str]
+    attrs: Mapping[str, str]
+    implied: Mapping[str, Mapping[str, Attr]]
+    outputs: int
+    value: Value | None
+    real: Real | None
+    defined: tuple[float, float] | None
+    trend: tuple[int, ...]
+    flow: tuple[Flow, ...]
+    ulps: float
+    cases: tuple[tuple[str, ...], ...]
+
+
+def op(name: str, kind: Kind, **facts: Unpack[Facts]) -> Op:
     """Add a row; `facts` are the fields of `Op`."""
     return TABLE.add(Op(name=name, kind=kind, **facts))

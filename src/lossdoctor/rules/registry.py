@@ -35,6 +35,8 @@ Symptom = Literal[
     "unbounded",  # the loss falls without end
     "wrong-gradient",  # the gradient used differs from the derivative of the value
     "save-load",  # a reloaded loss differs
+    "not-a-tensor",  # the loss returns something else
+    "dies",  # calling the loss ends or hangs its process
     "frozen",  # a changed attribute leaves the compiled loss unchanged
 ]
 
@@ -93,11 +95,8 @@ class Rule:
 
     @property
     def page(self) -> Path:
-        """The Markdown page of the rule."""
-        module = self.checks[0].__module__
-        source = importlib.import_module(module).__file__
-        assert source is not None
-        return Path(source).with_suffix(".md")
+        """The Markdown page of the rule; raises `StopIteration` if it has none."""
+        return next(Path(__file__).parent.glob(f"*/{self.code.lower()}_*.md"))
 
 
 _RULES: dict[str, Rule] = {}

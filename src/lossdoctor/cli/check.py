@@ -1,0 +1,156 @@
+"""`lossdoctor check`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from lossdoctor.cli.parser import FAILED, FOUND, SUCCESS, Command, default_jobs, listed, positive, whole
+from lossdoctor.findings import Report, Severity, UsageError, at_or_above
+
+if TYPE_CHECKING:
+    from lossdoctor.config import Config
+    from lossdoctor.session import Settings
+
+FailOn = Severity | Literal["never"]
+
+
+def check(options: argparse.Namespace) -> int:
+    """Examine losses: trace each one, analyse its graph, and prove what is wrong by running it.
+
+    A TARGET is a file (losses.py: every loss in it), a loss in a file (losses.py:dice), one in a
+    module (mypkg.losses:Dice), or a factory with arguments ("losses.py:focal(gamma=2)"). Without a
+    target, every loss of the configuration is examined.
+
+    What a loss is given is inferred from its code unless --y-true and --y-pred, --data or the
+    configuration ([tool.lossdoctor] in pyproject.toml) say it:
+
+      lossdoctor check losses.py
+      lossdoctor check losses.py:dice --y-true "float32[B,H,W,1] binary" --y-pred "float32[B,H,W,1] unit"
+      lossdoctor check losses.py:dice --data batch.npz
+    """
+    from lossdoctor import engine
+    from lossdoctor.cli.output import check_writable, view_of, write_file, write_out
+    from lossdoctor.cli.progress import Progress
+    from lossdoctor.config import load_config
+    from lossdoctor.report import renderer
+
+    started = time.monotonic()
+    render = renderer(options.format)
+    output: Path | None = options.output
+    if output is not None:
+        check_writable(output)
+    config = load_config(options.config, Path.cwd())
+    targets = options.targets or list(config.losses)
+    if not targets:
+        raise UsageError(
+            "No target was given and the configuration names no loss.\n"
+            "Try: lossdoctor check losses.py, or lossdoctor demo"
+        )
+    require_tensorflow()
+    with Progress() as progress:
+        report = engine.check(
+            targets,
+            config=config,
+            y_true=options.y_true,
+            y_pred=options.y_pred,
+            data=options.data,
+            settings=_settings(options, config),
+            jobs=options.jobs or default_jobs(len(targets)),
+            progress=progress,
+            verbose=options.verbose,
+        )
+    view = view_of(sys.stdout, no_color=options.no_color, verbose=options.verbose, root=config.root)
+    view = replace(view, elapsed=time.monotonic() - started)
+    if output is None:
+        write_out(render(report, view))
+    else:
+        write_file(output, render(report, replace(view, color=False, encoding="utf-8")))
+    return status(report, options.fail_on)
+
+
+def status(report: Report, fail_on: FailOn) -> int:
+    """The exit status: 2 if a target or a loss could not be examined, 1 for findings at or above `fail_on`, else 0."""
+    if report.errors or any(loss.verdict == "not-examined" for loss in report.losses):
+        return FAILED
+    if fail_on != "never" and any(at_or_above(finding.severity, fail_on) for finding in report.findings):
+        return FOUND
+    return SUCCESS
+
+
+def require_tensorflow() -> None:
+    """Raise `UsageError` if TensorFlow or Keras is not installed. Imports neither."""
+    from importlib.util import find_spec
+
+    missing = [name for name in ("tensorflow", "keras") if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"{' and '.join(missing)} cannot be imported by this Python, and the losses need it.\n"
+            "Try: pip install 'lossdoctor[tensorflow]'"
+        )
+
+
+def _settings(options: argparse.Namespace, config: Config) -> Settings:
+    """The settings of this run: what the command line says, else the configuration, else the defaults."""
+    from lossdoctor.cli.selection import codes
+    from lossdoctor.session import Settings
+
+    given = {
+        "seed": options.seed,
+        "magnitude": options.range,
+        "time_limit": options.time_limit,
+        "memory_limit": options.memory_limit,
+    }
+    select = listed(options.select)
+    ignore = listed(options.ignore)
+    extend = listed(options.extend_select) or []
+    chosen = list(config.select) if select is None else select
+    if chosen and extend:
+        chosen += extend  # an empty selection means every rule, and has nothing to extend
+    return Settings(
+        select=codes(chosen, "select"),
+        ignore=codes(config.ignore if ignore is None else ignore, "ignore"),
+        **{name: value for name, value in given.items() if value is not None},
+    )
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    from lossdoctor.report import formats
+
+    add = parser.add_argument
+    add("targets", nargs="*", metavar="TARGET", help="file, file:loss, package.module:loss")
+    given = parser.add_argument_group("what the loss is given")
+    given.add_argument("--y-true", metavar="SPEC", help='e.g. "float32[B,10] onehot"')
+    given.add_argument("--y-pred", metavar="SPEC", help='e.g. "float32[B,10] probability"')
+    given.add_argument("--data", metavar="FILE", help="an .npz file with the arrays y_true and y_pred")
+    given.add_argument("--range", type=positive, metavar="X", help="largest magnitude of real values (10000)")
+    given.add_argument("--config", type=Path, metavar="FILE", help="instead of the nearest pyproject.toml")
+    rules = parser.add_argument_group("rules")
+    for name, text in (
+        ("--select", "only these rules: codes, beginnings of codes, names, families; comma-separated"),
+        ("--extend-select", "these rules as well"),
+        ("--ignore", "not these rules"),
+    ):
+        rules.add_argument(name, action="append", metavar="RULES", help=text)
+    result = parser.add_argument_group("result")
+    result.add_argument("--format", choices=formats(), default="text", help="text unless said otherwise")
+    result.add_argument("--output", type=Path, metavar="FILE", help="write the result to a file")
+    result.add_argument(
+        "--fail-on",
+        choices=("error", "warning", "info", "never"),
+        default="error",
+        help="least severity that gives exit status 1 (error)",
+    )
+    result.add_argument("--no-color", action="store_true", help="no colours, as with NO_COLOR=1")
+    how = parser.add_argument_group("how")
+    how.add_argument("--seed", type=whole(0), metavar="N", help="of every random draw (0)")
+    how.add_argument("--jobs", type=whole(1), metavar="N", help="losses examined at the same time")
+    how.add_argument("--time-limit", type=positive, metavar="S", help="seconds for one step of an examination (60)")
+    how.add_argument("--memory-limit", type=positive, metavar="GIB", help="memory for one loss (8)")
+
+
+COMMAND = Command("check", check, _arguments)

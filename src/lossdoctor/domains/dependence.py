@@ -1,0 +1,169 @@
+"""What the value of a node depends on, and whether gradient flows to it from y_pred.
+
+A value can depend on y_pred while no gradient connects them (argmax, round, a comparison). `dependence` says both
+for every node; `cuts` lists the nodes at which the connection ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import lossdoctor.ops as _rows  # registers the rows  # noqa: F401
+from lossdoctor.domains.interpret import Reading, interpret
+from lossdoctor.graph.ir import Attr, Graph, LossGraph, Node
+from lossdoctor.ops.table import TABLE, Flow
+
+# How y_pred reaches a node, from weakest to strongest:
+#   ""         not at all
+#   "stopped"  its value does, but every path was cut on purpose (stop_gradient)
+#   "cut"      its value does, but the gradient is None
+#   "dead"     connected, by a derivative that is identically zero (sign)
+#   "live"     connected
+Link = Literal["", "stopped", "cut", "dead", "live"]
+_STRENGTH: dict[Link, int] = {"": 0, "stopped": 1, "cut": 2, "dead": 3, "live": 4}
+
+# These read the shape of an argument, never its values.
+SHAPE_ONLY = frozenset({"dims", "shape", "size", "rank", "ndim", "zeros_like", "ones_like", "broadcast_gradient_args"})
+
+
+@dataclass(frozen=True, slots=True)
+class Dependence:
+    """What one node's value is computed from. Keys are those of structured inputs, None for a plain one."""
+
+    y_true: frozenset[Attr] = frozenset()
+    y_pred: frozenset[Attr] = frozenset()
+    variables: frozenset[str] = frozenset()
+    random: bool = False
+    link: Link = ""
+
+    @property
+    def connected(self) -> bool:
+        """Gradient reaches this node from y_pred (it may be zero)."""
+        return self.link in ("live", "dead")
+
+    @property
+    def dead(self) -> bool:
+        return self.link == "dead"
+
+    @property
+    def on_data(self) -> bool:
+        """The value depends on y_true or y_pred."""
+        return bool(self.y_true or self.y_pred)
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """Some of "y_true", "y_pred", "variables", "random"."""
+        names = {"y_true": self.y_true, "y_pred": self.y_pred, "variables": self.variables, "random": self.random}
+        return frozenset(name for name, value in names.items() if value)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A node into which connected arguments go and nothing connected comes out."""
+
+    node: int
+    reason: Literal["none", "stop"]
+    arguments: tuple[int, ...]  # the connected ones
+
+
+def join(values: Sequence[Dependence]) -> Dependence:
+    """The least that covers all of `values`."""
+    return Dependence(
+        y_true=frozenset[Attr]().union(*(value.y_true for value in values)),
+        y_pred=frozenset[Attr]().union(*(value.y_pred for value in values)),
+        variables=frozenset[str]().union(*(value.variables for value in values)),
+        random=any(value.random for value in values),
+        link=max((value.link for value in values), key=_STRENGTH.__getitem__, default=""),
+    )
+
+
+def _through(link: Link, flow: Flow) -> Link:
+    """The link of a result that has one argument of this link."""
+    if link == "" or link == "stopped":
+        return link
+    if flow == "stop":
+        return "stopped"
+    if flow == "none":
+        return "cut"
+    if flow == "zero" and link == "live":
+        return "dead"
+    return link
+
+
+def _differentiable(dtype: str) -> bool:
+    """Whether gradient can pass through a tensor of this dtype; a tuple's parts decide for themselves."""
+    return dtype.startswith(("float", "bfloat", "complex", "tuple", "variant", "resource"))
+
+
+class DependenceDomain:
+    """`interpret`'s domain of dependence; it knows every operation."""
+
+    name = "dependence"
+
+    def top(self, node: Node) -> Dependence:
+        """Never asked for: `transfer` always answers."""
+        return Dependence()
+
+    def transfer(self, node: Node, args: Sequence[Dependence], graph: Graph) -> Dependence:
+        if node.op == "variable":
+            return Dependence(variables=frozenset({node.name or str(node.id)}))
+        if node.op in SHAPE_ONLY:
+            return Dependence()
+        row = TABLE.by_name.get(node.op)
+        if node.bodies:
+            value = _nested(node, args)
+        else:
+            # An operation without a row may or may not have a gradient; "connected" alarms nobody.
+            links = [_through(arg.link, row.flows(i) if row else "smooth") for i, arg in enumerate(args)]
+            merged = join(args)
+            link: Link = max(links, key=_STRENGTH.__getitem__, default="")
+            value = Dependence(merged.y_true, merged.y_pred, merged.variables, merged.random, link)
+        if row is not None and row.kind == "random":
+            value = Dependence(value.y_true, value.y_pred, value.variables, True, value.link)
+        if value.connected and not _differentiable(node.dtype):
+            value = Dependence(value.y_true, value.y_pred, value.variables, value.random, "cut")
+        return value
+
+
+def _nested(node: Node, args: Sequence[Dependence]) -> Dependence:
+    """Control flow: everything that enters or is made inside reaches every result.
+
+    The link is the best that the bodies' outputs can have when each of their inputs has the best link of the
+    arguments, so that a cut is claimed only where every path through every body is one.
+    """
+    entering = join(args)
+    leaving: list[Dependence] = []
+    for body in node.bodies:
+        inputs = {place: entering for place in body.inputs}
+        reading = interpret(body, DependenceDomain(), inputs)
+        leaving.extend(reading[output] for output in body.outputs)
+    inside = join(leaving)
+    merged = join([entering, inside])
+    return Dependence(merged.y_true, merged.y_pred, merged.variables, merged.random, inside.link)
+
+
+def dependence(loss: LossGraph) -> Reading[Dependence]:
+    """The dependence of every node of `loss`, gradient nodes included."""
+    inputs: dict[int, Dependence] = {}
+    for place in loss.y_true:
+        inputs[place] = Dependence(y_true=frozenset({loss[place].attrs.get("key")}))
+    for place in loss.y_pred:
+        link: Link = "live" if _differentiable(loss[place].dtype) else "cut"
+        inputs[place] = Dependence(y_pred=frozenset({loss[place].attrs.get("key")}), link=link)
+    return interpret(loss.graph, DependenceDomain(), inputs)
+
+
+def cuts(loss: LossGraph, reading: Reading[Dependence] | None = None) -> tuple[Cut, ...]:
+    """The forward nodes at which the connection from y_pred ends, in order (nearest to y_pred first).
+
+    A mask (`y_pred > 0.5`) is a cut too; whether it hurts is a question about terms (`domains.terms`).
+    """
+    values = reading or dependence(loss)
+    found: list[Cut] = []
+    for node in loss.where(role="forward"):
+        entering = tuple(arg for arg in dict.fromkeys(node.args) if values[arg].connected)
+        if entering and not values[node].connected and node.op not in SHAPE_ONLY:
+            found.append(Cut(node.id, "stop" if values[node].link == "stopped" else "none", entering))
+    return tuple(found)

@@ -1,0 +1,511 @@
+"""Transfer functions of elementwise operations, from the rows of the op table and a few overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+import lossdoctor.ops as _rows  # fills the table
+
+from lossdoctor.domains.intervals import arithmetic as arith
+from lossdoctor.domains.intervals.enclosure import (
+    INF,
+    Bools,
+    Enclosure,
+    anything,
+    constant,
+    integer_range,
+    is_float,
+    limited,
+    made,
+    tiniest,
+    union,
+    unit_roundoff,
+)
+from lossdoctor.graph.ir import Node
+from lossdoctor.ops.table import TABLE, Op
+
+_ROWS = _rows
+Args = Sequence[Enclosure]
+Rule = Callable[[Node, Args], Enclosure]
+
+# Codomains that the kernels keep (they clamp, or are monotone with exact ends).
+CODOMAIN: dict[str, tuple[float, float]] = {
+    "sigmoid": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "erf": (-1.0, 1.0),
+    "erfc": (0.0, 2.0),
+    "exp": (0.0, INF),
+    "exp2": (0.0, INF),
+    "expm1": (-1.0, INF),
+    "softplus": (0.0, INF),
+    "log_sigmoid": (-INF, 0.0),
+    "sqrt": (0.0, INF),
+    "cosh": (1.0, INF),
+    "sin": (-1.0, 1.0),
+    "cos": (-1.0, 1.0),
+}
+# Correctly rounded, or exact: no slack.
+EXACT = frozenset(
+    "add subtract multiply divide square squared_difference abs negative positive maximum minimum clip relu relu6 "
+    "sign floor ceil round trunc".split()
+)
+STRICT: dict[str, Rule] = {}  # NaN in, NaN out
+LOOSE: dict[str, Rule] = {}  # rules that treat NaN themselves
+
+
+def strict(*names: str) -> Callable[[Rule], Rule]:
+    return lambda rule: [STRICT.__setitem__(name, rule) for name in names] and rule or rule
+
+
+def loose(*names: str) -> Callable[[Rule], Rule]:
+    return lambda rule: [LOOSE.__setitem__(name, rule) for name in names] and rule or rule
+
+
+def known(op: str) -> bool:
+    """Whether this module has a transfer function for the operation."""
+    return op in LOOSE or op in STRICT or _has_trend(TABLE.by_name.get(op))
+
+
+def _has_trend(row: Op | None) -> bool:
+    return row is not None and row.kind == "elementwise" and row.value is not None and bool(row.trend) and all(row.trend)
+
+
+def transfer(node: Node, args: Args) -> Enclosure | None:
+    """The enclosure of an elementwise node, or None without a rule."""
+    if node.op in LOOSE:
+        return LOOSE[node.op](node, args)
+    row = TABLE.by_name.get(node.op)
+    rule = STRICT.get(node.op)
+    if rule is None and not _has_trend(row):
+        return None
+    empty = np.array([False])
+    nan = np.array([False])
+    cleaned: list[Enclosure] = []
+    for arg in args:
+        void = arg.low > arg.high
+        nan = nan | arg.nan
+        if void.any():
+            empty = empty | void
+            arg = replace(arg, low=np.where(void, 1.0, arg.low), high=np.where(void, 1.0, arg.high))
+        cleaned.append(arg.plain())
+    if rule is not None:
+        result = rule(node, cleaned)
+    else:
+        assert row is not None
+        result = _by_trend(row, node, cleaned)
+    if node.op in CODOMAIN:
+        result = limited(result, *CODOMAIN[node.op])
+    nan = result.nan | nan
+    if empty.any():
+        size = max(result.low.size, empty.size)
+        result = replace(
+            result,
+            low=np.where(empty, INF, np.broadcast_to(result.low, (size,))),
+            high=np.where(empty, -INF, np.broadcast_to(result.high, (size,))),
+        )
+        nan = nan | empty
+    return replace(result, nan=np.broadcast_to(nan, result.low.shape))
+
+
+def _ulps(op: str) -> float:
+    row = TABLE.by_name.get(op)
+    # Two more than the row's: rounding of the exact result, and of NumPy's own float64 evaluation.
+    return 0.0 if op in EXACT else (row.ulps if row else 4.0) + 2.0
+
+
+def _by_trend(row: Op, node: Node, args: Args) -> Enclosure:
+    assert row.value is not None
+    value = row.value
+    bad: Bools = np.array([False])
+    if row.defined is not None and len(args) == 1:
+        low, high = row.defined
+        (arg,) = args
+        bad = (arg.low < low) | (arg.high > high)
+        outside = (arg.high < low) | (arg.low > high)
+        inside = replace(arg, low=np.clip(arg.low, low, high), high=np.clip(arg.high, low, high))
+        result = arith.monotone(lambda x: value(x, **node.attrs), (inside,), node.dtype, _ulps(row.name))
+        # An end of the domain may be reached by -0.0 and have a one-sided pole there.
+        low_ends = np.where(outside, INF, result.low)
+        return replace(result, low=low_ends, high=np.where(outside, -INF, result.high), nan=result.nan | bad)
+    return arith.monotone(lambda *ends: value(*ends, **node.attrs), args, node.dtype, _ulps(row.name))
+
+
+@strict("add")
+def _add(node: Node, args: Args) -> Enclosure:
+    return arith.add(args[0], args[1], node.dtype)
+
+
+@strict("subtract")
+def _subtract(node: Node, args: Args) -> Enclosure:
+    return arith.subtract(args[0], args[1], node.dtype)
+
+
+@strict("multiply")
+def _multiply(node: Node, args: Args) -> Enclosure:
+    if node.args[0] == node.args[1]:
+        return arith.square(args[0], node.dtype)
+    return arith.multiply(args[0], args[1], node.dtype)
+
+
+@strict("add_n")
+def _add_n(node: Node, args: Args) -> Enclosure:
+    total = args[0]
+    size = arith.magnitude(args[0])
+    for arg in args[1:]:
+        total = arith.add(total, arg, node.dtype)
+        size = arith.add(size, arith.magnitude(arg), node.dtype)
+    if len(args) < 3:
+        return total
+    # Another order of the additions rounds differently, by at most n*u of the sum of the magnitudes.
+    with np.errstate(invalid="ignore"):
+        slack = np.nan_to_num(size.high * 2 * len(args) * unit_roundoff(node.dtype), posinf=INF)
+        low, high = total.low - slack, total.high + slack
+    signed = np.logical_or.reduce([np.broadcast_to(arg.low < 0.0, low.shape) for arg in args])
+    positive = np.logical_or.reduce([np.broadcast_to(arg.high > 0.0, low.shape) for arg in args])
+    low = np.where(signed, low, np.maximum(low, 0.0))
+    high = np.where(positive, high, np.minimum(high, 0.0))
+    return made(low, high, total.nan | np.isinf(size.high), node.dtype, args)
+
+
+@strict("negative")
+def _negative(node: Node, args: Args) -> Enclosure:
+    result = arith.negate(args[0])
+    return made(result.low, result.high, result.nan, node.dtype, args, whole=args[0].whole)
+
+
+@strict("abs")
+def _abs(node: Node, args: Args) -> Enclosure:
+    result = arith.magnitude(args[0])
+    return made(result.low, result.high, result.nan, node.dtype, args, whole=args[0].whole)
+
+
+@strict("square")
+def _square(node: Node, args: Args) -> Enclosure:
+    return arith.square(args[0], node.dtype)
+
+
+@strict("squared_difference")
+def _squared_difference(node: Node, args: Args) -> Enclosure:
+    return arith.square(arith.subtract(args[0], args[1], node.dtype), node.dtype)
+
+
+@strict("divide")
+def _divide(node: Node, args: Args) -> Enclosure:
+    if node.args[0] == node.args[1]:
+        bad = arith.holds(args[0], 0.0) | arith.infinite(args[0])
+        return made(np.ones(1), np.ones(1), bad, node.dtype, args)
+    return arith.divide(args[0], args[1], node.dtype)
+
+
+@strict("reciprocal")
+def _reciprocal(node: Node, args: Args) -> Enclosure:
+    return arith.divide(constant(1.0, 1.0), args[0], node.dtype)
+
+
+@strict("rsqrt")
+def _rsqrt(node: Node, args: Args) -> Enclosure:
+    (x,) = args
+    inside = limited(x, low=0.0)
+    result = arith.monotone(lambda v: 1.0 / np.sqrt(v), (inside,), node.dtype, _ulps("rsqrt"))
+    low = np.where(arith.holds(x, 0.0), -INF, np.maximum(result.low, 0.0))  # rsqrt(-0.0) is -inf
+    outside = x.high < 0.0
+    return replace(
+        result,
+        low=np.where(outside, INF, low),
+        high=np.where(outside, -INF, result.high),
+        nan=result.nan | (x.low < 0.0),
+    )
+
+
+@strict("pow")
+def _pow(node: Node, args: Args) -> Enclosure:
+    return arith.power(args[0], args[1], node.dtype, _ulps("pow"))
+
+
+@strict("divide_no_nan")
+def _divide_no_nan(node: Node, args: Args) -> Enclosure:
+    a, b = args
+    # A kernel that does not flush compares a denormal as different from 0.
+    rest = arith.without_zero(b, tiniest(node.dtype) * 2 * unit_roundoff(node.dtype))
+    gone = rest.low > rest.high
+    safe = replace(rest, low=np.where(gone, 1.0, rest.low), high=np.where(gone, 1.0, rest.high))
+    result = arith.divide(a, safe, node.dtype)
+    if (arith.holds(rest, 0.0) & ~gone).any():
+        # Both signs: bounded by the smallest magnitude on either side.
+        least = 1.0 if b.whole else tiniest(node.dtype) * 2 * unit_roundoff(node.dtype)
+        both = arith.divide(a, constant(least, INF), node.dtype)
+        size = arith.magnitude(both).high
+        mixed = arith.holds(rest, 0.0)
+        result = replace(
+            result,
+            low=np.where(mixed, -size, result.low),
+            high=np.where(mixed, size, result.high),
+            nan=np.where(mixed, arith.infinite(a) & arith.infinite(b), result.nan),
+        )
+    zero = arith.holds(b, 0.0)
+    low = np.where(gone, 0.0, np.where(zero, np.minimum(result.low, 0.0), result.low))
+    high = np.where(gone, 0.0, np.where(zero, np.maximum(result.high, 0.0), result.high))
+    return made(low, high, result.nan & ~gone, node.dtype, args)
+
+
+def _times_log(node: Node, args: Args, log: Callable[..., object]) -> Enclosure:
+    """x * log(y), 0 where x is 0 (unless y is NaN)."""
+    x, y = args
+    inside = limited(y, low=0.0)
+    void = inside.low > inside.high
+    inside = replace(inside, low=np.where(void, 1.0, inside.low), high=np.where(void, 1.0, inside.high))
+    logs = arith.monotone(log, (inside,), node.dtype, 4.0)  # type: ignore[arg-type]
+    low, high, _ = arith.corners(lambda a, b: np.where(a == 0.0, 0.0, a * b), (x, logs))
+    inf = arith.infinite(x) & arith.holds(logs, 0.0)
+    zero = (x.low == 0.0) & (x.high == 0.0)
+    return made(low, high, inf | ((y.low < 0.0) & ~zero), node.dtype, args, ulps=4.0)
+
+
+@strict("xlogy")
+def _xlogy(node: Node, args: Args) -> Enclosure:
+    return _times_log(node, args, np.log)
+
+
+@strict("xlog1py")
+def _xlog1py(node: Node, args: Args) -> Enclosure:
+    shifted = replace(args[1], low=args[1].low + 1.0, high=args[1].high + 1.0)
+    # log1p(y) = log(1 + y); 1 + y in float64 rounds by 2**-53, far below the slack except close to y = 0, where the
+    # product is close to 0: widen to include it.
+    result = _times_log(node, (args[0], shifted), np.log)
+    size = arith.magnitude(args[0]).high * 2.0**-50
+    return replace(result, low=result.low - size, high=result.high + size)
+
+
+@strict("sin", "cos")
+def _periodic(node: Node, args: Args) -> Enclosure:
+    return made(np.array([-1.0]), np.array([1.0]), arith.infinite(args[0]), node.dtype, args)
+
+
+@strict("cosh")
+def _cosh(node: Node, args: Args) -> Enclosure:
+    return arith.monotone(np.cosh, (arith.magnitude(args[0]),), node.dtype, _ulps("cosh"))
+
+
+@strict("acos")
+def _acos(node: Node, args: Args) -> Enclosure:
+    return _bounded_inverse(node, args[0], np.arccos)
+
+
+@strict("asin")
+def _asin(node: Node, args: Args) -> Enclosure:
+    return _bounded_inverse(node, args[0], np.arcsin)
+
+
+def _bounded_inverse(node: Node, x: Enclosure, function: Callable[..., object]) -> Enclosure:
+    inside = replace(x, low=np.clip(x.low, -1.0, 1.0), high=np.clip(x.high, -1.0, 1.0))
+    result = arith.monotone(function, (inside,), node.dtype, 6.0)  # type: ignore[arg-type]
+    return replace(result, nan=result.nan | (x.low < -1.0) | (x.high > 1.0))
+
+
+@strict("atan2")
+def _atan2(node: Node, args: Args) -> Enclosure:
+    return made(np.array([-3.1415930]), np.array([3.1415930]), np.array([False]), node.dtype, args, ulps=4.0)
+
+
+@strict("clip")
+def _clip(node: Node, args: Args) -> Enclosure:
+    low = node.attrs.get("low", node.attrs.get("min"))
+    high = node.attrs.get("high", node.attrs.get("max"))
+    ends = list(args[1:])
+    if isinstance(low, (int, float)) and isinstance(high, (int, float)):
+        ends = [constant(float(low), float(low)), constant(float(high), float(high))]
+    if len(ends) != 2:
+        return anything(node.dtype)
+    return _extreme(node, (_extreme(node, (args[0], ends[0]), np.maximum), ends[1]), np.minimum)
+
+
+def _extreme(node: Node, args: Args, function: Callable[..., object]) -> Enclosure:
+    result = arith.monotone(function, args, node.dtype, 0.0, whole=all(arg.whole for arg in args))  # type: ignore[arg-type]
+    return result
+
+
+@loose("maximum", "minimum")
+def _maximum(node: Node, args: Args) -> Enclosure:
+    a, b = args
+    function = np.maximum if node.op == "maximum" else np.minimum
+    filled = [
+        replace(x, low=np.where(x.low > x.high, y.low, x.low), high=np.where(x.low > x.high, y.high, x.high))
+        for x, y in ((a, b), (b, a))
+    ]
+    void = (filled[0].low > filled[0].high) | (filled[1].low > filled[1].high)
+    result = _extreme(node, filled, function)
+    low, high, nan = result.low, result.high, a.nan | b.nan
+    if nan.any():
+        # A kernel may give NaN, or the operand that is none.
+        low = np.where(nan, np.minimum(filled[0].low, filled[1].low), low)
+        high = np.where(nan, np.maximum(filled[0].high, filled[1].high), high)
+        low, high = np.where(void, INF, low), np.where(void, -INF, high)
+    return Enclosure(low, high, np.broadcast_to(nan, low.shape), result.leaves, result.whole)
+
+
+@strict("sign")
+def _sign(node: Node, args: Args) -> Enclosure:
+    return arith.monotone(np.sign, args, node.dtype, 0.0, whole=True)
+
+
+@strict("floor", "ceil", "round", "trunc")
+def _integral(node: Node, args: Args) -> Enclosure:
+    function = {"floor": np.floor, "ceil": np.ceil, "round": np.rint, "trunc": np.trunc}[node.op]
+    return arith.monotone(function, args, node.dtype, 0.0, whole=True)
+
+
+@strict("remainder", "floor_mod")
+def _remainder(node: Node, args: Args) -> Enclosure:
+    a, b = args
+    if integer_range(node.dtype) is not None and arith.holds(b, 0.0).any():
+        return anything(node.dtype)
+    bad = arith.holds(b, 0.0) | arith.infinite(a) | arith.infinite(b)
+    return made(np.minimum(b.low, 0.0), np.maximum(b.high, 0.0), bad, node.dtype, args, whole=a.whole and b.whole)
+
+
+@strict("floor_divide")
+def _floor_divide(node: Node, args: Args) -> Enclosure:
+    if integer_range(node.dtype) is not None and arith.holds(args[1], 0.0).any():
+        return anything(node.dtype)
+    result = arith.divide(args[0], args[1], "float64")
+    return made(np.floor(result.low), np.floor(result.high), result.nan, node.dtype, args, ulps=1.0, whole=True)
+
+
+@loose("identity", "stop_gradient", "check_numerics")
+def _identity(node: Node, args: Args) -> Enclosure:
+    return args[0]
+
+
+@loose("zeros_like")
+def _zeros_like(node: Node, args: Args) -> Enclosure:
+    return constant(0.0, 0.0, whole=True)
+
+
+@loose("ones_like")
+def _ones_like(node: Node, args: Args) -> Enclosure:
+    return constant(1.0, 1.0, whole=True)
+
+
+@loose("astype", "cast")
+def _astype(node: Node, args: Args) -> Enclosure:
+    (x,) = args
+    if node.dtype == "bool":
+        zero, only = arith.holds(x, 0.0), (x.low == 0.0) & (x.high == 0.0) & ~x.nan
+        return Enclosure(_number(~zero), _number(~only), np.zeros_like(only), x.leaves, True)
+    if is_float(node.dtype):
+        result = made(x.low, x.high, x.nan, node.dtype, (x,), whole=x.whole)
+        void = x.low > x.high
+        if void.any():
+            result = replace(result, low=np.where(void, INF, result.low), high=np.where(void, -INF, result.high))
+        return replace(result, peak=x.peak if x.whole else None, total=x.total if x.whole else None)
+    bounds = integer_range(node.dtype)
+    if bounds is None:
+        return anything(node.dtype)
+    low, high = np.trunc(x.low), np.trunc(x.high)
+    lost = x.nan | ~(low >= bounds[0]) | ~(high <= bounds[1])  # undefined beyond the range
+    return Enclosure(np.where(lost, bounds[0], low), np.where(lost, bounds[1], high), np.zeros_like(lost), x.leaves, True)
+
+
+def _number(truth: Bools) -> np.ndarray:
+    return truth.astype(np.float64)
+
+
+def _truth(surely: Bools, possibly: Bools, args: Args, nan_gives: bool) -> Enclosure:
+    """A bool that is true where `surely` and may be where `possibly`; NaN arguments give `nan_gives`."""
+    leaves = frozenset[object]()
+    nan = np.array([False])
+    void = np.array([False])
+    for arg in args:
+        leaves |= arg.leaves
+        nan, void = nan | arg.nan, void | (arg.low > arg.high)
+    if nan_gives:
+        surely, possibly = surely | void, possibly | nan
+    else:
+        surely, possibly = surely & ~nan, possibly & ~void
+    size = max(surely.size, possibly.size)
+    return Enclosure(
+        _number(np.broadcast_to(surely, (size,))),
+        _number(np.broadcast_to(possibly, (size,))),
+        np.zeros(size, bool),
+        leaves,  # type: ignore[arg-type]
+        True,
+    )
+
+
+@loose("less", "less_equal", "greater", "greater_equal")
+def _order(node: Node, args: Args) -> Enclosure:
+    a, b = args if node.op.startswith("less") else (args[1], args[0])
+    if node.op in ("less", "greater"):
+        return _truth(a.high < b.low, a.low < b.high, args, False)
+    return _truth(a.high <= b.low, a.low <= b.high, args, False)
+
+
+@loose("equal", "not_equal")
+def _equal(node: Node, args: Args) -> Enclosure:
+    a, b = args
+    possibly = (a.low <= b.high) & (b.low <= a.high)
+    surely = (a.low == a.high) & (b.low == b.high) & (a.low == b.low)
+    if node.op == "equal":
+        return _truth(surely, possibly, args, False)
+    return _truth(~possibly, ~surely, args, True)
+
+
+@loose("isnan", "is_nan")
+def _isnan(node: Node, args: Args) -> Enclosure:
+    return _truth(args[0].low > args[0].high, args[0].nan, args, True)
+
+
+@loose("isinf", "is_inf")
+def _isinf(node: Node, args: Args) -> Enclosure:
+    (x,) = args
+    return _truth((x.low == x.high) & np.isinf(x.low), arith.infinite(x), args, False)
+
+
+@loose("isfinite", "is_finite")
+def _isfinite(node: Node, args: Args) -> Enclosure:
+    (x,) = args
+    return _truth(x.bounded, (x.high > -INF) & (x.low < INF), args, False)
+
+
+@loose("logical_not")
+def _not(node: Node, args: Args) -> Enclosure:
+    return replace(args[0].plain(), low=1.0 - args[0].high, high=1.0 - args[0].low)
+
+
+@loose("logical_and", "logical_or", "logical_xor")
+def _logical(node: Node, args: Args) -> Enclosure:
+    a, b = args
+    if node.op == "logical_xor":
+        sure = (a.low == a.high) & (b.low == b.high)
+        low, high = np.where(sure, np.abs(a.low - b.low), 0.0), np.where(sure, np.abs(a.low - b.low), 1.0)
+    else:
+        function = np.minimum if node.op == "logical_and" else np.maximum
+        low, high = function(a.low, b.low), function(a.high, b.high)
+    return Enclosure(low, high, np.zeros(low.shape, bool), a.leaves | b.leaves, True)
+
+
+@loose("where", "where_rows")
+def _where(node: Node, args: Args) -> Enclosure:
+    condition, yes, no = args
+    always, never = condition.low >= 1.0, condition.high <= 0.0
+    both = union(yes, no)
+    low = np.where(always, yes.low, np.where(never, no.low, both.low))
+    high = np.where(always, yes.high, np.where(never, no.high, both.high))
+    nan = np.where(always, yes.nan, np.where(never, no.nan, both.nan))
+    return Enclosure(low, high, np.broadcast_to(nan, low.shape), condition.leaves | both.leaves, yes.whole and no.whole)
+
+
+@loose("multiply_no_nan")
+def _multiply_no_nan(node: Node, args: Args) -> Enclosure:
+    # x * y, 0 where y is 0 even if x is not finite.
+    x, y = args
+    void = x.low > x.high
+    clean = replace(x.plain(), low=np.where(void, 0.0, x.low), high=np.where(void, 0.0, x.high))
+    result = arith.multiply(clean, y, node.dtype)
+    never = (y.low == 0.0) & (y.high == 0.0)
+    nan = (x.nan | y.nan | arith.infinite(y)) & ~never
+    low, high, nan = np.broadcast_arrays(result.low, result.high, nan)
+    return Enclosure(low, high, nan, result.leaves)

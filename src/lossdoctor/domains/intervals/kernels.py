@@ -1,0 +1,178 @@
+"""Transfer functions of activation functions and of the gradient kernels, in the order of TensorFlow's products.
+
+That order decides where an intermediate overflows (tensorflow/core/kernels/cwise_ops_gradients.h).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from lossdoctor.domains.intervals import arithmetic as arith
+from lossdoctor.domains.intervals.elementwise import Args, strict
+from lossdoctor.domains.intervals.enclosure import INF, Enclosure, constant, made, union
+from lossdoctor.graph.ir import Node
+
+_NEVER = np.array([False])
+
+
+def _choice(surely: np.ndarray, possibly: np.ndarray, yes: Enclosure, no: Enclosure) -> Enclosure:
+    """`yes` where a condition holds surely, `no` where it cannot hold, else both."""
+    both = union(yes, no)
+    low = np.where(surely, yes.low, np.where(~possibly, no.low, both.low))
+    high = np.where(surely, yes.high, np.where(~possibly, no.high, both.high))
+    nan = np.where(surely, yes.nan, np.where(~possibly, no.nan, both.nan))
+    return replace(both, low=low, high=high, nan=np.broadcast_to(nan, low.shape))
+
+
+def _slope(x: Enclosure, low: np.ndarray, high: np.ndarray, dtype: str) -> Enclosure:
+    return made(low, high, _NEVER, dtype, (x,), ulps=4.0)
+
+
+@strict("sigmoid_grad")
+def _sigmoid_grad(node: Node, args: Args) -> Enclosure:
+    # dy * (1 - y) * y: y (1 - y) rises up to 1/2 and falls beyond.
+    y, dy = args
+    ends = y.low * (1.0 - y.low), y.high * (1.0 - y.high)
+    high = np.where(arith.holds(y, 0.5), 0.25, np.maximum(*ends))
+    result = arith.multiply(dy, _slope(y, np.minimum(*ends), high, node.dtype), node.dtype)
+    step = arith.multiply(dy, arith.subtract(constant(1.0, 1.0), y, node.dtype), node.dtype)
+    return replace(result, nan=result.nan | step.nan, **_overflowed(result, step))
+
+
+@strict("tanh_grad")
+def _tanh_grad(node: Node, args: Args) -> Enclosure:
+    y, dy = args
+    return arith.multiply(dy, arith.subtract(constant(1.0, 1.0), arith.square(y, node.dtype), node.dtype), node.dtype)
+
+
+@strict("sqrt_grad")
+def _sqrt_grad(node: Node, args: Args) -> Enclosure:
+    y, dy = args
+    result = arith.divide(arith.scaled(dy, 0.5, node.dtype), y, node.dtype)
+    return made(result.low, result.high, result.nan, node.dtype, (result,), ulps=2.0)
+
+
+@strict("rsqrt_grad")
+def _rsqrt_grad(node: Node, args: Args) -> Enclosure:
+    y, dy = args
+    first = arith.scaled(arith.multiply(dy, y, node.dtype), -0.5, node.dtype)
+    return arith.multiply(first, arith.square(y, node.dtype), node.dtype)
+
+
+@strict("reciprocal_grad")
+def _reciprocal_grad(node: Node, args: Args) -> Enclosure:
+    y, dy = args
+    # Both orders of the three factors, as versions of Eigen differ.
+    left = arith.multiply(arith.multiply(arith.negate(y), dy, node.dtype), y, node.dtype)
+    right = arith.multiply(arith.negate(dy), arith.square(y, node.dtype), node.dtype)
+    both = union(left, right)
+    if (dy.low >= 0.0).all():
+        both = replace(both, high=np.minimum(both.high, 0.0))
+    return both
+
+
+@strict("softplus_grad")
+def _softplus_grad(node: Node, args: Args) -> Enclosure:
+    # dy / (exp(-x) + 1)
+    dy, x = args
+    with np.errstate(over="ignore"):
+        low, high = 1.0 / (1.0 + np.exp(-x.low)), 1.0 / (1.0 + np.exp(-x.high))
+    return arith.multiply(dy, _slope(x, low, np.minimum(high, 1.0), node.dtype), node.dtype)
+
+
+@strict("softsign_grad")
+def _softsign_grad(node: Node, args: Args) -> Enclosure:
+    dy, x = args
+    base = arith.add(constant(1.0, 1.0), arith.magnitude(x), node.dtype)
+    return arith.divide(dy, arith.square(base, node.dtype), node.dtype)
+
+
+@strict("relu_grad")
+def _relu_grad(node: Node, args: Args) -> Enclosure:
+    dy, x = args
+    return _masked(dy, x.low > 0.0, x.high > 0.0, node)
+
+
+@strict("relu6_grad")
+def _relu6_grad(node: Node, args: Args) -> Enclosure:
+    dy, x = args
+    return _masked(dy, (x.low > 0.0) & (x.high < 6.0), (x.high > 0.0) & (x.low < 6.0), node)
+
+
+def _masked(dy: Enclosure, surely: np.ndarray, possibly: np.ndarray, node: Node) -> Enclosure:
+    # The kernel multiplies by 0 or 1, so that an infinite dy gives NaN where it is masked.
+    blocked = replace(constant(0.0, 0.0), nan=arith.infinite(dy) | dy.nan)
+    result = _choice(surely, possibly, dy, blocked)
+    return result
+
+
+@strict("leaky_relu")
+def _leaky_relu(node: Node, args: Args) -> Enclosure:
+    (x,) = args
+    below = arith.scaled(x, _alpha(node), node.dtype)
+    kept = replace(x, low=np.maximum(x.low, 0.0), high=np.maximum(x.high, 0.0))
+    part = arith.scaled(replace(x, low=np.minimum(x.low, 0.0), high=np.minimum(x.high, 0.0)), _alpha(node), node.dtype)
+    mixed = union(kept, part)
+    result = _choice(x.low > 0.0, x.high > 0.0, x, below)
+    straddles = (x.low <= 0.0) & (x.high > 0.0)
+    return replace(
+        result,
+        low=np.where(straddles, mixed.low, result.low),
+        high=np.where(straddles, mixed.high, result.high),
+    )
+
+
+@strict("leaky_relu_grad")
+def _leaky_relu_grad(node: Node, args: Args) -> Enclosure:
+    dy, x = args
+    return replace(
+        _choice(x.low > 0.0, x.high > 0.0, dy, arith.scaled(dy, _alpha(node), node.dtype)), leaves=dy.leaves | x.leaves
+    )
+
+
+def _alpha(node: Node) -> float:
+    alpha = node.attrs.get("alpha", 0.2)
+    return float(np.float32(alpha)) if isinstance(alpha, (int, float)) else 0.2
+
+
+@strict("elu_grad")
+def _elu_grad(node: Node, args: Args) -> Enclosure:
+    dy, y = args
+    slope = arith.add(y, constant(1.0, 1.0), node.dtype)
+    return replace(
+        _choice(y.high < 0.0, y.low < 0.0, arith.multiply(slope, dy, node.dtype), dy), leaves=dy.leaves | y.leaves
+    )
+
+
+@strict("selu_grad")
+def _selu_grad(node: Node, args: Args) -> Enclosure:
+    dy, y = args
+    scale, bottom = 1.0507009873554805, 1.7580993408473766
+    left = arith.multiply(dy, arith.add(y, constant(bottom - 1e-6, bottom + 1e-6), node.dtype), node.dtype)
+    right = arith.multiply(dy, constant(scale - 1e-6, scale + 1e-6), node.dtype)
+    return replace(_choice(y.high < 0.0, y.low < 0.0, left, right), leaves=dy.leaves | y.leaves)
+
+
+@strict("xdivy")
+def _xdivy(node: Node, args: Args) -> Enclosure:
+    # x / y, 0 where x is 0.
+    x, y = args
+    quotient = arith.divide(x, y, node.dtype)
+    zero = (x.low == 0.0) & (x.high == 0.0)
+    bad = arith.infinite(x) & arith.infinite(y)
+    return replace(
+        quotient,
+        low=np.where(zero, 0.0, quotient.low),
+        high=np.where(zero, 0.0, quotient.high),
+        nan=np.broadcast_to(bad & ~zero, np.broadcast_shapes(bad.shape, quotient.low.shape)),
+    )
+
+
+def _overflowed(result: Enclosure, step: Enclosure) -> dict[str, np.ndarray]:
+    """Ends of a product one of whose partial products may be infinite."""
+    return {
+        "low": np.where(step.low == -INF, -INF, result.low),
+        "high": np.where(step.high == INF, INF, result.high),
+    }

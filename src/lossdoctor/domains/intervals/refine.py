@@ -1,0 +1,144 @@
+"""Adaptive refinement: cut the boxes in which something non-finite gets through, and only those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from lossdoctor.domains.interpret import interpret
+from lossdoctor.domains.intervals.boxes import Boxes
+from lossdoctor.domains.intervals.domain import Intervals
+from lossdoctor.domains.intervals.enclosure import Bools, Enclosure, Leaf
+from lossdoctor.domains.intervals.elementwise import known
+from lossdoctor.graph.ir import Graph, Node
+
+_ROUNDS = 14
+_LEAKS = 6  # looked at in one round
+_ACTIVE = 4  # leaves that are cut
+_NUMERIC = ("float", "bfloat", "int", "uint", "bool", "tuple")
+
+
+class Reading:
+    """The enclosures of all nodes under the final boxes."""
+
+    def __init__(self, domain: Intervals, values: Sequence[Enclosure]) -> None:
+        self.domain = domain
+        self.boxes = domain.boxes
+        self.graph = domain.graph
+        self.values = tuple(values)
+        self.gaps = tuple(domain.gaps)
+
+
+def bounded(value: Enclosure) -> Bools:
+    if not value.parts:
+        return value.bounded
+    return np.array([all(part.bounded.all() for part in value.parts)])
+
+
+def read(graph: Graph, sources: Mapping[int, Enclosure], roots: Sequence[int], budget: int) -> Reading:
+    """Read the graph under boxes that are refined until the roots are proved finite, or up to `budget` boxes."""
+    boxes = Boxes()
+    relevant = graph.ancestors(*roots)
+    best: Reading | None = None
+    for _ in range(_ROUNDS):
+        domain = Intervals(graph, sources, boxes)
+        reading = Reading(domain, interpret(graph, domain, {}).values)
+        best = reading
+        if all(bounded(reading.values[root]).all() for root in roots):
+            break
+        finer = _refined(reading, relevant, roots, budget)
+        if finer is None:
+            break
+        boxes = finer
+    assert best is not None
+    return best
+
+
+def _refined(reading: Reading, relevant: frozenset[int], roots: Sequence[int], budget: int) -> Boxes | None:
+    """Finer boxes; None if there is nothing left that is worth cutting."""
+    wanted: dict[Leaf, Bools] = {}
+    for mask, leaves in _leaks(reading, relevant, roots):
+        for leaf in leaves:
+            wanted[leaf] = wanted.get(leaf, np.zeros(reading.boxes.size, bool)) | mask
+    return _cut(reading, wanted, budget) or _cut(reading, _upstream(reading, wanted), budget)
+
+
+def _leaks(
+    reading: Reading, relevant: frozenset[int], roots: Sequence[int]
+) -> Iterator[tuple[Bools, tuple[Leaf, ...]]]:
+    """Where a value that is not proved finite enters an operation that mixes elements, or a root: the boxes, and the
+    leaves that could tell more, best first."""
+    graph, size = reading.graph, reading.boxes.size
+    entries: dict[int, None] = {}
+    for node in graph.nodes:
+        if node.id in relevant and not known(node.op):
+            entries.update(dict.fromkeys(node.args))
+    entries.update(dict.fromkeys(root for root in roots))
+    found = 0
+    for number in sorted(entries):
+        value = reading.values[number]
+        if value.parts or not value.leaves:
+            continue
+        mask = np.broadcast_to(~value.bounded, (size,))
+        if mask.any():
+            leaves = dict.fromkeys((*_blamed(reading, number, mask), *sorted(value.leaves, key=repr)))
+            yield mask, tuple(leaves)
+            found += 1
+            if found >= _LEAKS:
+                return
+
+
+def _blamed(reading: Reading, number: int, mask: Bools) -> Iterator[Leaf]:
+    """Leaves of the elementwise operations behind a leak whose arguments are finite and whose result is not."""
+    stack, seen = [number], {number}
+    while stack:
+        node = reading.graph[stack.pop()]
+        if not known(node.op):
+            continue
+        bad = [arg for arg in node.args if (np.broadcast_to(~bounded(reading.values[arg]), mask.shape) & mask).any()]
+        if not bad:
+            yield from sorted(reading.values[node.id].leaves, key=repr)
+        for arg in bad:
+            if arg not in seen:
+                seen.add(arg)
+                stack.append(arg)
+
+
+def _upstream(reading: Reading, wanted: Mapping[Leaf, Bools]) -> dict[Leaf, Bools]:
+    """One step back: the boxes at the ends of the hulls of the nodes that the wanted leaves are elements of."""
+    result: dict[Leaf, Bools] = {}
+    for number, _ in wanted:
+        for arg in reading.graph[number].args:
+            value = reading.values[arg]
+            if value.parts or not value.leaves:
+                continue
+            ends = (value.low <= value.low.min()) | (value.high >= value.high.max())
+            mask = np.broadcast_to(ends, (reading.boxes.size,))
+            for leaf in sorted(value.leaves, key=repr):
+                result[leaf] = result.get(leaf, np.zeros(reading.boxes.size, bool)) | mask
+    return result
+
+
+def _cut(reading: Reading, wanted: Mapping[Leaf, Bools], budget: int) -> Boxes | None:
+    boxes, hulls = reading.boxes.copy(), reading.domain.hulls
+    origin = np.arange(boxes.size)  # of each box now, the box at the start
+    for leaf in wanted:
+        if leaf not in boxes.low and len(boxes.low) < _ACTIVE and _numeric(reading.graph[leaf[0]]):
+            boxes.activate(leaf, hulls[leaf].joined(), reading.graph[leaf[0]].dtype)
+    active = [leaf for leaf in wanted if leaf in boxes.low]
+    fresh = [leaf for leaf in active if (boxes.uncut(leaf) & wanted[leaf]).any()]
+    # First see what cutting along another leaf brings.
+    for leaf in fresh or active:
+        marked = wanted[leaf][origin] & boxes.splittable(leaf)
+        if fresh:
+            marked = marked & boxes.uncut(leaf)
+        pieces = 4 if len(active) == 1 else 2
+        grown = int(marked.sum()) * ((len(boxes.cells[leaf][0]) if fresh else pieces) - 1)
+        if marked.any() and boxes.size + grown <= budget:
+            origin = origin[boxes.split(leaf, marked, pieces, hulls[leaf].joined())]
+    return boxes if boxes.size > reading.boxes.size else None
+
+
+def _numeric(node: Node) -> bool:
+    return node.dtype.startswith(_NUMERIC) and node.dtype != "tuple"

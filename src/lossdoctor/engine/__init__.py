@@ -1,0 +1,5 @@
+"""load → trace → read → rules → settle → Report."""
+
+from lossdoctor.engine.run import check, check_object
+
+__all__ = ["check", "check_object"]

@@ -1,0 +1,128 @@
+"""One loss, from its target to its report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lossdoctor.engine.facts import complete, facts, gaps
+from lossdoctor.engine.order import arrange, verdict
+from lossdoctor.engine.place import Places
+from lossdoctor.engine.readings import Readings, Unavailable, needs, of_graph
+from lossdoctor.engine.settle import Settler
+from lossdoctor.engine.witnesses import search
+from lossdoctor.findings import ErrorItem, Finding, Gap, LossReport
+from lossdoctor.rules.registry import Rule, Suspicion, all_rules
+from lossdoctor.session import Loaded, Pair, Session, SessionError, Settings, Traced
+from lossdoctor.spec import Contract
+
+Progress = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One target and the contracts to try, in order; the first that the loss accepts is examined."""
+
+    target: str
+    contracts: tuple[Contract, ...]
+    settings: Settings
+    folder: Path
+    selected: Callable[[Rule, str], bool]  # rule, path of the finding
+    progress: Progress = field(default=lambda target, stage: None)
+    pair: Pair | None = None  # real data, tried before anything that is drawn
+
+
+def examine(job: Job, session: Session) -> LossReport | ErrorItem:
+    """Load, trace, read, run the rules, settle. Raises `SessionError` if the worker died or the target cannot be
+    loaded."""
+    started = time.perf_counter()
+    job.progress(job.target, "loading")
+    loaded = session.load(job.target)
+    job.progress(job.target, "tracing")
+    contract, traced, refused = _accepted(job, session)
+    if traced is None or (refused and contract.origin == "inferred"):
+        return ErrorItem(job.target, _refusal(loaded, refused))
+    readings = Readings(session, loaded, contract, traced, job.settings)
+    readings.seconds["trace"] = time.perf_counter() - started
+    job.progress(job.target, "reading")
+    notes: list[str] = []
+    suspicions = list(_suspicions(readings, job, notes))
+    job.progress(job.target, "searching for inputs")
+    witnesses = search(readings, job.pair)
+    places = Places(loaded, job.folder)
+    job.progress(job.target, "replaying")
+    settler = Settler(readings, witnesses, places, notes)
+    findings = arrange([f for f in settler.settle(suspicions) if _kept(f, job)])
+    found_facts = tuple(facts(readings, witnesses))
+    ran = complete(readings, witnesses)
+    limits = [*gaps(readings, places), *(_internal(note, loaded, places) for note in notes)]
+    readings.seconds["total"] = time.perf_counter() - started
+    return LossReport(
+        target=job.target,
+        path=places.path(loaded.path),
+        line=loaded.line,
+        y_true=str(contract.y_true),
+        y_pred=str(contract.y_pred),
+        origin=contract.origin,
+        assumptions=contract.assumptions,
+        verdict=verdict(findings, complete=ran and not notes),
+        findings=findings,
+        facts=found_facts,
+        gaps=tuple(limits),
+        seconds=readings.seconds,
+    )
+
+
+def _accepted(job: Job, session: Session) -> tuple[Contract, Traced | None, list[Traced]]:
+    """The first contract under which the loss can be traced; with none, the first of them, and every refusal."""
+    refused: list[Traced] = []
+    for contract in job.contracts:
+        traced = session.trace(contract)
+        if traced.traced is not None:
+            return contract, traced, []
+        refused.append(traced)
+    return job.contracts[0], refused[0] if refused else None, refused
+
+
+def _refusal(loaded: Loaded, refused: Sequence[Traced]) -> str:
+    raised = next((traced.raised for traced in refused if traced.raised is not None), None)
+    if raised is None:
+        return f"`{loaded.name}` accepts none of the natural specs; state them with --y-true and --y-pred"
+    where = f" (line {raised.calls[-1].line})" if raised.calls else ""
+    return (
+        f"`{loaded.name}` raises {raised.type}{where} for every natural spec: {raised.message}. "
+        "State what it is given with --y-true and --y-pred"
+    )
+
+
+def _suspicions(readings: Readings, job: Job, notes: list[str]) -> Iterator[Suspicion]:
+    for rule in all_rules():
+        if not job.selected(rule, ""):
+            continue
+        for check in rule.checks:
+            wanted = needs(check)
+            stages = readings.stages() if of_graph(check) else ("traced",)
+            for stage in stages:
+                try:
+                    arguments = {name: readings.get(kind, stage) for name, kind in wanted.items()}
+                except Unavailable:
+                    continue
+                try:
+                    yield from list(check(**arguments))
+                except SessionError:
+                    raise
+                except Exception as problem:  # a crash in one rule must not hide the others
+                    notes.append(
+                        f"rule {rule.code} failed ({type(problem).__name__}: {problem}); this is a bug in lossdoctor"
+                    )
+
+
+def _kept(finding: Finding, job: Job) -> bool:
+    rule = next(rule for rule in all_rules() if rule.code == finding.rule)
+    return job.selected(rule, finding.location.path)
+
+
+def _internal(note: str, loaded: Loaded, places: Places) -> Gap:
+    return Gap(note, places.path(loaded.path), loaded.line, "internal")

@@ -1,0 +1,140 @@
+"""What was verified, as sentences, and what kept lossdoctor from knowing more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from lossdoctor.domains.intervals import Proof, Ranges
+from lossdoctor.engine.place import Places
+from lossdoctor.engine.readings import Readings
+from lossdoctor.engine.witnesses import Witnesses
+from lossdoctor.findings import Calling, Fact, Gap
+from lossdoctor.probes.batches import Batches
+from lossdoctor.probes.callings import Callings
+from lossdoctor.readings import Direction, GradientCheck
+
+
+def facts(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
+    yield from _finiteness(readings, witnesses)
+    yield from _executions(readings)
+    yield from _batch(readings)
+    gradient = readings.available(GradientCheck)
+    if gradient is not None and gradient.consistent:
+        yield Fact(
+            "gradient",
+            f"the gradient is the derivative of the value, in {gradient.checked} comparisons in {gradient.dtype}",
+            "witnessed",
+            ("eager",),
+        )
+    direction = readings.available(Direction)
+    if direction is not None and direction.comparison is not None and direction.comparison.lowest_at_target:
+        yield Fact(
+            "lowest-at-target",
+            f"no wrong prediction has a lower loss than the target, in {direction.comparison.draws} draws",
+            "witnessed",
+            ("eager",),
+        )
+
+
+def proofs(readings: Readings) -> list[Proof]:
+    """One proof a stage; empty where a stage could not be read."""
+    found = [readings.available(Proof, stage) for stage in readings.stages()]
+    return [] if any(proof is None for proof in found) else [proof for proof in found if proof is not None]
+
+
+def _finiteness(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
+    proved = proofs(readings)
+    when: tuple[Calling, ...] = ("eager", "graph") if len(proved) == 2 else ("eager",)
+    ranges = readings.available(Ranges)
+    assumed = f" ({'; '.join(ranges.assumptions)})" if ranges is not None and ranges.assumptions else ""
+    value = bool(proved) and all(proof.finite_value for proof in proved)
+    gradient = bool(proved) and all(proof.finite_gradient for proof in proved)
+    for name, what, known, symptom in (
+        ("finite-value", "value", value, "nonfinite-value"),
+        ("finite-gradient", "gradient", gradient, "nonfinite-gradient"),
+    ):
+        if symptom == "nonfinite-gradient" and not any(
+            found is not None for stage in readings.stages() for found in readings.graph(stage).gradients
+        ):
+            continue
+        if known:
+            yield Fact(name, f"finite {what} for every input of the spec{assumed}", "proved", when)
+        elif witnesses.all_finite("nonfinite-value") and witnesses.all_finite(symptom):  # type: ignore[arg-type]
+            yield Fact(name, f"finite {what} at all {witnesses.tried()} inputs tried", "witnessed", ("eager", "graph"))
+    if proved and value and all(proof.nonnegative for proof in proved):
+        yield Fact("non-negative", "the loss is never negative", "proved", when)
+
+
+def _executions(readings: Readings) -> Iterator[Fact]:
+    callings = readings.available(Callings)
+    if callings is None:
+        return
+    eager = callings.get("raw", "eager")
+    if eager is None or not eager.ok or eager.value is None:
+        return
+    same: list[Calling] = []
+    for execution in ("graph", "xla"):
+        other = callings.get("raw", execution)
+        if other is not None and other.ok and other.value is not None and _close(eager.value, other.value):
+            same.append(execution)
+    if same:
+        names = " and ".join(["eager", *same]) if len(same) == 1 else "eager, graph and xla"
+        yield Fact("executions", f"{names} give the same loss", "witnessed", ("eager", *same))
+
+
+def _batch(readings: Readings) -> Iterator[Fact]:
+    batches = readings.available(Batches)
+    if batches is not None and batches.relation == "per-sample":
+        yield Fact(
+            "per-sample",
+            "each sample's loss is the same alone and in batches of 2, 3 and 5",
+            "witnessed",
+            ("eager",),
+        )
+
+
+def _close(a: np.ndarray, b: np.ndarray) -> bool:
+    """Equal up to what re-association in float32 explains."""
+    if a.shape != b.shape:
+        return False
+    half = "16" in str(a.dtype)
+    left, right = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    return bool(np.allclose(left, right, rtol=2e-2 if half else 1e-4, atol=1e-6, equal_nan=True))
+
+
+def gaps(readings: Readings, places: Places) -> Iterator[Gap]:
+    """Operations that limited a proof, and readings that could not be made."""
+    seen: set[tuple[str, int, str]] = set()
+    for stage in readings.stages():
+        proof = readings.available(Proof, stage)
+        if proof is None:
+            continue
+        graph = readings.graph(stage)
+        for limits, known in (("finite-value", proof.finite_value), ("finite-gradient", proof.finite_gradient)):
+            if known:
+                continue
+            for number in proof.limits:
+                node = graph[number]
+                location, _ = places.locate(graph.calls(node))
+                key = (node.op, location.line, limits)
+                if key not in seen:
+                    seen.add(key)
+                    yield Gap(node.op, location.path, location.line, limits)
+    for name, problem in readings.failed.items():
+        yield Gap(f"{name}: {problem}", places.path(readings.loaded.path), readings.loaded.line, name)
+
+
+def complete(readings: Readings, witnesses: Witnesses) -> bool:
+    """Whether the value, gradient, batch and graph checks all ran, so that silence means health."""
+    batches = readings.available(Batches)
+    callings = readings.available(Callings)
+    return (
+        readings.traced.traced is not None
+        and any(gradient is not None for gradient in readings.traced.traced.gradients)
+        and bool(witnesses.results)
+        and batches is not None
+        and callings is not None
+        and not readings.failed
+    )

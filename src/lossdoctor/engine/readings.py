@@ -1,0 +1,132 @@
+"""The readings that rules ask for, each computed once and only when a rule wants it.
+
+A rule names what it needs by the types of its parameters. Readings of a graph exist for each stage (before and
+after the graph optimiser); readings of the running loss exist once.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lossdoctor import readings as probed
+from lossdoctor.domains.axes import Broadcast, broadcasts
+from lossdoctor.domains.dependence import Dependence, dependence
+from lossdoctor.domains.interpret import Reading
+from lossdoctor.domains.intervals import Proof, Ranges, prove, ranges
+from lossdoctor.domains.terms import Term, terms
+from lossdoctor.graph.ir import LossGraph, Stage
+from lossdoctor.probes.batches import Batches
+from lossdoctor.probes.callings import Callings
+from lossdoctor.rules.registry import Check
+from lossdoctor.session import Loaded, Session, SessionError, Settings, Traced
+from lossdoctor.spec import Contract
+
+
+class Unavailable(Exception):
+    """A reading that could not be made; the rules that need it do not run, and a gap says so."""
+
+
+@dataclass
+class Readings:
+    """Everything known of one loss under one contract."""
+
+    session: Session
+    loaded: Loaded
+    contract: Contract
+    traced: Traced
+    settings: Settings
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
+    failed: dict[str, str] = field(default_factory=dict[str, str])
+    _cache: dict[tuple[Any, Stage | None], Any] = field(default_factory=dict[tuple[Any, "Stage | None"], Any])
+
+    def get(self, kind: Any, stage: Stage) -> Any:
+        """The reading of type `kind`; raises `Unavailable`."""
+        key = (kind, stage if kind in _OF_GRAPH else None)
+        if key not in self._cache:
+            started = time.perf_counter()
+            try:
+                self._cache[key] = self._make(kind, stage)
+            except (Unavailable, SessionError) as problem:
+                self._cache[key] = Unavailable(str(problem))
+                if not isinstance(problem, Unavailable):
+                    self.failed[_label(kind)] = str(problem)
+            name = _label(kind)
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+        value = self._cache[key]
+        if isinstance(value, Unavailable):
+            raise value
+        return value
+
+    def available(self, kind: Any, stage: Stage = "traced") -> Any | None:
+        """The reading, or None where it could not be made."""
+        try:
+            return self.get(kind, stage)
+        except Unavailable:
+            return None
+
+    def graph(self, stage: Stage) -> LossGraph:
+        graph = self.traced.traced if stage == "traced" else self.traced.optimised
+        if graph is None:
+            raise Unavailable(f"there is no {stage} graph")
+        return graph
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages whose graphs exist."""
+        if self.traced.traced is None:
+            return ()
+        return ("traced",) if self.traced.optimised is None else ("traced", "optimised")
+
+    def _make(self, kind: Any, stage: Stage) -> Any:
+        if kind in _OF_GRAPH:
+            return _OF_GRAPH[kind](self, self.graph(stage))
+        if kind in _PROBES:
+            return self.session.probe(_PROBES[kind], self.contract)
+        if kind is probed.EagerRun:
+            pair = self.get(Callings, "traced").pair
+            return probed.EagerRun(pair, self.session.evaluate([pair], "eager")[0])
+        return {Loaded: self.loaded, Contract: self.contract, Traced: self.traced}[kind]
+
+
+_OF_GRAPH: dict[Any, Callable[[Readings, LossGraph], Any]] = {
+    LossGraph: lambda readings, graph: graph,
+    Ranges: lambda readings, graph: ranges(graph, readings.contract, readings.settings.magnitude),
+    Proof: lambda readings, graph: prove(graph, readings.contract),
+    Reading[Dependence]: lambda readings, graph: dependence(graph),
+    tuple[Term, ...]: lambda readings, graph: terms(graph),
+    tuple[Broadcast, ...]: lambda readings, graph: broadcasts(graph),
+}
+_PROBES: dict[Any, str] = {
+    Callings: "callings",
+    Batches: "batches",
+    probed.Direction: "direction",
+    probed.GradientCheck: "gradient",
+    probed.SaveLoad: "save_load",
+    probed.Frozen: "frozen",
+}
+_PLAIN: tuple[Any, ...] = (Loaded, Contract, Traced, probed.EagerRun)
+
+
+def _label(kind: Any) -> str:
+    """A short name of a reading, for timings and gaps."""
+    parts = typing.get_args(kind)
+    return (parts[0] if parts else kind).__name__.lower()
+
+
+def needs(check: Check) -> dict[str, Any]:
+    """The readings that a check asks for, by parameter name."""
+    hints = typing.get_type_hints(check)
+    wanted = {name: hints[name] for name in inspect.signature(check).parameters}
+    for name, kind in wanted.items():
+        if kind not in _OF_GRAPH and kind not in _PROBES and kind not in _PLAIN:
+            raise TypeError(f"{check.__module__}.{check.__name__}: nothing provides `{name}: {kind}`")
+    return wanted
+
+
+def of_graph(check: Check) -> bool:
+    """Whether a check reads a graph, so that it runs once a stage."""
+    return any(kind in _OF_GRAPH for kind in needs(check).values())

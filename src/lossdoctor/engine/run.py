@@ -1,0 +1,227 @@
+"""Many targets, one report: which losses, what each is given, and what happens when a worker dies."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lossdoctor.config import Config, LossEntry, load_config
+from lossdoctor.engine.deaths import report_of_death
+from lossdoctor.engine.examine import Job, Progress, examine
+from lossdoctor.findings import ErrorItem, LossReport, Report, UsageError
+from lossdoctor.rules.registry import Rule
+from lossdoctor.session import Loaded, Pair, Session, SessionError, Settings
+from lossdoctor.source.discover import discover
+from lossdoctor.spec import Contract, contract_from_arrays, load_data, parse_contract
+from lossdoctor.subject.inference import infer
+from lossdoctor.targets import parse_target
+from lossdoctor.worker.remote import WorkerPool
+
+Outcome = LossReport | ErrorItem
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What the caller says of the specs of all targets."""
+
+    y_true: str | None
+    y_pred: str | None
+    data: tuple[Any, Any] | None
+
+
+def check(
+    targets: Sequence[str],
+    *,
+    config: Config | None = None,
+    y_true: str | None = None,
+    y_pred: str | None = None,
+    data: str | Path | None = None,
+    settings: Settings | None = None,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    verbose: bool = False,
+    pool: WorkerPool | None = None,
+) -> Report:
+    """Examine losses in worker processes; this process imports neither TensorFlow nor the user's code.
+
+    Args:
+        targets: `file.py`, `file.py:name`, `package.module:name`, `file.py:factory(gamma=2)`.
+        config: the configuration; the nearest pyproject.toml by default.
+        y_true, y_pred: spec strings for all targets; both or neither.
+        data: an .npz file with the arrays `y_true` and `y_pred`, instead of specs.
+        settings: seed, magnitude and limits.
+        jobs: how many losses are examined at the same time.
+        progress: called with a target and the stage that begins.
+        verbose: pass on what TensorFlow and the user's code write to stderr.
+        pool: warm workers to use, and to leave open; workers of its own by default.
+
+    Raises:
+        UsageError: unusable arguments. A target that cannot be examined becomes an item of `errors`.
+    """
+    if (y_true is None) != (y_pred is None):
+        missing = "y_true" if y_true is None else "y_pred"
+        raise UsageError(f"Invalid value for `{missing}`. Expected a spec beside the other one. Received: none")
+    settings = settings or Settings()
+    config = config or load_config(None, Path.cwd())
+    given = _Given(y_true, y_pred, None if data is None else load_data(data))
+    if y_true is not None and y_pred is not None:
+        parse_contract(y_true, y_pred)  # the caller's own mistakes are reported once, before anything starts
+    outcomes: list[Outcome] = []
+    with _workers(pool, jobs, settings, verbose) as workers:
+        prepared = [item for target in targets for item in _prepare(target, config, given, settings, progress)]
+
+        def work(item: Job | ErrorItem) -> Outcome:
+            if isinstance(item, ErrorItem):
+                return item
+            with workers.session() as session:
+                return _examined(item, session)
+
+        with ThreadPoolExecutor(max(1, jobs)) as threads:
+            outcomes = list(threads.map(work, prepared))
+    return _report(outcomes, settings)
+
+
+def _workers(
+    pool: WorkerPool | None, jobs: int, settings: Settings, verbose: bool
+) -> contextlib.AbstractContextManager[WorkerPool]:
+    """The given pool, left open; or a new one, closed at the end."""
+    return contextlib.nullcontext(pool) if pool is not None else WorkerPool(jobs, settings, verbose=verbose)
+
+
+def check_object(
+    loss: object, y_true: object, y_pred: object, *, settings: Settings | None = None, target: str = ""
+) -> Report:
+    """Examine a live loss in this process; see `lossdoctor.check`."""
+    from lossdoctor.subject import subject_of
+    from lossdoctor.worker.local import LocalSession
+
+    settings = settings or Settings()
+    subject = subject_of(loss)
+    session = LocalSession(subject, settings=settings)
+    name = target or subject.loaded.target
+    contracts, pair = _contracts_of(y_true, y_pred, settings)
+    if not contracts:
+        entry = None if subject.loaded.path is None else _entry_of(load_config(None, Path.cwd()), name)
+        contracts = _contracts(entry, _Given(None, None, None), subject.loaded, settings)
+    job = Job(name, contracts, settings, Path.cwd(), _selector(settings, None, None), pair=pair)
+    try:
+        return _report([_examined(job, session)], settings)
+    finally:
+        session.close()
+
+
+def _examined(job: Job, session: Session) -> Outcome:
+    try:
+        return examine(job, session)
+    except UsageError as problem:
+        return ErrorItem(job.target, str(problem))
+    except SessionError as problem:
+        if problem.died is not None:
+            return report_of_death(job, session, problem.died)
+        return ErrorItem(job.target, str(problem))
+
+
+def _prepare(
+    target: str, config: Config, given: _Given, settings: Settings, progress: Progress | None
+) -> Iterator[Job | ErrorItem]:
+    """The losses that a target means, each with the contracts to try; what is wrong with it, as one item."""
+    try:
+        broken = next((item for item in config.errors if item.target == target), None)
+        if broken is not None:
+            yield broken
+            return
+        reference = parse_target(target, config.root)
+        if reference.name is not None:
+            names = [target]
+        else:
+            assert reference.path is not None
+            names = [f"{target}:{found.name}" for found in discover(reference.path)]
+            if not names:
+                yield ErrorItem(target, f"'{target}' defines no loss that lossdoctor recognises; name it: {target}:NAME")
+        for name in names:
+            entry = _entry_of(config, name)
+            job = Job(
+                target=name,
+                contracts=_contracts(entry, given, name, settings, config.root),
+                settings=settings,
+                folder=config.root,
+                selected=_selector(settings, config, entry),
+                pair=None if given.data is None else Pair(*given.data),
+            )
+            yield replace(job, progress=progress) if progress is not None else job
+    except UsageError as problem:
+        yield ErrorItem(target, str(problem))
+
+
+def _contracts(
+    entry: LossEntry | None, given: _Given, target: str | Loaded, settings: Settings, root: Path | None = None
+) -> tuple[Contract, ...]:
+    """In the order of DESIGN section 3: given, data, `@contract`, configuration, the code."""
+    found: Sequence[Contract]
+    if given.y_true is not None and given.y_pred is not None:
+        found = [parse_contract(given.y_true, given.y_pred)]
+    elif given.data is not None:
+        found = [contract_from_arrays(*given.data, settings.magnitude)]
+    elif entry is not None and entry.contract is not None:
+        found = [entry.contract]
+    else:
+        found = infer(target, root)
+    return tuple(replace(contract, magnitude=settings.magnitude) for contract in found)
+
+
+def _contracts_of(y_true: object, y_pred: object, settings: Settings) -> tuple[tuple[Contract, ...], Pair | None]:
+    """Contracts from what `lossdoctor.check` was called with: spec strings, arrays, or nothing."""
+    if y_true is None and y_pred is None:
+        return (), None
+    if y_true is None or y_pred is None:
+        missing = "y_true" if y_true is None else "y_pred"
+        raise UsageError(f"Invalid value for `{missing}`. Expected a spec or an array. Received: None")
+    if isinstance(y_true, str) and isinstance(y_pred, str):
+        return (replace(parse_contract(y_true, y_pred), magnitude=settings.magnitude),), None
+    return (contract_from_arrays(y_true, y_pred, settings.magnitude),), Pair(y_true, y_pred)
+
+
+def _entry_of(config: Config, target: str) -> LossEntry | None:
+    return config.entry(target)
+
+
+def _selector(settings: Settings, config: Config | None, entry: LossEntry | None) -> Callable[[Rule, str], bool]:
+    """Whether a rule is wanted, in general (path "") and for a file."""
+    select, ignore = frozenset(settings.select), frozenset(settings.ignore) | frozenset(entry.ignore if entry else ())
+    per_file: Mapping[str, Sequence[str]] = config.per_file_ignores if config is not None else {}
+
+    def selected(rule: Rule, path: str) -> bool:
+        if (select and rule.code not in select) or rule.code in ignore or rule.name in ignore:
+            return False
+        return not any(
+            Path(path).match(pattern) and (rule.code in codes or rule.name in codes)
+            for pattern, codes in per_file.items()
+            if path
+        )
+
+    return selected
+
+
+def _report(outcomes: Sequence[Outcome], settings: Settings) -> Report:
+    return Report(
+        versions=versions(),
+        seed=settings.seed,
+        losses=tuple(item for item in outcomes if isinstance(item, LossReport)),
+        errors=tuple(item for item in outcomes if isinstance(item, ErrorItem)),
+    )
+
+
+def versions() -> dict[str, str]:
+    """The versions of lossdoctor and of what it examined the losses with; "" where a package is missing."""
+    found: dict[str, str] = {}
+    for name in ("lossdoctor", "tensorflow", "keras"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = ""
+    return found

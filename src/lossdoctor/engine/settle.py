@@ -1,0 +1,231 @@
+"""Settle suspicions: find the input, replay it in TensorFlow, and only then call it a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from lossdoctor.engine.blame import Blame, NonFinite
+from lossdoctor.engine.place import Places
+from lossdoctor.engine.readings import Readings
+from lossdoctor.engine.witnesses import Witnesses, shows
+from lossdoctor.findings import Calling, Evidence, Finding, Severity, Witness
+from lossdoctor.rules.registry import Rule, Suspicion, all_rules
+from lossdoctor.search.literals import witness_value
+from lossdoctor.search.reproduce import ordinary, script
+from lossdoctor.session import Evaluation, Execution, Pair, SessionError
+
+_EXECUTIONS: tuple[Execution, ...] = ("eager", "graph", "xla")
+_HALF = frozenset({"float16", "bfloat16"})
+_SHRUNK_AT_MOST = 6  # non-finite findings of one loss that are shrunk and replayed; the rest would repeat them
+
+
+@dataclass
+class Settler:
+    """Turns the suspicions about one loss into findings."""
+
+    readings: Readings
+    witnesses: Witnesses
+    places: Places
+    notes: list[str] = field(default_factory=list[str])  # what went wrong in lossdoctor itself
+
+    def settle(self, suspicions: Iterable[Suspicion]) -> list[Finding]:
+        pending = list(suspicions)
+        numeric = [s for s in pending if s.symptom in ("nonfinite-value", "nonfinite-gradient") and s.node is not None]
+        findings = list(self._numeric(numeric))
+        seen: set[tuple[str, Any]] = set()
+        for suspicion in pending:
+            key = (suspicion.rule.code, suspicion.calls[-1:] or suspicion.message)
+            if suspicion in numeric or key in seen:
+                continue
+            finding = self._plain(suspicion)
+            if finding is not None:
+                seen.add(key)
+                findings.append(finding)
+        return findings
+
+    # ---- non-finite values and gradients: found by search ------------------------------------------------
+
+    def _numeric(self, suspicions: Sequence[Suspicion]) -> Iterable[Finding]:
+        """One finding for each blamed place; the most specific rule (the lowest code) speaks for it."""
+        matched: dict[tuple[str, str], tuple[Suspicion, Blame]] = {}
+        for suspicion in sorted(suspicions, key=lambda s: s.rule.code):
+            assert suspicion.node is not None
+            name = self.readings.graph(suspicion.stage)[suspicion.node].name
+            symptom: NonFinite = "nonfinite-value" if suspicion.symptom == "nonfinite-value" else "nonfinite-gradient"
+            blame = self.witnesses.found.get((name, symptom))
+            if blame is None or blame.stage != suspicion.stage:
+                continue
+            matched.setdefault((name, symptom), (suspicion, blame))
+        spoken: set[tuple[str, Any]] = set()
+        for suspicion, blame in _by_order(matched.values()):
+            key = (suspicion.rule.code, suspicion.calls[-1:])
+            if key in spoken or len(spoken) >= _SHRUNK_AT_MOST:
+                continue
+            finding = self._witnessed(suspicion, self.witnesses.shrunk(blame))
+            if finding is not None:
+                spoken.add(key)
+                yield finding
+
+    def _witnessed(self, suspicion: Suspicion, blame: Blame) -> Finding | None:
+        shown = self._executions(blame.pair, blame.symptom)
+        if not shown:
+            return None
+        when = tuple(shown)
+        execution = when[0]
+        rule, message = suspicion.rule, suspicion.message
+        if self._healthy_in_single(blame):
+            rule = _rule_of("low-precision")
+            message = f"{message} in {self._half_dtype()}; in float32 it stays finite"
+        code = script(
+            self.readings.loaded, blame.symptom, blame.pair, self.readings.contract, execution=execution
+        )
+        if self._replay(code) != 1:
+            return None
+        graph = self.readings.graph(blame.stage)
+        return self._finding(
+            replace(suspicion, rule=rule, message=message),
+            evidence="witnessed",
+            when=when,
+            witness=self._witness(blame.pair, shown[execution]),
+            reproduce=code,
+            chain=self.places.chain(graph, blame.chain),
+        )
+
+    def _executions(self, pair: Pair, symptom: NonFinite) -> dict[Execution, Evaluation]:
+        """The executions in which an input shows the symptom, and what they gave."""
+        shown: dict[Execution, Evaluation] = {}
+        for execution in _EXECUTIONS:
+            try:
+                result = self.readings.session.evaluate([pair], execution)[0]
+            except SessionError as problem:
+                if problem.died is not None:
+                    raise
+                continue
+            if shows(result, symptom):
+                shown[execution] = result
+        return shown
+
+    def _half_dtype(self) -> str | None:
+        found = [str(array.dtype) for array in leaves(self.witnesses.pairs[0].y_pred)] if self.witnesses.pairs else []
+        return next((dtype for dtype in found if dtype in _HALF), None)
+
+    def _healthy_in_single(self, blame: Blame) -> bool:
+        """Whether the same input in float32 is fine, so that the precision is to blame."""
+        if self._half_dtype() is None:
+            return False
+        twin = Pair(_single(blame.pair.y_true), _single(blame.pair.y_pred))
+        result = self.readings.session.evaluate([twin], "graph")[0]
+        return result.raised is None and result.finite_value and result.finite_gradient
+
+    # ---- everything else: the suspicion brings its own input, or is a fact of the graph ---------------------
+
+    def _plain(self, suspicion: Suspicion) -> Finding | None:
+        severity = suspicion.severity or suspicion.rule.severity
+        if suspicion.symptom is None:
+            if severity == "error":
+                raise AssertionError(f"{suspicion.rule.code} claims an error that nothing can replay")
+            return self._finding(suspicion, suspicion.evidence, suspicion.when)
+        pair, arguments = suspicion.pair, dict(suspicion.arguments)
+        size = arguments.pop("batch", None)
+        if pair is None and suspicion.symptom != "save-load":
+            pair = ordinary(self.readings.contract, size or 2)
+        code = script(self.readings.loaded, suspicion.symptom, pair, self.readings.contract, **arguments)
+        status = self._replay(code)
+        if status != 1:
+            return None
+        evidence: Evidence = "proved" if suspicion.evidence == "proved" else "witnessed"
+        shown: Witness | None = None
+        if pair is not None:
+            shown = self._witness(pair, self._evaluated(pair))
+        return self._finding(suspicion, evidence, suspicion.when, shown, code)
+
+    def _evaluated(self, pair: Pair) -> Evaluation | None:
+        for execution in ("eager", "graph"):
+            try:
+                result = self.readings.session.evaluate([pair], execution)[0]
+            except SessionError as problem:
+                if problem.died is not None:
+                    raise
+                continue
+            if result.raised is None:
+                return result
+        return None
+
+    def _replay(self, code: str) -> int:
+        """Run a reproduction script: 1 while the fault stands. Anything but 0 and 1 is our own bug, and noted."""
+        replayed = self.readings.session.replay(code)
+        if replayed.status not in (0, 1):
+            last = replayed.output.strip().splitlines()[-1:] or ["no output"]
+            self.notes.append(f"a reproduction script failed ({last[0]}); this is a bug in lossdoctor")
+        return replayed.status
+
+    def _witness(self, pair: Pair, result: Evaluation | None) -> Witness:
+        gradients = result.gradients if result else ()
+        gradient = gradients[0] if len(gradients) == 1 else None
+        return Witness(
+            y_true=witness_value(pair.y_true),
+            y_pred=witness_value(pair.y_pred),
+            value=None if result is None or result.value is None else witness_value(result.value),
+            gradient=None if gradient is None else witness_value(gradient),
+        )
+
+    def _finding(
+        self,
+        suspicion: Suspicion,
+        evidence: Evidence,
+        when: tuple[Calling, ...],
+        witness: Witness | None = None,
+        reproduce: str = "",
+        chain: tuple[Any, ...] = (),
+    ) -> Finding:
+        rule = suspicion.rule
+        severity: Severity = suspicion.severity or rule.severity
+        location, function = self.places.locate(suspicion.calls)
+        return Finding(
+            rule=rule.code,
+            name=rule.name,
+            family=suspicion.family or rule.family,
+            severity=severity,
+            evidence=evidence,
+            when=when,
+            message=suspicion.message,
+            location=location,
+            function=function,
+            witness=witness,
+            reproduce=reproduce,
+            chain=chain,
+            fix=suspicion.fix,
+            url=f"https://lossdoctor.readthedocs.io/rules/{rule.code}",
+        )
+
+
+def leaves(value: Any) -> list[np.ndarray[Any, Any]]:
+    """The arrays of a structured value, in order."""
+    if isinstance(value, dict):
+        return [leaf for part in value.values() for leaf in leaves(part)]
+    if isinstance(value, (tuple, list)):
+        return [leaf for part in value for leaf in leaves(part)]
+    return [np.asarray(value)]
+
+
+def _single(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _single(part) for key, part in value.items()}
+    if isinstance(value, (tuple, list)):
+        return tuple(_single(part) for part in value)
+    array = np.asarray(value)
+    return array.astype(np.float32) if str(array.dtype) in _HALF else array
+
+
+def _rule_of(family: str) -> Rule:
+    return next(rule for rule in all_rules() if rule.family == family)
+
+
+def _by_order(matched: Iterable[tuple[Suspicion, Blame]]) -> list[tuple[Suspicion, Blame]]:
+    """Values before gradients, then in the order of the program."""
+    return sorted(matched, key=lambda item: (item[1].symptom != "nonfinite-value", item[1].node))
+

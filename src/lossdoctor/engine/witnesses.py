@@ -1,0 +1,116 @@
+"""The inputs at which a loss goes wrong: one batched search for all rules."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lossdoctor.domains.intervals import Ranges
+from lossdoctor.engine.blame import Blame, NonFinite, blames
+from lossdoctor.engine.readings import Readings, Unavailable
+from lossdoctor.graph.ir import LossGraph, Stage
+from lossdoctor.search.candidates import candidates
+from lossdoctor.search.shrink import shrink
+from lossdoctor.session import Evaluation, Execution, Pair
+
+_OBSERVED_AT_MOST = 48  # inputs whose every node is looked at, a stage and symptom
+_WITHOUT_NEWS = 10  # stop after so many that blamed only known nodes
+# How the graph of a stage runs: op for op as eager execution, or as the graph optimiser left it.
+_RUNS: dict[Stage, Execution] = {"traced": "unoptimised", "optimised": "graph"}
+
+
+@dataclass
+class Witnesses:
+    """Inputs tried, what they gave, and which nodes are to blame for the non-finite ones."""
+
+    readings: Readings
+    first: Pair | None = None  # real data
+    pairs: list[Pair] = field(default_factory=list[Pair])
+    results: dict[Stage, list[Evaluation]] = field(default_factory=dict[Stage, list[Evaluation]])
+    found: dict[tuple[str, NonFinite], Blame] = field(default_factory=dict[tuple[str, NonFinite], Blame])
+
+    def search(self) -> None:
+        """Try the candidates under every stage and blame the non-finite results."""
+        started = time.perf_counter()
+        readings = self.readings
+        known = readings.available(Ranges)
+        rng = np.random.default_rng(readings.settings.seed)
+        real = [] if self.first is None else [self.first]
+        self.pairs = real + candidates(readings.contract, readings.graph("traced"), known, readings.settings, rng)
+        for stage in readings.stages():
+            self.results[stage] = readings.session.evaluate(self.pairs, _RUNS[stage])
+        readings.seconds["search"] = time.perf_counter() - started
+        for stage in readings.stages():
+            for symptom in ("nonfinite-value", "nonfinite-gradient"):
+                self._blame(stage, symptom)
+        readings.seconds["blame"] = time.perf_counter() - started - readings.seconds["search"]
+
+    def _blame(self, stage: Stage, symptom: NonFinite) -> None:
+        graph = self.readings.graph(stage)
+        quiet = 0
+        bad = [pair for pair, result in zip(self.pairs, self.results[stage], strict=True) if shows(result, symptom)]
+        for pair in _spread(bad, _OBSERVED_AT_MOST):
+            news = False
+            for blame in self.blame(graph, pair, symptom):
+                if (blame.name, symptom) not in self.found:
+                    self.found[blame.name, symptom] = blame
+                    news = True
+            quiet = 0 if news else quiet + 1
+            if quiet >= _WITHOUT_NEWS:
+                return
+
+    def blame(self, graph: LossGraph, pair: Pair, symptom: NonFinite) -> list[Blame]:
+        observed = self.readings.session.observe(pair, graph.stage)
+        return list(blames(graph, observed, pair, symptom))
+
+    def shrunk(self, blame: Blame) -> Blame:
+        """The same fault at the smallest, plainest input that still shows it."""
+        execution = _RUNS[blame.stage]
+
+        def still_fails(pairs: list[Pair]) -> list[bool]:
+            return [shows(result, blame.symptom) for result in self.readings.session.evaluate(pairs, execution)]
+
+        pair = shrink(blame.pair, self.readings.contract, still_fails, budget=400)
+        graph = self.readings.graph(blame.stage)
+        for smaller in self.blame(graph, pair, blame.symptom):
+            if smaller.name == blame.name:
+                return smaller
+        return blame
+
+    def tried(self) -> int:
+        return len(self.pairs)
+
+    def all_finite(self, symptom: NonFinite) -> bool:
+        return bool(self.results) and not any(
+            shows(result, symptom) for results in self.results.values() for result in results
+        )
+
+
+def shows(result: Evaluation, symptom: NonFinite) -> bool:
+    """Whether an evaluation shows the symptom; a non-finite gradient counts only where the loss is finite."""
+    if result.raised is not None or result.value is None:
+        return False
+    if symptom == "nonfinite-value":
+        return not result.finite_value
+    return result.finite_value and not result.finite_gradient
+
+
+def search(readings: Readings, first: Pair | None = None) -> Witnesses:
+    """Search with the candidates of the spec, after `first` (real data) if there is any."""
+    witnesses = Witnesses(readings, first)
+    try:
+        witnesses.search()
+    except Unavailable:
+        pass  # without a graph there is nothing to search
+    return witnesses
+
+
+def _spread(pairs: Sequence[Pair], limit: int) -> list[Pair]:
+    """The first (plainest) half of the limit, and the other half spread evenly over the rest."""
+    if len(pairs) <= limit:
+        return list(pairs)
+    head, rest = pairs[: limit // 2], pairs[limit // 2 :]
+    return [*head, *rest[:: max(1, len(rest) // (limit - limit // 2))]][:limit]

@@ -1,0 +1,173 @@
+"""From a TensorFlow loss to its `LossGraph`: trace, run at reference sizes, convert, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import lossdoctor.ops as _rows  # fills the table that the conversion reads
+from lossdoctor.graph import spans
+from lossdoctor.graph.convert_tf import Conversion, prune
+from lossdoctor.graph.ir import Graph, LossGraph, Node, Stage
+from lossdoctor.graph.optimise_tf import Optimised, optimise
+from lossdoctor.graph.reading_tf import captured, ordered
+from lossdoctor.graph.reference_tf import Run, reference_runs
+from lossdoctor.graph.run_tf import Executable, array
+from lossdoctor.graph.trace_tf import Call, Program, build, flatten
+from lossdoctor.graph.trace_tf import NotATensor as NotATensor
+from lossdoctor.graph.verify import verify
+from lossdoctor.session import Evaluation, Pair
+from lossdoctor.spec import Contract
+
+
+@dataclass(frozen=True)
+class Staged:
+    """One graph of the loss with what is needed to run it."""
+
+    loss: LossGraph
+    graph: Any  # the FuncGraph
+    tensors: dict[int, Any]  # node -> tensor, for the nodes that have one
+    value: Any
+    gradients: tuple[Any | None, ...]
+
+
+class Live:
+    """A traced loss that can still be run in this process."""
+
+    def __init__(self, program: Program, contract: Contract, staged: Staged, optimised: Staged | None) -> None:
+        self.program = program
+        self.contract = contract
+        self.staged = staged
+        self.staged_optimised = optimised
+        self._function: Executable | None = None
+
+    @property
+    def traced(self) -> LossGraph:
+        return self.staged.loss
+
+    @property
+    def optimised(self) -> LossGraph | None:
+        """The loss as the graph optimiser leaves it; None where the optimiser refused the graph."""
+        return self.staged_optimised.loss if self.staged_optimised else None
+
+    @property
+    def function(self) -> Executable:
+        """Value and the gradients that exist, with side effects, as `tf.function` runs them."""
+        if self._function is None:
+            self._function = Executable(self.program.graph, self.outputs(self.staged), effects=True)
+        return self._function
+
+    @staticmethod
+    def outputs(staged: Staged) -> list[Any]:
+        return [staged.value, *(g for g in staged.gradients if g is not None)]
+
+    def feeds(self, pair: Pair) -> list[Any]:
+        """The inputs of the function for a pair."""
+        return [*flatten(self.contract.y_true, pair.y_true), *flatten(self.contract.y_pred, pair.y_pred)]
+
+    def run(self, pairs: Sequence[Pair], execution: Literal["graph", "unoptimised"] = "graph") -> list[Evaluation]:
+        """Value and gradients at each pair; an exception becomes `raised` of that evaluation."""
+        return [self._evaluate(pair, optimised=execution == "graph") for pair in pairs]
+
+    def _evaluate(self, pair: Pair, *, optimised: bool) -> Evaluation:
+        try:
+            value, *found = self.function(self.feeds(pair), optimised=optimised)
+        except Exception as error:  # whatever the user's graph does becomes data
+            raised = spans.raised(error, self.program.records.accept)
+            return Evaluation(None, (None,) * len(self.program.gradients), raised)
+        rest = iter(found)
+        gradients = tuple(None if g is None else array(next(rest)) for g in self.program.gradients)
+        return Evaluation(array(value), gradients)
+
+
+def trace(call: Call, contract: Contract, *, is_user: spans.IsUser | None = None, seed: int = 0) -> Live:
+    """Trace `call(y_true, y_pred)` under a contract.
+
+    Args:
+        call: the loss, called once with symbolic tensors of unknown batch size (every named dimension is unknown).
+        contract: the specs of both arguments.
+        is_user: which files count as the user's; by default all but installed packages, the standard library and
+            lossdoctor itself.
+        seed: of the reference inputs, which decide nothing but sizes.
+
+    Raises:
+        NotATensor: the loss returned something that is no tensor.
+        Exception: whatever the loss raises while it is traced.
+    """
+    program = build(call, contract, is_user or spans.is_user)
+    outputs = [program.value, *(g for g in program.gradients if g is not None)]
+    order = ordered([*outputs, *program.inputs])
+    runs = reference_runs(program.graph, order, program.leaves, contract, seed)
+    staged = convert(program, program.graph, program.inputs, program.value, program.gradients, runs, "traced")
+    found = optimise(program)
+    optimised = None if found is None else _convert_optimised(program, contract, found, seed)
+    return Live(program, contract, staged, optimised)
+
+
+def _convert_optimised(program: Program, contract: Contract, found: Optimised, seed: int) -> Staged:
+    outputs = [found.value, *(g for g in found.gradients if g is not None)]
+    order = ordered([*outputs, *found.inputs])
+    runs = reference_runs(found.graph, order, program.leaves, contract, seed)
+    source = replace(program, records=found.records)
+    return convert(source, found.graph, found.inputs, found.value, found.gradients, runs, "optimised")
+
+
+def convert(
+    program: Program,
+    graph: Any,
+    inputs: Sequence[Any],
+    value: Any,
+    gradients: Sequence[Any | None],
+    runs: Sequence[Run],
+    stage: Stage,
+) -> Staged:
+    """The IR of one TensorFlow graph of the loss, verified."""
+    conversion = Conversion(program.records, runs, captured=captured(graph))
+    for leaf, tensor in zip(program.leaves, inputs, strict=True):
+        attrs = {"role": leaf.role, "key": leaf.key} if leaf.key else {"role": leaf.role}
+        conversion.add_input(tensor, attrs, leaf.spec.dims)
+    count = len(inputs)
+    found = conversion.run([value, *(g for g in gradients if g is not None)])
+    rest = iter(found[1:])
+    gradient_ids = [None if g is None else next(rest) for g in gradients]
+    predictions = [i for i, leaf in enumerate(program.leaves) if leaf.role == "y_pred"]
+    _settle_roles(conversion.nodes, found[0])
+    _place_gradients(conversion.nodes, {g: p for g, p in zip(gradient_ids, predictions, strict=True) if g is not None})
+    kept = [node.forward for node in conversion.nodes if node.forward is not None]
+    body, moved = prune(Graph(tuple(conversion.nodes), tuple(range(count)), tuple(dict.fromkeys(found))), kept)
+    loss = LossGraph(
+        graph=body,
+        y_true=tuple(i for i, leaf in enumerate(program.leaves) if leaf.role == "y_true"),
+        y_pred=tuple(predictions),
+        value=moved[found[0]],
+        gradients=tuple(None if g is None else moved[g] for g in gradient_ids),
+        stage=stage,
+    )
+    verify(loss)
+    tensors = {moved[node]: tensor for node, tensor in conversion.tensors.items() if node in moved}
+    return Staged(loss, graph, tensors, value, tuple(gradients))
+
+
+def _settle_roles(nodes: list[Node], value: int) -> None:
+    """Call forward whatever the value needs: the optimiser may compute it once under the name of a gradient."""
+    for node in Graph(tuple(nodes), (), ()).ancestors(value):
+        if nodes[node].role == "gradient":
+            nodes[node] = replace(nodes[node], role="forward", forward=None)
+
+
+def _place_gradients(nodes: list[Node], final: dict[int, int]) -> None:
+    """Give each gradient node without one a forward node: sums of gradients are made outside any operation's own.
+
+    Such a node adds up what flows into the operation that its first user differentiates, or into the prediction.
+    """
+    users: dict[int, int] = {}
+    for node in reversed(nodes):
+        if node.role == "gradient" and node.forward is None:
+            reader = users.get(node.id)
+            forward = final.get(node.id) if reader is None else nodes[reader].forward
+            if forward is None:
+                forward = final.get(node.id)
+            nodes[node.id] = replace(node, forward=forward)
+        for arg in node.args:
+            users[arg] = node.id

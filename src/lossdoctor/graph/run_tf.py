@@ -1,0 +1,91 @@
+"""Runs a traced graph for any of its tensors, with or without the graph optimiser."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.eager import context
+from tensorflow.python.eager.polymorphic_function import atomic_function
+from tensorflow.python.framework import ops
+
+_names = itertools.count()
+
+
+class _View:
+    """A FuncGraph with other outputs, and without the operations that these do not need."""
+
+    def __init__(self, graph: Any, fetches: Sequence[Any], *, effects: bool) -> None:
+        self._graph = graph
+        self.outputs = list(fetches)
+        self.control_outputs = list(graph.control_outputs) if effects else []
+        self._operations = graph.get_operations() if effects else _needed(fetches)
+
+    def get_operations(self) -> list[Any]:
+        return self._operations
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._graph, name)
+
+
+def _needed(fetches: Sequence[Any]) -> list[Any]:
+    reached: dict[str, Any] = {}
+    stack = [tensor.op for tensor in fetches]
+    while stack:
+        op = stack.pop()
+        if op.name not in reached:
+            reached[op.name] = op
+            stack.extend(tensor.op for tensor in op.inputs)
+            stack.extend(op.control_inputs)
+    return list(reached.values())
+
+
+class Executable:
+    """Some tensors of a FuncGraph as a function of its inputs.
+
+    With `effects`, side effects (assertions, printing, assignments) happen as in `tf.function`; without, only what
+    the tensors need is run (the runtime would keep every stateful operation of the function).
+    """
+
+    def __init__(self, graph: Any, fetches: Sequence[Any], *, effects: bool) -> None:
+        name = f"__inference_lossdoctor_{graph.name}_{next(_names)}"
+        self._function = atomic_function.from_func_graph(name, _View(graph, fetches, effects=effects), {})
+        self._inputs = [tensor.dtype for tensor in graph.inputs[: len(graph.inputs) - len(graph.external_captures)]]
+        self._captures = graph.external_captures
+
+    def __call__(self, feeds: Sequence[Any], *, optimised: bool) -> list[Any]:
+        """Eager tensors, one for each fetch. Raises what TensorFlow raises."""
+        with ops.init_scope():
+            args = [tf.convert_to_tensor(feed, dtype) for feed, dtype in zip(feeds, self._inputs, strict=True)]
+            with graph_optimiser(enabled=optimised):
+                return list(self._function.call_flat(*args, *self._captures) or ())
+
+
+@contextmanager
+def graph_optimiser(*, enabled: bool) -> Iterator[None]:
+    """Run functions of this thread as the graph optimiser leaves them, or exactly as they were traced."""
+    if enabled:
+        yield
+        return
+    current = context.context()
+    config = current.config
+    rewrites = config.graph_options.rewrite_options
+    rewrites.disable_meta_optimizer = True
+    config.allow_soft_placement = True
+    saved = current.function_call_options
+    current.function_call_options = context.FunctionCallOptions(config_proto=config)
+    try:
+        yield
+    finally:
+        current.function_call_options = saved
+
+
+def array(tensor: Any) -> np.ndarray[Any, Any]:
+    """The value of an eager tensor in a dtype that NumPy itself has (bfloat16 becomes float32, exactly)."""
+    value = tensor.numpy() if hasattr(tensor, "numpy") else tensor
+    value = np.asarray(value)
+    return value.astype(np.float32) if value.dtype.name == "bfloat16" else value

@@ -1,0 +1,185 @@
+"""Where in the user's source something happens: exact columns from CPython's position tables.
+
+A running frame and a traceback entry know the instruction they are at, and since Python 3.11 the code object knows
+line and column of every instruction, so that each of the operations of one line gets its own expression.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import re
+import site
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from types import CodeType, FrameType, TracebackType
+
+from lossdoctor.graph.ir import Span
+from lossdoctor.session import Raised
+
+IsUser = Callable[[str], bool]
+# (generated file, line) -> (file, line, function): how AutoGraph says where its code comes from.
+SourceMap = Mapping[tuple[str, int], tuple[str, int, str]]
+_MESSAGE = 400  # characters of a message to keep
+
+
+def is_user(path: str) -> bool:
+    """Whether a file is the user's: not of an installed package, the standard library or lossdoctor."""
+    if path.startswith("<"):  # a notebook cell or text given to `exec` that registered its lines counts
+        return not path.startswith("<frozen") and bool(linecache.getlines(path))
+    return not path.startswith(_library_prefixes())
+
+
+def user_files(*paths: str) -> IsUser:
+    """`is_user` that also takes these files or folders, wherever they lie (a target inside an installed package)."""
+    own = tuple(str(Path(path)) for path in paths)
+
+    @lru_cache(maxsize=4096)
+    def predicate(path: str) -> bool:
+        return path in own or path.startswith(tuple(p.rstrip("/\\") + "/" for p in own)) or is_user(path)
+
+    return predicate
+
+
+@lru_cache(maxsize=1)
+def _library_prefixes() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    folders = {paths["stdlib"], paths["platstdlib"], paths["purelib"], paths["platlib"], *site.getsitepackages()}
+    folders |= {str(Path(__file__).resolve().parents[1])}
+    folders |= {str(Path(folder).resolve()) for folder in folders}
+    folders |= {folder for folder in sys.path if folder.endswith(("site-packages", "dist-packages"))}
+    return tuple(folder.rstrip("/\\") + "/" for folder in folders)
+
+
+def frames(frame: FrameType | None, until: FrameType | None, accept: IsUser, mapped: SourceMap) -> tuple[Span, ...]:
+    """The user's frames from `frame` outwards, up to but without `until`; outermost first."""
+    found: list[Span] = []
+    while frame is not None and frame is not until:
+        span = _span_at(frame.f_code, frame.f_lasti, frame.f_lineno, accept, mapped)
+        if span is not None:
+            found.append(span)
+        frame = frame.f_back
+    return tuple(reversed(found))
+
+
+def frames_of_traceback(traceback: TracebackType | None, accept: IsUser = is_user) -> tuple[Span, ...]:
+    """The user's frames of an exception, outermost first."""
+    found: list[Span] = []
+    while traceback is not None:
+        span = _span_at(traceback.tb_frame.f_code, traceback.tb_lasti, traceback.tb_lineno, accept, {})
+        if span is not None:
+            found.append(span)
+        traceback = traceback.tb_next
+    return tuple(found)
+
+
+def _span_at(code: CodeType, lasti: int, line: int | None, accept: IsUser, mapped: SourceMap) -> Span | None:
+    path = code.co_filename
+    origin = mapped.get((path, line or 0))
+    if origin is not None:
+        path, line, function = origin
+        return statement_span(path, line, function) if accept(path) else None
+    if not accept(path) or line is None:
+        return None
+    return _span_of(code, lasti, line)
+
+
+@lru_cache(maxsize=65536)
+def _span_of(code: CodeType, lasti: int, line: int) -> Span | None:
+    position = next(islice(code.co_positions(), lasti // 2, None), None)
+    if position is None or None in position:  # python -X no_debug_ranges, or code without columns
+        return statement_span(code.co_filename, line, code.co_qualname)
+    first, last, start, end = position
+    assert first is not None and last is not None and start is not None and end is not None
+    return make(code.co_filename, (first, start), (last, end), _short(code.co_qualname))
+
+
+def make(path: str, start: tuple[int, int], end: tuple[int, int], function: str = "") -> Span:
+    """A span from 1-based lines and 0-based columns in UTF-8 bytes, as `ast` and code objects give them."""
+    lines = linecache.getlines(path)
+    if len(lines) < end[0]:
+        return Span(path, start[0], start[1] + 1, end[0], end[1] + 1, "", function)
+    first, last = lines[start[0] - 1].encode(), lines[end[0] - 1].encode()
+    column = len(first[: start[1]].decode(errors="replace"))
+    end_column = len(last[: end[1]].decode(errors="replace"))
+    region = [line.rstrip("\r\n") for line in lines[start[0] - 1 : end[0]]]
+    region[-1] = region[-1][:end_column]
+    region[0] = region[0][column:]
+    return Span(str(path), start[0], column + 1, end[0], end_column + 1, "\n".join(region), function)
+
+
+@lru_cache(maxsize=4096)
+def statement_span(path: str, line: int, function: str = "") -> Span:
+    """The innermost statement (for a compound one, its head) that holds a line; where only the line is known."""
+    lines = linecache.getlines(path)
+    best: ast.stmt | None = None
+    for statement in _statements(path):
+        last = _head_end(statement)
+        if statement.lineno <= line <= last and (best is None or statement.lineno >= best.lineno):
+            best = statement
+    if best is not None:
+        head = _head_end(best)
+        if head == (best.end_lineno or best.lineno):
+            return make(path, (best.lineno, best.col_offset), (head, best.end_col_offset or 0), function)
+        return make(
+            path, (best.lineno, best.col_offset), (head, len(lines[head - 1].rstrip("\r\n").encode())), function
+        )
+    if 0 < line <= len(lines):
+        text = lines[line - 1].rstrip("\r\n")
+        start = len(text) - len(text.lstrip())
+        return Span(path, line, start + 1, line, len(text) + 1, text.strip(), function)
+    return Span(path, line, 1, line, 1, "", function)
+
+
+def _head_end(statement: ast.stmt) -> int:
+    body = getattr(statement, "body", None)
+    end = statement.end_lineno or statement.lineno
+    if isinstance(body, list) and body:
+        return max(statement.lineno, min(end, body[0].lineno - 1))
+    return end
+
+
+@lru_cache(maxsize=64)
+def _statements(path: str) -> tuple[ast.stmt, ...]:
+    try:
+        tree = ast.parse("".join(linecache.getlines(path)))
+    except (SyntaxError, ValueError):
+        return ()
+    return tuple(_walk_statements(tree))
+
+
+def _walk_statements(tree: ast.AST) -> Iterator[ast.stmt]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt):
+            yield node
+
+
+def _short(qualname: str) -> str:
+    """`dice` of `factory.<locals>.dice`, but `Dice.call` stays."""
+    return qualname.rpartition("<locals>.")[2]
+
+
+def raised(error: BaseException, accept: IsUser = is_user) -> Raised:
+    """An exception as plain data: its type, one clean line, and the user's frames."""
+    return Raised(type(error).__name__, clean_message(error), frames_of_traceback(error.__traceback__, accept))
+
+
+def clean_message(error: BaseException) -> str:
+    """One line that says what went wrong, without TensorFlow's node names, device paths and stack dumps."""
+    text = str(getattr(error, "message", None) or error)
+    text = re.split(r"\n\s*(?:Stack trace for op definition|Arguments received by|Call arguments)", text)[0]
+    text = re.sub(r"Exception encountered when calling [^\n]*\n+", "", text)
+    text = re.sub(r"Detected at node[^\n]*\n(?:[ \t][^\n]*\n|\n)*", "", text)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    text = re.sub(r"\{\{[^}]*\}\}\s*", "", text)
+    text = re.sub(r"\s*\[Op:[^\]]*\](?: name:\s*\S*)?", "", text)
+    text = re.sub(r"\s*\[\[[^\]]*\]\]", "", text)
+    text = re.sub(r"Graph execution error:\s*", "", text)
+    text = re.sub(r"(?m)^\s*in user code:\s*$", "", text)
+    line = " ".join(text.split())
+    line = line or type(error).__name__
+    return line if len(line) <= _MESSAGE else line[: _MESSAGE - 1] + "…"

@@ -1,0 +1,200 @@
+"""Traces a loss and its gradient into one TensorFlow graph, and records the user's frames of each operation.
+
+The graph is what `model.fit` builds: unknown batch size, no AutoGraph on the loss itself, control dependencies added.
+Functions decorated with `tf.function` inside the loss are traced in place (with their own AutoGraph), so that
+their operations, and the gradients of these, are part of the same graph.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.eager.polymorphic_function import autograph_util, polymorphic_function
+from tensorflow.python.framework import func_graph as func_graph_module
+from tensorflow.python.framework import ops
+from tensorflow.python.util import tf_stack
+
+from lossdoctor.findings import LossdoctorError
+from lossdoctor.graph import spans
+from lossdoctor.graph.ir import Span
+from lossdoctor.spec import Contract, Spec, Structure, leaves, map_structure
+
+Call = Callable[[Any, Any], Any]
+
+
+class NotATensor(LossdoctorError, TypeError):
+    """The loss ran and returned something that is no tensor."""
+
+
+@dataclass
+class Records:
+    """What was seen while a graph was built, by operation."""
+
+    calls: dict[tuple[int, str], tuple[Span, ...]] = field(default_factory=dict[tuple[int, str], tuple[Span, ...]])
+    gradients: set[tuple[int, str]] = field(default_factory=set[tuple[int, str]])
+    graphs: set[int] = field(default_factory=set[int])  # that were watched from the start
+    by_name: dict[str, tuple[Span, ...]] = field(default_factory=dict[str, tuple[Span, ...]])
+    accept: spans.IsUser = spans.is_user
+
+    def calls_of(self, op: Any) -> tuple[Span, ...]:
+        """The user's frames of an operation, outermost first; its statements where no frame was seen."""
+        found = self.calls.get((id(op.graph), op.name))
+        if found is not None or id(op.graph) in self.graphs:
+            return found or ()
+        return tuple(
+            spans.statement_span(frame.filename, frame.lineno, frame.name)
+            for frame in op.traceback or ()
+            if self.accept(frame.filename)
+        )
+
+    def is_gradient(self, op: Any) -> bool:
+        return (id(op.graph), op.name) in self.gradients
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One input of the loss: a spec, and where it sits in a structured argument."""
+
+    role: str
+    key: str  # "" where the argument is one tensor
+    spec: Spec
+
+
+@dataclass
+class Program:
+    """A loss and its gradient as a TensorFlow graph."""
+
+    graph: Any  # FuncGraph
+    leaves: tuple[Leaf, ...]
+    inputs: tuple[Any, ...]  # a placeholder for each leaf
+    value: Any
+    gradients: tuple[Any | None, ...]  # one for each leaf of y_pred
+    records: Records
+
+
+def flatten(structure: Structure, value: Any) -> list[Any]:
+    """The leaves of a value that has the structure of the spec, in the order of `leaves`."""
+    if isinstance(structure, Spec):
+        return [value]
+    if isinstance(structure, Mapping):
+        return [leaf for name in sorted(structure) for leaf in flatten(structure[name], value[name])]
+    return [leaf for part, inner in zip(structure, value, strict=True) for leaf in flatten(part, inner)]
+
+
+def build(call: Call, contract: Contract, accept: spans.IsUser) -> Program:
+    """Trace `call(y_true, y_pred)` and its gradient.
+
+    Raises what the loss raises; `NotATensor` if it returns something else than a tensor, a number or a sequence
+    that stacks to one.
+    """
+    all_leaves = (*_leaves(contract.y_true, "y_true"), *_leaves(contract.y_pred, "y_pred"))
+    records = Records(accept=accept)
+    made: dict[str, Any] = {}
+
+    def body(*flat: Any) -> None:
+        iterator = iter(flat)
+        y_true = map_structure(lambda _: next(iterator), contract.y_true)
+        y_pred = map_structure(lambda _: next(iterator), contract.y_pred)
+        with _recording(records, sys._getframe(), gradient=False), _tf_functions_in_place():
+            value = call(y_true, y_pred)
+        made["inputs"] = flat
+        made["value"] = value = _as_tensor(value)
+        predictions = [x for leaf, x in zip(all_leaves, flat, strict=True) if leaf.role == "y_pred"]
+        with _recording(records, sys._getframe(), gradient=True), _tf_functions_in_place():
+            made["gradients"] = _gradients(value, predictions)
+
+    graph = func_graph_module.func_graph_from_py_func(
+        "loss", body, args=tuple(_tensor_spec(leaf) for leaf in all_leaves), kwargs={}, add_control_dependencies=True
+    )
+    return Program(graph, all_leaves, tuple(made["inputs"]), made["value"], tuple(made["gradients"]), records)
+
+
+def _leaves(structure: Structure, role: str) -> Iterator[Leaf]:
+    for key, spec in leaves(structure):
+        yield Leaf(role, key, spec)
+
+
+def _gradients(value: Any, predictions: Sequence[Any]) -> list[Any | None]:
+    """d sum(value) / d prediction; None where TensorFlow says so, and for integers."""
+    if not (value.dtype.is_floating or value.dtype.is_complex):
+        return [None] * len(predictions)
+    floats = [x for x in predictions if x.dtype.is_floating]
+    found = iter(tf.gradients(value, floats) if floats else [])
+    gradients = [next(found) if x.dtype.is_floating else None for x in predictions]
+    return [tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in gradients]
+
+
+def _tensor_spec(leaf: Leaf) -> tf.TensorSpec:
+    key = "".join(c if c.isascii() and c.isalnum() else "_" for c in leaf.key)
+    name = f"{leaf.role}_{key}" if key else leaf.role
+    shape = [dim if isinstance(dim, int) else None for dim in leaf.spec.dims]
+    return tf.TensorSpec(shape, tf.dtypes.as_dtype(leaf.spec.dtype), name=name)
+
+
+def _as_tensor(value: Any) -> Any:
+    """What the loss returned, as Keras takes it: a tuple of equal shapes is stacked."""
+    if value is None or isinstance(value, str | bytes):
+        raise NotATensor(f"the loss returned {value!r}; expected a tensor")
+    try:
+        return tf.convert_to_tensor(value)
+    except (TypeError, ValueError) as error:
+        kind = type(value).__name__
+        raise NotATensor(f"the loss returned a value of type {kind}, which is no tensor; expected a tensor") from error
+
+
+@contextmanager
+def _recording(records: Records, until: FrameType, *, gradient: bool) -> Iterator[None]:
+    """Note the user's frames of every operation that is made in any graph meanwhile."""
+    original = ops.Graph._create_op_internal
+    stacks = tf_stack._source_mapper_stacks
+
+    def create(graph: Any, *args: Any, **kwargs: Any) -> Any:
+        op = original(graph, *args, **kwargs)
+        key = (id(graph), op.name)
+        mapped = stacks[tf_stack._get_thread_key()][-1].get_effective_source_map()
+        records.calls[key] = records.by_name[op.name] = spans.frames(sys._getframe(1), until, records.accept, mapped)
+        records.graphs.add(id(graph))
+        if gradient:
+            records.gradients.add(key)
+        return op
+
+    ops.Graph._create_op_internal = create
+    try:
+        yield
+    finally:
+        ops.Graph._create_op_internal = original
+
+
+@contextmanager
+def _tf_functions_in_place() -> Iterator[None]:
+    """Let a call of a `tf.function` put its operations in the calling graph, AutoGraph applied as it asks."""
+    original = polymorphic_function.Function.__call__
+
+    def in_place(function: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(ops.get_default_graph(), func_graph_module.FuncGraph):
+            return original(function, *args, **kwargs)
+        python_function = function._python_function
+        if function._autograph:
+            python_function = autograph_util.py_func_from_autograph(
+                python_function, function._experimental_autograph_options
+            )
+        if function.input_signature is not None:
+            args, kwargs = tf.nest.map_structure(_tensor_of_number, (args, kwargs))
+        return tf.nest.map_structure(_tensor_of_number, python_function(*args, **kwargs))
+
+    polymorphic_function.Function.__call__ = in_place
+    try:
+        yield
+    finally:
+        polymorphic_function.Function.__call__ = original
+
+
+def _tensor_of_number(value: Any) -> Any:
+    return tf.convert_to_tensor(value) if isinstance(value, bool | int | float | np.ndarray | np.generic) else value

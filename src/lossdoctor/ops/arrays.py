@@ -1,0 +1,65 @@
+"""What the `value` functions of all rows share: the array type, and computing in a wider dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossdoctor.ops.table import Value
+
+Array = NDArray[Any]
+
+# NumPy has no bfloat16 of its own; TensorFlow brings ml_dtypes, whose ufuncs follow NumPy's rules.
+HALVES = ("float16", "bfloat16")
+
+
+def in_double(function: Value) -> Callable[..., Array]:
+    """Compute an elementwise function in float64 and round once to the dtype of the first argument."""
+
+    @wraps(function)
+    def value(*args: Array, **attrs: Any) -> Array:
+        dtype = np.asarray(args[0]).dtype
+        return np.asarray(function(*(np.asarray(arg, np.float64) for arg in args), **attrs)).astype(dtype)
+
+    return value
+
+
+def in_single(function: Value) -> Callable[..., Any]:
+    """Compute half-precision arguments in float32, as Eigen's kernels do, and round the results once."""
+
+    def widened(arg: Any) -> Any:
+        return arg.astype(np.float32) if isinstance(arg, np.ndarray) and arg.dtype.name in HALVES else arg
+
+    @wraps(function)
+    def value(*args: Any, **attrs: Any) -> Any:
+        halves = [arg.dtype for arg in args if isinstance(arg, np.ndarray) and arg.dtype.name in HALVES]
+        if not halves:
+            return function(*args, **attrs)
+
+        def rounded(result: Any) -> Any:
+            if isinstance(result, tuple):
+                return tuple(rounded(part) for part in result)  # pyright: ignore[reportUnknownVariableType]
+            array = np.asarray(result)
+            return array.astype(halves[0]) if array.dtype == np.float32 else array
+
+        return rounded(function(*(widened(arg) for arg in args), **attrs))
+
+    return value
+
+
+def like(x: Array, number: float) -> Any:
+    """`number` in the dtype of `x`, so that arithmetic stays in that dtype."""
+    return np.asarray(number).astype(x.dtype)
+
+
+def dtype_named(name: str) -> Any:
+    """NumPy's dtype, bfloat16 included."""
+    if name == "bfloat16":
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16)
+    return np.dtype(name)

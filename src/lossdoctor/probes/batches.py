@@ -1,0 +1,369 @@
+"""What a batch means to the loss: the losses of several batch sizes against its samples one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from lossdoctor.probes.callings import keras_arguments
+from lossdoctor.probes.calls import TRIED, Subject
+from lossdoctor.probes.draws import pair as ordinary
+from lossdoctor.probes.draws import sizes as size_table
+from lossdoctor.search.evaluate import Evaluator, leaves, rebuilt
+from lossdoctor.session import Array, Evaluation, Execution, Pair, Raised
+from lossdoctor.spec import Contract, Spec, Structure
+
+SIZES = (1, 2, 3, 5)
+# Tried as well where some of these fail: the batch sizes that people write into a loss.
+FIXED = (4, 8, 16, 32, 64)
+DRAWS = 3
+
+Relation = Literal[
+    "per-sample",  # a batch axis (see `axis`), each row the loss of its sample
+    "flattened",  # the leading axis is the batch and another axis in one
+    "mean",  # one value, the mean of the losses of the samples
+    "sum",  # one value, their sum: it grows with the batch
+    "coupled",  # a sample's loss depends on the others of the batch, or rows are not the samples'
+    "unknown",  # could not be told: random, or not defined for one sample
+]
+_ORDER: tuple[Relation, ...] = ("per-sample", "flattened", "mean", "sum")  # the first that holds is taken
+
+
+@dataclass(frozen=True, slots=True)
+class SizeResult:
+    size: int
+    ok: bool
+    raised: Raised | None = None
+    shape: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """The loss at several batch sizes.
+
+    `evidence` is the smallest batch that shows `relation` where it is "sum" or "coupled", with the loss that one by
+    one evaluation lets expect (`expected`) and the one received; for "sum", expected is the mean.
+    """
+
+    calling: Literal["raw", "keras-compile"]
+    applicable: bool  # False: nothing in the contract has the batch axis
+    sizes: tuple[SizeResult, ...]
+    relation: Relation
+    scalar: bool  # the loss of every size has shape ()
+    axis: int | None = None  # for "per-sample", which axis of the loss is the batch; 0 but for odd losses
+    deterministic: bool | None = None  # None: could not be evaluated twice
+    rank_changes: bool = False  # the rank of the loss depends on the batch size
+    ratios: Mapping[int, float] | None = None  # loss of the batch / mean loss of its samples, by batch size
+    gradient_ratios: Mapping[int, float] | None = None  # gradient of a sample in the batch / of it alone
+    evidence: Pair | None = None
+    expected: Array | None = None
+    received: Array | None = None
+
+    @property
+    def works(self) -> tuple[int, ...]:
+        return tuple(result.size for result in self.sizes if result.ok)
+
+    @property
+    def fails(self) -> tuple[SizeResult, ...]:
+        return tuple(result for result in self.sizes if not result.ok)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the loss accepts some batch sizes and refuses others."""
+        return bool(self.works) and bool(self.fails)
+
+
+def probe(
+    subject: Subject,
+    contract: Contract,
+    *,
+    seed: int = 0,
+    hints: Sequence[int] = (),
+    execution: Execution = "eager",
+) -> Batches:
+    """Evaluate the loss at batch sizes 1, 2, 3 and 5, and its samples one by one.
+
+    Args:
+        execution: eager by default: the graph optimiser may drop the operation that refuses a batch size.
+        hints: further batch sizes to try where some of those fail, for instance from the source.
+    """
+    if not any("B" in spec.dims for spec in _specs(contract)):
+        return Batches("raw", False, (), "unknown", False)
+    calling, evaluator, other = _way(subject, contract, seed, execution)
+    pools = [_pool(contract, seed + draw, max(SIZES), other) for draw in range(DRAWS)]
+    batches = {size: [_rows(contract, pool, 0, size) for pool in pools] for size in SIZES}
+    runs = {size: evaluator(batches[size], execution) for size in SIZES}
+    results = [_result(size, runs[size]) for size in SIZES]
+    if not all(result.ok for result in results):
+        for size in dict.fromkeys((*FIXED, *(hint for hint in hints if hint > 0 and hint not in SIZES))):
+            results.append(_result(size, evaluator([_pool(contract, seed, size, other)], execution)))
+        working = next((result.size for result in results if result.ok), None)
+        repeated = None
+        if working is not None:
+            repeated = _repeatable(evaluator, execution, _pool(contract, seed, working, other))
+        return Batches(
+            calling, True, tuple(results), "unknown", _scalar(results), None, repeated, _rank_changes(results)
+        )
+    deterministic = _repeatable(evaluator, execution, batches[max(SIZES)][0])
+    if not deterministic:
+        return _undecided(calling, results, False)
+    alone = [evaluator([_rows(contract, pool, row, row + 1) for row in range(max(SIZES))], execution) for pool in pools]
+    half = any(spec.dtype in ("float16", "bfloat16") for spec in _specs(contract))
+    return _compare(contract, calling, results, batches, runs, alone, _tolerance(runs, half))
+
+
+def _undecided(
+    calling: Literal["raw", "keras-compile"], results: list[SizeResult], deterministic: bool | None
+) -> Batches:
+    return Batches(
+        calling=calling,
+        applicable=True,
+        sizes=tuple(results),
+        relation="unknown",
+        scalar=_scalar(results),
+        deterministic=deterministic,
+        rank_changes=_rank_changes(results),
+    )
+
+
+def _compare(
+    contract: Contract,
+    calling: Literal["raw", "keras-compile"],
+    results: list[SizeResult],
+    batches: Mapping[int, list[Pair]],
+    runs: Mapping[int, list[Evaluation]],
+    alone: list[list[Evaluation]],
+    tolerance: float,
+) -> Batches:
+    usable = [
+        draw
+        for draw in range(len(alone))
+        if all(one.value is not None and one.finite_value for one in alone[draw])
+        and all(runs[size][draw].value is not None and runs[size][draw].finite_value for size in SIZES)
+    ]
+    singles = {draw: [_numbers(one) for one in alone[draw]] for draw in usable}
+    # A relation holds if every draw and size agrees; "mean" and "sum" differ only where the loss is not zero.
+    axis = _batch_axis(usable, runs)
+    possible = list(_ORDER)
+    telling = False
+    for size in sorted(SIZES, reverse=True):
+        for draw in usable:
+            batch, ones = _numbers(runs[size][draw]), singles[draw][:size]
+            held = [name for name in possible if _agrees(name, batch, ones, tolerance, axis)]
+            telling = telling or (size > 1 and any(bool(np.any(one)) for one in ones))
+            possible = held
+    relation: Relation
+    if not usable:
+        relation = "unknown"
+    elif not possible:
+        relation = "coupled"
+    elif len(possible) > 1 and not telling and possible[0] not in ("per-sample", "flattened"):
+        relation = "unknown"
+    else:
+        relation = possible[0]
+    evidence = expected = received = None
+    if relation in ("sum", "coupled"):
+        evidence, expected, received = _evidence(relation, usable, batches, runs, singles, tolerance, axis)
+    return Batches(
+        calling=calling,
+        applicable=True,
+        sizes=tuple(results),
+        relation=relation,
+        scalar=_scalar(results),
+        axis=axis if relation == "per-sample" else None,
+        deterministic=True,
+        rank_changes=_rank_changes(results),
+        ratios=_ratios(usable, runs, singles),
+        gradient_ratios=_gradient_ratios(contract, usable, runs, alone),
+        evidence=evidence,
+        expected=expected,
+        received=received,
+    )
+
+
+def _batch_axis(usable: list[int], runs: Mapping[int, list[Evaluation]]) -> int:
+    """The first axis of the loss that is as long as the batch, at every size above one; 0 if there is none."""
+    shapes = [(size, runs[size][draw].value) for size in SIZES[1:] for draw in usable]
+    ranks = {value.ndim for _, value in shapes if value is not None}
+    for axis in range(min(ranks, default=0)):
+        if all(value is not None and value.shape[axis] == size for size, value in shapes):
+            return axis
+    return 0
+
+
+def _agrees(relation: Relation, batch: Array, ones: list[Array], tolerance: float, axis: int) -> bool:
+    expected = _expected(relation, batch, ones, axis)
+    return expected is not None and _close(batch, expected, ones, tolerance)
+
+
+def _expected(relation: Relation, batch: Array, ones: list[Array], axis: int) -> Array | None:
+    """The loss of the batch under a relation, from the losses of its samples; None where the shape rules it out."""
+    size = len(ones)
+    shapes = {one.shape for one in ones}
+    if relation in ("per-sample", "flattened"):
+        # A batch of one may have lost its axis (a squeeze): the row is what counts.
+        per_row = ones[0].size
+        if not batch.ndim or batch.size != size * per_row:
+            return None
+        leading = batch.shape[0] == size
+        if relation == "per-sample":
+            if axis >= batch.ndim or batch.shape[axis] != size:
+                return None
+            row = batch.shape[:axis] + batch.shape[axis + 1 :]
+            return np.stack([one.reshape(row) for one in ones], axis=axis)
+        if (leading and per_row == 1) or batch.shape[0] % size or len(shapes) > 1:
+            return None
+        return np.concatenate([one.reshape(-1) for one in ones]).reshape(batch.shape)
+    if shapes != {batch.shape}:
+        return None
+    stacked = np.stack(ones)
+    return np.asarray(stacked.mean(axis=0) if relation == "mean" else stacked.sum(axis=0))
+
+
+def _close(batch: Array, expected: Array, ones: list[Array], tolerance: float) -> bool:
+    scale = max(float(np.max(np.abs(one), initial=0.0)) for one in ones)
+    return bool(np.all(np.abs(batch - expected) <= tolerance * max(scale, 1e-30)))
+
+
+def _evidence(
+    relation: Relation,
+    usable: list[int],
+    batches: Mapping[int, list[Pair]],
+    runs: Mapping[int, list[Evaluation]],
+    singles: Mapping[int, list[Array]],
+    tolerance: float,
+    axis: int,
+) -> tuple[Pair | None, Array | None, Array | None]:
+    """The smallest batch at which the loss is neither the rows nor the mean of its samples' losses."""
+    for size in SIZES[1:]:
+        for draw in usable:
+            batch, ones = _numbers(runs[size][draw]), singles[draw][:size]
+            rivals = _ORDER if relation == "coupled" else ("mean",)
+            if any(_agrees(rival, batch, ones, tolerance, axis) for rival in rivals):
+                continue
+            # The rows where the loss has a batch axis; where it has none, Keras wants the mean.
+            rows = _expected("per-sample", batch, ones, axis)
+            expected = _expected("mean", batch, ones, axis) if rows is None else rows
+            if expected is None:
+                expected = np.concatenate([one.reshape(-1) for one in ones])
+            return batches[size][draw], expected, batch
+    return None, None, None
+
+
+def _ratios(
+    usable: list[int], runs: Mapping[int, list[Evaluation]], singles: Mapping[int, list[Array]]
+) -> dict[int, float] | None:
+    """Mean over the draws of (total loss of the batch) / (mean total loss of its samples)."""
+    table: dict[int, float] = {}
+    for size in SIZES:
+        found: list[float] = []
+        for draw in usable:
+            reference = float(np.mean([one.sum() for one in singles[draw][:size]]))
+            if reference != 0.0:
+                found.append(float(_numbers(runs[size][draw]).sum()) / reference)
+        if found:
+            table[size] = float(np.mean(found))
+    return table or None
+
+
+def _gradient_ratios(
+    contract: Contract, usable: list[int], runs: Mapping[int, list[Evaluation]], alone: list[list[Evaluation]]
+) -> dict[int, float] | None:
+    """Norm of the first sample's gradient in the batch / alone, mean over the draws."""
+    specs: list[Spec] = leaves(contract.y_pred)
+    table: dict[int, float] = {}
+    for size in SIZES:
+        found: list[float] = []
+        for draw in usable:
+            inside, outside = runs[size][draw].gradients, alone[draw][0].gradients
+            pairs = [
+                (_slice(spec, together, 0, 1), single)
+                for spec, together, single in zip(specs, inside, outside, strict=True)
+                if together is not None and single is not None
+            ]
+            below = sum(float(np.sum(np.square(single, dtype=np.float64))) for _, single in pairs)
+            above = sum(float(np.sum(np.square(row, dtype=np.float64))) for row, _ in pairs)
+            if below > 0.0 and np.isfinite(below) and np.isfinite(above):
+                found.append(float(np.sqrt(above / below)))
+        if found:
+            table[size] = float(np.mean(found))
+    return table or None
+
+
+def _way(
+    subject: Subject, contract: Contract, seed: int, execution: Execution
+) -> tuple[Literal["raw", "keras-compile"], Evaluator, int]:
+    """The calling that works at some batch size, and the size of the dimensions that are not the batch."""
+    raw = Evaluator(subject.call, subject.is_user, contract)
+    flat = isinstance(contract.y_true, Spec) and isinstance(contract.y_pred, Spec)
+    ways: list[tuple[Literal["raw", "keras-compile"], Evaluator]] = [("raw", raw)]
+    if flat:
+        ways.append(("keras-compile", Evaluator(keras_arguments(subject), subject.is_user, contract)))
+    named = any(isinstance(dim, str) and dim != "B" for spec in _specs(contract) for dim in spec.dims)
+    for sizes in ((2, 3), FIXED):
+        for calling, evaluator in ways:
+            for _, other in TRIED if named else TRIED[:1]:
+                tried = evaluator([_pool(contract, seed, size, other) for size in sizes], execution)
+                if any(one.raised is None for one in tried):
+                    return calling, evaluator, other
+    return "raw", raw, TRIED[0][1]
+
+
+def _repeatable(evaluator: Evaluator, execution: Execution, pair: Pair) -> bool:
+    first, *others = evaluator([pair] * 3, execution)
+    return all(
+        other.value is not None and first.value is not None and np.array_equal(first.value, other.value, equal_nan=True)
+        for other in others
+    )
+
+
+def _result(size: int, runs: Sequence[Evaluation]) -> SizeResult:
+    for run in runs:
+        if run.raised is not None:
+            return SizeResult(size, False, run.raised)
+    value = runs[0].value
+    return SizeResult(size, True, None, None if value is None else value.shape)
+
+
+def _scalar(results: Sequence[SizeResult]) -> bool:
+    shapes = [result.shape for result in results if result.ok]
+    return bool(shapes) and all(shape == () for shape in shapes)
+
+
+def _rank_changes(results: Sequence[SizeResult]) -> bool:
+    return len({len(result.shape) for result in results if result.shape is not None}) > 1
+
+
+def _tolerance(runs: Mapping[int, list[Evaluation]], half: bool) -> float:
+    """Relative to the largest loss of a sample; rounding of sums over a few samples is far below it."""
+    values = [run.value for group in runs.values() for run in group if run.value is not None]
+    return 2e-2 if half or any(value.dtype.itemsize == 2 for value in values) else 1e-4
+
+
+def _numbers(evaluation: Evaluation) -> Array:
+    return np.asarray(evaluation.value).astype(np.float64)
+
+
+def _pool(contract: Contract, seed: int, batch: int, other: int) -> Pair:
+    return ordinary(contract, np.random.default_rng(seed), size_table(contract, batch, other))
+
+
+def _rows(contract: Contract, pool: Pair, start: int, stop: int) -> Pair:
+    """Samples `start` to `stop` of a pair: along every axis named "B"."""
+    return Pair(_part(contract.y_true, pool.y_true, start, stop), _part(contract.y_pred, pool.y_pred, start, stop))
+
+
+def _part(structure: Structure, value: Any, start: int, stop: int) -> Any:
+    specs: list[Spec] = leaves(structure)
+    return rebuilt(value, [_slice(s, a, start, stop) for s, a in zip(specs, leaves(value), strict=True)])
+
+
+def _slice(spec: Spec, array: Array, start: int, stop: int) -> Array:
+    return array[tuple(slice(start, stop) if dim == "B" else slice(None) for dim in spec.dims)]
+
+
+def _specs(contract: Contract) -> list[Spec]:
+    return [*leaves(contract.y_true), *leaves(contract.y_pred)]

@@ -1,0 +1,285 @@
+"""In which callings and executions does the loss work, and what does it return there?
+
+A loss meets several callers. A training loop of the user's own hands it the raw tensors; `model.compile(loss=f)`
+casts y_true and y_pred and squeezes (B,) against (B, 1) first; a `Loss` instance casts, weights and reduces. Each of
+them runs eagerly, or inside a `tf.function` without AutoGraph, as `fit` does it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from lossdoctor.graph.spans import raised
+from lossdoctor.probes.calls import TRIED, Subject
+from lossdoctor.probes.draws import pair as ordinary
+from lossdoctor.probes.draws import sizes as size_table
+from lossdoctor.search.evaluate import as_tensor, leaves, out_of_memory, rebuilt
+from lossdoctor.session import Array, Pair, Raised
+from lossdoctor.spec import Contract, Spec
+
+Calling = Literal["raw", "keras-compile", "keras-loss"]
+# "autograph" is a `tf.function` as a user writes it in a loop of their own; "graph" is what `fit` runs.
+Execution = Literal["eager", "graph", "xla", "autograph"]
+Returned = Literal["tensor", "number", "tuple", "dict", "none", "string", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened in one calling.
+
+    `returned`, `shape`, `dtype`, `scalar` and `value` are of what the loss itself returned, before Keras weights
+    and reduces it; None where nothing was returned or it is no single tensor. `reduced` is what Keras made of it.
+    """
+
+    calling: Calling
+    execution: Execution
+    weighted: bool  # with a sample_weight of shape (B,)
+    ok: bool
+    raised: Raised | None = None
+    returned: Returned | None = None
+    shape: tuple[int, ...] | None = None
+    dtype: str | None = None
+    scalar: bool = False
+    value: Array | None = None
+    reduced: Array | None = None
+    prints: int = 0  # lines that Python printed
+
+
+@dataclass(frozen=True, slots=True)
+class Callings:
+    """The outcome of every calling at one ordinary input."""
+
+    outcomes: tuple[Outcome, ...]
+    pair: Pair
+
+    def get(self, calling: Calling, execution: Execution, weighted: bool = False) -> Outcome | None:
+        for outcome in self.outcomes:
+            if (outcome.calling, outcome.execution, outcome.weighted) == (calling, execution, weighted):
+                return outcome
+        return None
+
+    @property
+    def works(self) -> bool:
+        return any(outcome.ok for outcome in self.outcomes)
+
+
+@dataclass
+class _Seen:
+    """What the loss returned inside the call under way."""
+
+    value: Any = None
+    called: bool = False
+
+
+def keras_arguments(subject: Subject) -> Callable[[Any, Any], Any]:
+    """The loss as `compile` calls it, without Keras's reduction: arguments cast, and squeezed for a function."""
+    import tensorflow as tf
+
+    seen = _Seen()
+    # What Keras reduces is a stand-in: the value under examination is what the loss itself returned.
+    compiled = _compiled(subject, seen, stand_in=lambda: tf.zeros([1]))
+
+    def call(y_true: Any, y_pred: Any) -> Any:
+        compiled(y_true, y_pred, None)
+        value, seen.value = seen.value, None
+        return value
+
+    return call
+
+
+def probe(subject: Subject, contract: Contract, *, seed: int = 0, batch: int | None = None) -> Callings:
+    """Call the loss in every calling at one ordinary batch.
+
+    Args:
+        batch: number of samples; by default at least four, and different from every other dimension, so that
+            nothing fits by coincidence.
+    """
+    if batch is None:
+        taken = {dim for spec in _specs(contract) for dim in spec.dims} | {other for _, other in TRIED}
+        batch = next(size for size in range(4, 4 + len(taken) + 1) if size not in taken)
+    chosen: tuple[list[Outcome], Pair] | None = None
+    for _, other in TRIED:
+        pair = ordinary(contract, np.random.default_rng(seed), size_table(contract, batch, other))
+        first = _run(subject, contract, pair, "raw", "eager", False)
+        if chosen is None or first.ok:
+            chosen = ([first], pair)
+        if first.ok or not _has_other_names(contract):
+            break
+    assert chosen is not None
+    outcomes, pair = chosen
+    if outcomes[0].raised is not None and out_of_memory(outcomes[0].raised):
+        return Callings(tuple(outcomes), pair)
+    # As `compile` calls a loss: each leaf of a structured output apart, so that a loss of the structure cannot be.
+    flat = isinstance(contract.y_true, Spec) and isinstance(contract.y_pred, Spec)
+    outcomes += [_run(subject, contract, pair, "raw", execution, False) for execution in ("graph", "xla", "autograph")]
+    for calling in ("keras-compile", "keras-loss") if flat else ("keras-loss",):
+        for weighted in (False, True):
+            outcomes += [
+                _run(subject, contract, pair, calling, execution, weighted) for execution in ("eager", "graph")
+            ]
+    return Callings(tuple(outcomes), pair)
+
+
+def _has_other_names(contract: Contract) -> bool:
+    return any(isinstance(dim, str) and dim != "B" for spec in _specs(contract) for dim in spec.dims)
+
+
+def _specs(contract: Contract) -> list[Spec]:
+    return [*leaves(contract.y_true), *leaves(contract.y_pred)]
+
+
+def _caller(subject: Subject, calling: Calling, execution: Execution, seen: _Seen) -> Callable[[Any, Any, Any], Any]:
+    """`call(y_true, y_pred, sample_weight)` for a calling; notes in `seen` what the loss returned."""
+    import tensorflow as tf
+
+    if calling == "raw":
+        # AutoGraph converts what it meets, so it gets the user's function alone.
+        loss: Any = tf.function(subject.call, autograph=True) if execution == "autograph" else subject.call
+
+        def raw(y_true: Any, y_pred: Any, weights: Any) -> Any:
+            seen.value, seen.called = loss(y_true, y_pred), True
+            return None
+
+        return raw
+    if calling == "keras-compile":
+        return _compiled(subject, seen)
+    return _wrapped(subject, seen)
+
+
+def _wrapped(subject: Subject, seen: _Seen, stand_in: Callable[[], Any] | None = None) -> Any:
+    """The loss as a `keras.losses.Loss` that notes what the user's code returned.
+
+    A `Loss` instance keeps its own dtype and reduction, and a subclass's `__call__` if it has one of its own.
+    """
+    import keras
+
+    def noted(y_true: Any, y_pred: Any) -> Any:
+        seen.value, seen.called = subject.call(y_true, y_pred), True
+        return seen.value if stand_in is None else stand_in()
+
+    loss = subject.object
+    if isinstance(loss, keras.losses.Loss):
+        # Not copy.copy: Keras copies by saving and loading, which a class of the user's may not survive.
+        mine = object.__new__(type(loss))
+        mine.__dict__.update(loss.__dict__)
+        mine.call = noted
+        return mine
+    noted.__name__ = subject.loaded.name
+    # Keras's own wrapper of a function; its public name is only that of its subclasses.
+    wrapper: Any = keras.losses.MeanSquaredError.__mro__[1]
+    return wrapper(noted, name=noted.__name__)
+
+
+def _compiled(subject: Subject, seen: _Seen, stand_in: Callable[[], Any] | None = None) -> Callable[..., Any]:
+    """What a train step does with `model.compile(loss=…)`."""
+    import keras
+
+    wrapped = _wrapped(subject, seen, stand_in)
+    model = keras.Model()
+    # A function is handed over as a function: what Keras does with it is what is examined.
+    model.compile(loss=wrapped if isinstance(subject.object, keras.losses.Loss) else wrapped.fn, jit_compile=False)
+
+    def call(y_true: Any, y_pred: Any, weights: Any) -> Any:
+        return model.compute_loss(y=y_true, y_pred=y_pred, sample_weight=weights)
+
+    return call
+
+
+def _run(
+    subject: Subject, contract: Contract, pair: Pair, calling: Calling, execution: Execution, weighted: bool
+) -> Outcome:
+    import tensorflow as tf
+
+    seen = _Seen()
+    specs = _specs(contract)
+    arrays = [*leaves(pair.y_true), *leaves(pair.y_pred)]
+    count = len(leaves(pair.y_true))
+    sink = io.StringIO()
+
+    def call(*tensors: Any) -> tuple[Any, Any]:
+        seen.value, seen.called = None, False
+        parts, weights = (tensors[:-1], tensors[-1]) if weighted else (tensors, None)
+        reduced = caller(rebuilt(pair.y_true, parts[:count]), rebuilt(pair.y_pred, parts[count:]), weights)
+        value = seen.value if _kind(seen.value) in ("tensor", "number") else None
+        return (None if value is None else as_tensor(value)), reduced
+
+    try:
+        with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
+            caller = _caller(subject, calling, execution, seen)
+            tensors = [tf.cast(array, spec.dtype) for array, spec in zip(arrays, specs, strict=True)]
+            shapes = [[dim if isinstance(dim, int) else None for dim in spec.dims] for spec in specs]
+            if weighted:
+                tensors.append(tf.ones([_batch(specs, arrays)]))
+                shapes.append([None])
+            if execution == "eager":
+                value, reduced = call(*tensors)
+            else:
+                signature = [tf.TensorSpec(s, t.dtype) for s, t in zip(shapes, tensors, strict=True)]
+                function: Any = tf.function(
+                    call,
+                    input_signature=signature,
+                    autograph=False,
+                    jit_compile=True if execution == "xla" else None,
+                )
+                value, reduced = function(*tensors)
+        kind = _kind(seen.value) if seen.called else None
+        good = calling != "raw" or value is not None
+        return Outcome(
+            calling=calling,
+            execution=execution,
+            weighted=weighted,
+            ok=good,
+            returned=kind,
+            shape=None if value is None else tuple(value.shape),
+            dtype=None if value is None else value.dtype.name,
+            scalar=value is not None and value.shape.rank == 0,
+            value=None if value is None else np.array(value),
+            reduced=None if reduced is None else np.array(reduced),
+            prints=_lines(sink),
+        )
+    except Exception as problem:
+        return Outcome(
+            calling=calling,
+            execution=execution,
+            weighted=weighted,
+            ok=False,
+            raised=raised(problem, subject.is_user),
+            returned=_kind(seen.value) if seen.called else None,
+            prints=_lines(sink),
+        )
+
+
+def _lines(sink: io.StringIO) -> int:
+    return len(sink.getvalue().splitlines())
+
+
+def _batch(specs: list[Spec], arrays: list[Array]) -> int:
+    """The size of the batch: of "B", else of the first axis."""
+    for spec, array in zip(specs, arrays, strict=True):
+        if "B" in spec.dims:
+            return array.shape[spec.dims.index("B")]
+    return arrays[-1].shape[0] if arrays[-1].ndim else 1
+
+
+def _kind(value: Any) -> Returned:
+    import tensorflow as tf
+
+    if value is None:
+        return "none"
+    if isinstance(value, str | bytes):
+        return "string"
+    if isinstance(value, tuple | list):
+        return "tuple"
+    if isinstance(value, dict):
+        return "dict"
+    if isinstance(value, int | float | np.ndarray | np.generic):
+        return "number"
+    if tf.is_tensor(value) or isinstance(value, tf.Variable | tf.RaggedTensor):
+        return "string" if value.dtype == tf.string else "tensor"
+    return "other"

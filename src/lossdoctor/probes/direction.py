@@ -1,0 +1,226 @@
+"""Is the loss lowest at the target, and bounded below?
+
+For several y_true the mean loss at the prediction that states y_true is compared with the loss at predictions
+that clearly do not, and on the way between them. A loss need not be zero or exactly minimal at the target
+(entropy terms, label smoothing, margins); a score that is returned instead of one minus the score has its highest
+value there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+
+from lossdoctor.probes import targets
+from lossdoctor.probes.calls import Caller, Subject, caller, quick
+from lossdoctor.probes.draws import Sizes, draw
+from lossdoctor.readings import Comparison, Counterexample, Direction, Fall, Wrong
+from lossdoctor.session import Array, Pair
+from lossdoctor.spec import Contract, Spec
+
+BATCHES = 5  # y_true draws for the comparison
+SWAPPED_BATCHES = 3
+RAY_BATCHES = 3
+RAY_POINTS = 5
+# Below this exponent a fall may be the logarithm of a density, which grows without bound but ever slower.
+LEAST_GROWTH = 0.3
+
+
+def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> Direction:
+    """Compare the loss at the target with the loss elsewhere, and follow it along rays."""
+    rng = np.random.default_rng(seed)
+    call = caller(subject, contract, rng, batch=1 if targets.needs_batch_of_one(contract) else None)
+    if call is None:
+        return Direction(False, "the loss does not accept ordinary inputs of its specs")
+    call = quick(call, rng)
+    known = targets.meaning(contract, call.sizes)
+    falls, rays = _rays(call, contract, None if isinstance(known, str) else known, rng)
+    if isinstance(known, str):
+        return Direction(False, known, unbounded=falls, rays=rays)
+    comparison, best = _compare(call, contract, known, rng, BATCHES)
+    if comparison.draws < 8:
+        return Direction(False, "the loss is not a number at the target", unbounded=falls, rays=rays)
+    swapped = None
+    if (comparison.not_lowest_at_target or falls) and _same_dims(contract):
+        backwards = replace(call, function=lambda y_true, y_pred: subject.call(y_pred, y_true), cast=True)
+        swapped, _ = _compare(backwards, contract, known, rng, SWAPPED_BATCHES)
+    return Direction(True, "", best, comparison, swapped, falls, rays)
+
+
+def _same_dims(contract: Contract) -> bool:
+    true, pred = contract.y_true, contract.y_pred
+    return isinstance(true, Spec) and isinstance(pred, Spec) and true.dims == pred.dims
+
+
+@dataclass
+class _Tally:
+    """Counts of comparisons and steps."""
+
+    lower: dict[Wrong, int] = field(default_factory=dict[Wrong, int])
+    higher: dict[Wrong, int] = field(default_factory=dict[Wrong, int])
+    all: dict[Wrong, int] = field(default_factory=dict[Wrong, int])
+    rises: int = 0
+    falls: int = 0
+    steps: int = 0
+    examples: dict[Wrong, Counterexample] = field(default_factory=dict[Wrong, Counterexample])
+
+    def comparison(self) -> Comparison:
+        counted = list(self.all)
+        return Comparison(
+            draws=sum(self.all.values()),
+            lower_elsewhere={wrong: self.lower.get(wrong, 0) / self.all[wrong] for wrong in counted},
+            higher_elsewhere={wrong: self.higher.get(wrong, 0) / self.all[wrong] for wrong in counted},
+            rises=self.rises / max(1, self.steps),
+            falls=self.falls / max(1, self.steps),
+            counterexamples=tuple(sorted(self.examples.values(), key=lambda example: -example.margin)),
+        )
+
+
+def _compare(
+    call: Caller, contract: Contract, known: targets.Meaning, rng: np.random.Generator, batches: int
+) -> tuple[Comparison, float]:
+    spec = contract.y_pred
+    assert isinstance(spec, Spec)
+    tally = _Tally()
+    best_values: list[float] = []
+    for _ in range(batches):
+        y_true = draw(contract.y_true, rng, call.sizes)
+        candidates = [targets.as_prediction(target(y_true), spec) for target in known.targets]
+        losses = [call.mean(Pair(y_true, candidate)) for candidate in candidates]
+        if np.all(np.isnan(losses)):
+            continue
+        at_target = float(np.nanmin(losses))
+        target = candidates[int(np.nanargmin(losses))]
+        best_values.append(at_target)
+        wrongs = _wrong_predictions(contract, known, target, call.sizes, rng)
+        at_wrong = [call.mean(Pair(y_true, prediction)) for _, prediction in wrongs]
+        spread = _spread([*losses, *at_wrong])
+        for (wrong, prediction), value in zip(wrongs, at_wrong, strict=True):
+            order = _order(value, at_target, spread)
+            if order is None:
+                continue
+            tally.all[wrong] = tally.all.get(wrong, 0) + 1
+            if order > 0:
+                tally.higher[wrong] = tally.higher.get(wrong, 0) + 1
+            elif order < 0:
+                tally.lower[wrong] = tally.lower.get(wrong, 0) + 1
+                margin = (at_target - value) / spread if spread else float("inf")
+                if wrong not in tally.examples or tally.examples[wrong].margin < margin:
+                    tally.examples[wrong] = Counterexample(
+                        wrong, Pair(y_true, prediction), target, at_target, value, margin
+                    )
+        for _, prediction in (wrongs[0], wrongs[-1]):
+            _walk(call, y_true, prediction, target, spread, tally, spec)
+    return tally.comparison(), float(np.mean(best_values)) if best_values else float("nan")
+
+
+def _wrong_predictions(
+    contract: Contract, known: targets.Meaning, target: Array, sizes: Sizes, rng: np.random.Generator
+) -> list[tuple[Wrong, Array]]:
+    """Predictions that differ from the target; the first is its opposite, the last is noise."""
+    spec = contract.y_pred
+    assert isinstance(spec, Spec)
+    other = known.targets[0](draw(contract.y_true, rng, sizes))
+    found: list[tuple[Wrong, Array]] = [("opposite", known.opposite(target)), ("other", other)]
+    found += [("constant", constant(target.shape)) for constant in known.constants]
+    found += [("random", draw(spec, rng, sizes)) for _ in range(2)]
+    predictions = [(wrong, targets.as_prediction(values, spec)) for wrong, values in found]
+    return [item for item in predictions if not np.array_equal(item[1], target)]
+
+
+def _walk(
+    call: Caller, y_true: Array, start: Array, target: Array, spread: float, tally: _Tally, spec: Spec
+) -> None:
+    """Count the steps at which the loss rises and falls on the straight way from `start` to `target`."""
+    points = [start + share * (target - start) for share in (0.0, 0.4, 0.8, 1.0)]
+    losses = [call.mean(Pair(y_true, targets.as_prediction(point, spec))) for point in points]
+    for before, after in pairwise(losses):
+        order = _order(after, before, spread)
+        if order is not None:
+            tally.steps += 1
+            tally.rises += order > 0
+            tally.falls += order < 0
+
+
+def _spread(losses: list[float]) -> float:
+    finite = [loss for loss in losses if np.isfinite(loss)]
+    return float(np.std(finite)) if finite else 0.0
+
+
+def _order(value: float, reference: float, spread: float) -> int | None:
+    """-1, 0 or +1 as `value` is below, equal to or above `reference`; equal within rounding, None for NaN.
+
+    float32 sums carry a relative error of a few 2^-24; 2e-6 leaves room for a hundred terms.
+    """
+    if np.isnan(value) or np.isnan(reference):
+        return None
+    if np.isinf(value) or np.isinf(reference):
+        return int(np.sign(value - reference)) if value != reference else 0
+    difference = value - reference
+    return 0 if abs(difference) <= 1e-3 * spread + 2e-6 * abs(reference) else int(np.sign(difference))
+
+
+def _rays(
+    call: Caller, contract: Contract, known: targets.Meaning | None, rng: np.random.Generator
+) -> tuple[tuple[Fall, ...], int]:
+    """Rays along which the loss falls without end in every draw, and how many kinds of rays were tried."""
+    spec = contract.y_pred
+    if not isinstance(spec, Spec) or spec.kind not in ("real", "logit", "positive") or contract.magnitude < 100.0:
+        return (), 0
+    seen: dict[str, list[Fall | None]] = {}
+    factors = np.geomspace(1.0, contract.magnitude, RAY_POINTS)
+    for _ in range(RAY_BATCHES):
+        y_true = draw(contract.y_true, rng, call.sizes)
+        ordinary = [targets.as_prediction(draw(spec, rng, call.sizes), spec) for _ in range(3)]
+        base, steps = _steps(y_true, ordinary[0], known, spec, rng)
+        at_base = call.mean(Pair(y_true, base))
+        spread = _spread([at_base, *(call.mean(Pair(y_true, prediction)) for prediction in ordinary)])
+        for ray, step in steps.items():
+            if ray in seen and seen[ray][-1] is None:
+                continue  # bounded in an earlier draw
+            points = [targets.as_prediction(base + factor * step, spec) for factor in factors]
+            losses = [call.mean(Pair(y_true, point)) for point in points]
+            growth = _growth(factors, at_base, losses, spread)
+            fall = None
+            if growth is not None:
+                pair = Pair(y_true, points[-1])
+                fall = Fall(ray, pair, base, tuple(map(float, factors)), tuple(losses), at_base, growth)  # pyright: ignore[reportArgumentType]
+            seen.setdefault(ray, []).append(fall)
+    endless = [falls[0] for falls in seen.values() if all(falls) and falls[0] is not None]
+    return tuple(endless), len(seen)
+
+
+def _steps(
+    y_true: Array, ordinary: Array, known: targets.Meaning | None, spec: Spec, rng: np.random.Generator
+) -> tuple[Array, dict[str, Array]]:
+    """Where the rays of one draw begin, and their steps, of order one in every element."""
+    ones = np.ones(ordinary.shape)
+    random = np.abs(rng.normal(size=ordinary.shape)) if spec.kind == "positive" else rng.normal(size=ordinary.shape)
+    if known is None:
+        base, steps = ordinary, {"up": ones, "random": random}
+    else:
+        base = targets.as_prediction(known.targets[-1](y_true), spec)
+        steps = {"up": ones, "random": random}
+        if spec.kind != "positive":
+            steps["away"] = np.sign(known.opposite(base) - base)
+            if len(known.targets) > 1:
+                steps["towards"] = np.sign(base)
+    if spec.kind != "positive":
+        steps["down"] = -ones
+    return base, steps
+
+
+def _growth(factors: Array, at_base: float, losses: list[float], spread: float) -> float | None:
+    """The exponent of an endless fall, or None if the loss does not fall on and on."""
+    finite = [(factor, loss) for factor, loss in zip(factors, losses, strict=True) if np.isfinite(loss)]
+    # +inf or NaN on the way is another fault; -inf at the end is the same fall, overflowed.
+    if len(finite) < 4 or any(np.isnan(loss) or loss == np.inf for loss in losses):
+        return None
+    (k1, first), (k2, second), (k3, third) = finite[-3:]
+    if not first > second > third or third > at_base - 10.0 * max(spread, 1e-6 * abs(at_base)):
+        return None
+    growth = float(np.log((second - third) / (first - second)) / np.log(k3 / k2))
+    return growth if growth >= LEAST_GROWTH and k1 < k2 < k3 else None
+

@@ -1,0 +1,222 @@
+"""Does a compiled loss follow the Python state that it reads?
+
+`fit` traces a loss once: a Python number that it reads, or a number that NumPy draws, is a constant from then
+on. Each number that the source reads is changed; where the eager value follows and the traced one does not, it is
+frozen. That is a fault only if some code changes the number during training.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lossdoctor.graph.ir import Span
+from lossdoctor.graph.spans import make
+from lossdoctor.probes.calls import Caller, Subject, caller
+from lossdoctor.probes.draws import pair as draw_pair
+from lossdoctor.readings import Frozen, FrozenDraw, FrozenState
+from lossdoctor.session import Array, Pair
+from lossdoctor.source.python_state import Definition, Place, State, Usage, draws, usages
+from lossdoctor.spec import Contract
+
+MOST_STATES = 16
+
+
+def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> Frozen:
+    """Change what the loss reads, and call it eagerly and traced."""
+    rng = np.random.default_rng(seed)
+    source = _source(subject)
+    if source is None:
+        return Frozen(False, "its source is not available")
+    used = usages(source.tree, source.definition)
+    cells = [cell for cell in (_cell(state, source) for state in used) if cell is not None][:MOST_STATES]
+    drawn = next(iter(draws(source.tree, source.definition)), None)
+    if not cells and drawn is None:
+        return Frozen(True)
+    call = caller(subject, contract, rng)
+    if call is None:
+        return Frozen(False, "the loss does not accept ordinary inputs of its specs")
+    runs = _Runs(call, call.compiled(), draw_pair(contract, rng, call.sizes), cells)
+    try:
+        eager, graph = (runs.eager(), runs.eager()), (runs.graph(), runs.graph())
+    except Exception as problem:  # the loss is the user's: anything may be raised
+        return Frozen(False, f"it cannot be traced: {type(problem).__name__}")
+    if not _same(*graph):
+        return Frozen(False, "two traced calls with the same input differ")
+    if not _same(*eager):
+        span = _span(source, drawn) if drawn else None
+        return Frozen(True, draw=FrozenDraw(_means(eager), _means(graph), span))
+    changing = runs.changed_by_call()
+    states = [
+        _examine(runs, cell, used[cell.state], eager[0], graph[0], source, cell.state in changing) for cell in cells
+    ]
+    return Frozen(
+        True,
+        states=tuple(state for state in states if state is not None),
+        examined=tuple(cell.state.name for cell in cells),
+    )
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The file of the loss, and the live objects that its names mean."""
+
+    path: str
+    tree: ast.Module
+    definition: Definition
+    namespace: Mapping[str, Any]
+    instance: Any
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """One number in a table: an instance's, a module's or the user's own."""
+
+    state: State
+    table: Any
+    key: Any
+
+    @property
+    def value(self) -> Any:
+        return self.table[self.key]
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Calls with the same input that leave the state as it was."""
+
+    call: Caller
+    compiled: Caller
+    pair: Pair
+    cells: list[_Cell]
+
+    def eager(self, cell: _Cell | None = None, value: object = None) -> Array:
+        return self._run(self.call, cell, value)
+
+    def graph(self, cell: _Cell | None = None, value: object = None) -> Array:
+        return self._run(self.compiled, cell, value)
+
+    def _run(self, call: Caller, cell: _Cell | None, value: object) -> Array:
+        with self._restored():
+            if cell is not None:
+                cell.table[cell.key] = value
+            return call.value(self.pair)
+
+    def changed_by_call(self) -> set[State]:
+        """The states that a call itself changes."""
+        before = {cell.state: np.copy(cell.value) for cell in self.cells}
+        with self._restored():
+            self.call.value(self.pair)
+            return {cell.state for cell in self.cells if not np.array_equal(before[cell.state], cell.value)}
+
+    @contextmanager
+    def _restored(self) -> Iterator[None]:
+        saved = [(cell, cell.value) for cell in self.cells]
+        try:
+            yield
+        finally:
+            for cell, value in saved:
+                cell.table[cell.key] = value
+
+
+def _source(subject: Subject) -> _Source | None:
+    loss = subject.object
+    try:
+        if inspect.isroutine(loss) or inspect.isfunction(loss):
+            function: Any = inspect.unwrap(loss)
+            code = function.__code__
+            definition = Definition(line=code.co_firstlineno)
+            path, namespace, instance = code.co_filename, function.__globals__, getattr(function, "__self__", None)
+        else:
+            kinds = [kind for kind in type(loss).__mro__ if kind is not object]
+            definition = Definition(classes=tuple(kind.__name__ for kind in kinds))
+            path, namespace, instance = inspect.getfile(type(loss)), type(loss).call.__globals__, loss
+        if not subject.is_user(path):
+            return None
+        return _Source(path, ast.parse(Path(path).read_text(encoding="utf-8")), definition, namespace, instance)
+    except (AttributeError, OSError, SyntaxError, TypeError, UnicodeDecodeError):
+        return None
+
+
+def _cell(state: State, source: _Source) -> _Cell | None:
+    """Where the number of a state is held, if it is a number at all."""
+    table: Any
+    if state.holder == "global":
+        table, keys = source.namespace, (state.key,)
+    elif state.holder == "attribute":
+        owner = source.instance if state.owner == "self" else source.namespace.get(state.owner)
+        table, keys = getattr(owner, "__dict__", None), (state.key,)
+    else:
+        table = source.namespace.get(state.owner)
+        keys = tuple(table) if isinstance(table, dict) else tuple(range(len(table))) if isinstance(table, list) else ()
+    if not isinstance(table, dict | list):
+        return None
+    for key in keys:
+        if str(key) == state.key and (isinstance(table, list) or key in table) and _is_number(table[key]):
+            return _Cell(state, table, key)
+    return None
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "fiu" and value.size <= 1000
+    return isinstance(value, bool | int | float | np.number)
+
+
+def _examine(
+    runs: _Runs, cell: _Cell, usage: Usage, eager: Array, graph: Array, source: _Source, in_call: bool
+) -> FrozenState | None:
+    """The state as a finding-to-be if the traced loss ignores its change, else None."""
+    value = cell.value
+    for other in _others(value):
+        try:
+            changed = runs.eager(cell, other)
+        except Exception:  # not a valid value: try the next
+            continue
+        if _same(changed, eager):
+            continue
+        again = runs.graph(cell, other)
+        if not _same(again, graph):
+            return None
+        return FrozenState(
+            name=cell.state.name,
+            holder=cell.state.holder,
+            eager=_means((eager, changed)),
+            graph=_means((graph, again)),
+            values=(value, other),
+            span=_span(source, usage.read),
+            mutated_at=_span(source, usage.changed) if usage.changed else None,
+            in_call=in_call or usage.in_call,
+        )
+    return None
+
+
+def _others(value: Any) -> tuple[Any, ...]:
+    """Other values: small steps first, as counters and weights make them."""
+    if isinstance(value, bool):
+        return (not value,)
+    if isinstance(value, int | np.integer):
+        return (value + 1, 2 * value + 3, value + 10)
+    return (value * 1.7 + 0.3, value * 0.5 + 0.1, value + 1.0)
+
+
+def _same(one: Array, other: Array) -> bool:
+    # The same float32 expression eagerly and traced differs by rounding only.
+    return one.shape == other.shape and np.allclose(one, other, rtol=1e-5, atol=1e-7, equal_nan=True)
+
+
+def _means(values: tuple[Array, Array]) -> tuple[float, float]:
+    return float(np.mean(values[0])), float(np.mean(values[1]))
+
+
+def _span(source: _Source, place: Place) -> Span:
+    node = place.node
+    end = (node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
+    return make(source.path, (node.lineno, node.col_offset), end, place.function)

@@ -1,0 +1,274 @@
+"""Does a `Loss` instance survive saving and loading?
+
+Each constructor argument is given another value; the loss is then saved and loaded as Keras does it and must
+still compute the same. An argument whose change does not show in the value is not judged.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from lossdoctor.graph.ir import Span
+from lossdoctor.graph.spans import raised, statement_span
+from lossdoctor.probes.calls import Caller, Subject, caller
+from lossdoctor.probes.draws import pair as draw_pair
+from lossdoctor.readings import SavedArgument, SaveLoad
+from lossdoctor.session import Array, Pair, Raised
+from lossdoctor.spec import Contract, Spec
+
+Way = Literal["from_config", "deserialize"]
+# Arguments of keras.losses.Loss itself that change no values.
+IGNORED = ("name", "dtype")
+MOST_ARGUMENTS = 12
+
+
+def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> SaveLoad:
+    """Construct, save, load and compare, argument by argument."""
+    import keras
+
+    loss = subject.object
+    if not isinstance(loss, keras.losses.Loss):
+        return SaveLoad(False, "a function has nothing to save")
+    kind = type(loss)
+    facts = _facts(kind)
+    rng = np.random.default_rng(seed)
+    call = caller(subject, contract, rng)
+    try:
+        fixed, arguments = _arguments(kind, loss)
+        plain = kind(**fixed)
+    except _Unknown as problem:
+        return SaveLoad(False, str(problem), **facts)
+    except Exception as problem:  # the class is the user's: anything may be raised
+        return SaveLoad(False, "it cannot be constructed", construction=raised(problem, subject.is_user), **facts)
+    if call is None:
+        return SaveLoad(False, "the loss does not accept ordinary inputs of its specs", **facts)
+    trip = _Trip(kind, call, _samples(call, contract, rng), subject.is_user)
+    try:
+        default = trip.evaluate(plain)
+    except Exception as problem:
+        return SaveLoad(False, "it cannot be called", construction=raised(problem, subject.is_user), **facts)
+    if not _same(trip.evaluate(plain), default):
+        return SaveLoad(False, "two calls with the same input differ", **facts)
+    unchanged = trip(plain).raised
+    # Arguments that matter only with a switch on (`alpha` with `apply_class_balancing`) are tried with all on.
+    switched = {**fixed, **{name: not value for name, (value, _) in arguments.items() if isinstance(value, bool)}}
+    changed: list[SavedArgument] = []
+    for name, (value, choices) in arguments.items():
+        result = _change(trip, fixed, name, value, choices)
+        if result.outcome == "unjudged" and choices and len(switched) > len(fixed) and not isinstance(value, bool):
+            result = _change(trip, switched, name, value, choices)
+        changed.append(result)
+    return SaveLoad(True, "", tuple(changed), unchanged, **facts)
+
+
+class _Unknown(Exception):
+    """A constructor argument whose value cannot be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    way: Way = "from_config"
+    values: list[Array] | None = None
+    raised: Raised | None = None
+
+
+@dataclass(frozen=True)
+class _Trip:
+    """Save and load in both of Keras's ways; the first one that differs or raises, else the last."""
+
+    kind: type
+    call: Caller
+    samples: tuple[Pair, ...]
+    is_user: Callable[[str], bool]
+
+    def evaluate(self, loss: Any) -> list[Array]:
+        """What Keras gets from the loss, reduction included, for each sample."""
+        pairs = [self.call.tensors(sample.y_true, sample.y_pred) for sample in self.samples]
+        return [np.asarray(loss(y_true, y_pred), dtype=np.float64) for y_true, y_pred in pairs]
+
+    def __call__(self, loss: Any) -> _Loaded:
+        import keras
+
+        def from_config() -> Any:
+            return self.kind.from_config(loss.get_config())  # type: ignore[attr-defined]
+
+        def deserialize() -> Any:
+            # Its own name and the registered one: what is tested is the configuration, not the registration.
+            custom = {self.kind.__name__: self.kind, keras.saving.get_registered_name(self.kind): self.kind}
+            return keras.losses.deserialize(keras.losses.serialize(loss), custom_objects=custom)
+
+        ways: tuple[tuple[Way, Callable[[], Any]], ...] = (("from_config", from_config), ("deserialize", deserialize))
+        result = _Loaded()
+        before = self.evaluate(loss)
+        for way, load in ways:
+            try:
+                result = _Loaded(way, self.evaluate(load()))
+            except Exception as problem:
+                return _Loaded(way, raised=raised(problem, self.is_user))
+            if result.values is None or not _same(result.values, before):
+                break
+        return result
+
+
+def _samples(call: Caller, contract: Contract, rng: np.random.Generator) -> tuple[Pair, ...]:
+    """Ordinary inputs, and predictions near zero and far out, where margins and thresholds show."""
+    pairs = [draw_pair(contract, rng, call.sizes) for _ in range(3)]
+    spec = contract.y_pred
+    if isinstance(spec, Spec) and spec.kind in ("real", "positive", "logit"):
+        factors = (1.0, 0.1, 10.0)
+        pairs = [
+            Pair(one.y_true, np.asarray(factor * one.y_pred).astype(one.y_pred.dtype))
+            for factor, one in zip(factors, pairs, strict=True)
+        ]
+    return tuple(pairs)
+
+
+def _differs(one: Array, other: Array) -> bool:
+    # Loaded numbers are equal numbers: only the order of float32 sums may differ.
+    return one.shape != other.shape or not np.allclose(one, other, 1e-5, 1e-7, equal_nan=True)
+
+
+def _same(one: list[Array], other: list[Array]) -> bool:
+    return not any(_differs(*both) for both in zip(one, other, strict=True))
+
+
+def _facts(kind: type) -> dict[str, Any]:
+    import keras
+
+    name = keras.saving.get_registered_name(kind)
+    known = keras.saving.get_registered_object(name) is kind
+    path = inspect.getsourcefile(kind)
+    span = init_span = None
+    if path is not None:
+        try:
+            lines, first = inspect.getsourcelines(kind)
+            definition = ast.parse(textwrap.dedent("".join(lines))).body[0]
+        except (OSError, SyntaxError, TypeError):
+            definition, first = None, 1
+        if isinstance(definition, ast.ClassDef):
+            span = _span(path, first, definition, kind.__name__)
+            own = [node for node in definition.body if isinstance(node, ast.FunctionDef) and node.name == "__init__"]
+            init_span = _span(path, first, own[0], f"{kind.__name__}.__init__") if own else None
+    return {
+        "registered": name if known else "",
+        "overrides_get_config": _defines(kind, "get_config"),
+        "span": span,
+        "init_span": init_span,
+    }
+
+
+def _span(path: str, first: int, node: ast.ClassDef | ast.FunctionDef, function: str) -> Span:
+    return statement_span(path, first + node.lineno - 1, function)
+
+
+def _defines(kind: type, method: str) -> bool:
+    """Whether the class or a base of it, short of Keras's `Loss`, defines a method."""
+    import keras
+
+    bases = [base for base in kind.__mro__ if issubclass(base, keras.losses.Loss) and base is not keras.losses.Loss]
+    return any(method in vars(base) for base in bases)
+
+
+def _arguments(kind: type, loss: Any) -> tuple[dict[str, Any], dict[str, tuple[Any, tuple[Any, ...]]]]:
+    """What construction needs, and the arguments to change: their value in this loss, and other values."""
+    fixed: dict[str, Any] = {}
+    arguments: dict[str, tuple[Any, tuple[Any, ...]]] = {}
+    words = _words(kind)
+    parameters = list(inspect.signature(kind).parameters.values())
+    for parameter in parameters:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or parameter.name in IGNORED:
+            continue
+        value = parameter.default
+        if value is parameter.empty:
+            value = _attribute(loss, parameter.name)
+            fixed[parameter.name] = value
+        others = _others(value, words) if parameter.name != "reduction" else ("sum", "sum_over_batch_size")
+        arguments[parameter.name] = (value, tuple(other for other in others if other != value))
+    if "reduction" not in arguments and any(one.kind is one.VAR_KEYWORD for one in parameters):
+        arguments["reduction"] = ("sum_over_batch_size", ("sum",))
+    return fixed, dict(list(arguments.items())[:MOST_ARGUMENTS])
+
+
+def _attribute(loss: Any, name: str) -> Any:
+    for attribute in (name, f"_{name}"):
+        if hasattr(loss, attribute):
+            return getattr(loss, attribute)
+    raise _Unknown(f"the value of its constructor argument `{name}` is not known")
+
+
+def _others(value: object, words: tuple[str, ...]) -> tuple[Any, ...]:
+    """Other values of the same type, those that stay in the usual ranges first."""
+    if isinstance(value, bool):
+        return (not value,)
+    if isinstance(value, int | np.integer):
+        return (int(value) + 1, 2 * int(value) + 3, max(int(value) - 1, 0))
+    if isinstance(value, float | np.floating):
+        return (float(value) * 1.7 + 0.3, float(value) * 0.5 + 0.1, float(value) * 0.5, float(value) + 1.0)
+    if isinstance(value, str):
+        return words
+    if value is None:
+        return (0.7, 2, True)
+    return ()
+
+
+def _words(kind: type) -> tuple[str, ...]:
+    """The strings that the class compares something with: the values that a string argument may have."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
+    except (OSError, SyntaxError, TypeError):
+        return ()
+
+    def strings(node: ast.AST) -> Iterator[str]:
+        for part in ast.walk(node):
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                yield part.value
+
+    compared = [node for node in ast.walk(tree) if isinstance(node, ast.Compare)]
+    return tuple(dict.fromkeys(word for node in compared for word in strings(node)))
+
+
+def _change(trip: _Trip, fixed: dict[str, Any], name: str, value: object, choices: tuple[Any, ...]) -> SavedArgument:
+    """Give one argument another value that shows, save and load."""
+    if not choices:
+        return SavedArgument(name, "unjudged", value, reason="no other valid value is known")
+    constructed = False
+    try:
+        default = trip.evaluate(trip.kind(**fixed))
+    except Exception:  # the switches exclude each other
+        return SavedArgument(name, "unjudged", value, reason="no other valid value was found")
+    for other in choices:
+        try:
+            loss = trip.kind(**{**fixed, name: other})
+            before = trip.evaluate(loss)
+        except Exception:  # not a valid value: try the next
+            continue
+        constructed = True
+        shows = [_differs(*both) and bool(np.all(np.isfinite(both[0]))) for both in zip(before, default, strict=True)]
+        if not any(shows):
+            continue
+        loaded = trip(loss)
+        at = shows.index(True)
+        if loaded.values is None:
+            return SavedArgument(
+                name, "raises", value, other, _mean(before[at]), None, trip.samples[at], loaded.way, loaded.raised
+            )
+        lost = [_differs(*both) for both in zip(before, loaded.values, strict=True)]
+        if not any(lost):
+            return SavedArgument(name, "kept", value, other, _mean(before[at]), _mean(loaded.values[at]))
+        at = next((index for index, both in enumerate(zip(lost, shows, strict=True)) if all(both)), lost.index(True))
+        return SavedArgument(
+            name, "lost", value, other, _mean(before[at]), _mean(loaded.values[at]), trip.samples[at], loaded.way
+        )
+    reason = "its change does not show in the value" if constructed else "no other valid value was found"
+    return SavedArgument(name, "unjudged", value, reason=reason)
+
+
+def _mean(value: Array) -> float:
+    return float(np.mean(value))

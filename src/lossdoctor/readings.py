@@ -1,0 +1,280 @@
+"""What the behavioural probes report: plain, picklable values that rules read; neither TensorFlow nor user code.
+
+The probes `direction`, `gradient`, `save_load` and `frozen` run in the worker and return these. A reading states
+what was seen and on how many draws; whether that is a fault is for a rule to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lossdoctor.graph.ir import Span
+from lossdoctor.session import Array, Evaluation, Pair, Raised
+
+# --- the raw call ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EagerRun:
+    """Value and gradient of the raw call, run eagerly at one ordinary input."""
+
+    pair: Pair
+    evaluation: Evaluation
+
+
+# --- direction ------------------------------------------------------------------------------------------------
+
+# How a prediction differs from the target: its opposite (other class, 1-t, -t), the target of another y_true,
+# noise of the kind of y_pred, or one constant everywhere.
+Wrong = Literal["opposite", "other", "random", "constant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counterexample:
+    """A clearly wrong prediction with a lower mean loss than the target; `margin` is the difference in units of
+    the spread (standard deviation) of the loss over all predictions tried with the same y_true."""
+
+    wrong: Wrong
+    pair: Pair  # with the wrong prediction
+    target: Array  # the prediction that states y_true
+    at_target: float
+    at_wrong: float
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The loss at the target against the loss elsewhere.
+
+    All shares are of the draws in which both losses are numbers or infinities. `lower_elsewhere` and
+    `higher_elsewhere` are, by class of wrong prediction, the shares in which the wrong prediction has the lower or
+    the higher loss by more than rounding; the rest are ties. `rises` and `falls` are the shares of steps on
+    straight paths from wrong predictions to the target at which the loss rises and falls.
+    """
+
+    draws: int
+    lower_elsewhere: Mapping[Wrong, float]
+    higher_elsewhere: Mapping[Wrong, float]
+    rises: float
+    falls: float
+    counterexamples: tuple[Counterexample, ...] = ()  # the clearest first, at most one for each class
+
+    @property
+    def worst_at_target(self) -> bool:
+        """The target is the worst of all predictions tried, and the loss rises towards it: a score is minimised.
+
+        Ties are left out (a score may be flat), and one draw in ten may say otherwise.
+        """
+        lower, higher = list(self.lower_elsewhere.values()), list(self.higher_elsewhere.values())
+        return (
+            self.draws >= 8
+            and len(lower) >= 3
+            and min(lower) >= 0.5
+            and sum(lower) / len(lower) >= 0.7
+            and max(higher) <= 0.1
+            and self.rises > 0.1
+            and self.falls <= 0.1 * (self.rises + self.falls)
+        )
+
+    @property
+    def not_lowest_at_target(self) -> bool:
+        """Weaker: at least one class of clearly wrong predictions usually has the lower loss."""
+        return self.draws >= 8 and any(share > 0.5 for share in self.lower_elsewhere.values())
+
+    @property
+    def lowest_at_target(self) -> bool:
+        """No wrong prediction that was tried is better than the target."""
+        return self.draws >= 8 and not any(self.lower_elsewhere.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """A ray of predictions `base + k * step` along which the mean loss falls without end."""
+
+    ray: Literal["up", "down", "away", "towards", "random"]
+    pair: Pair  # y_pred is the farthest point of the ray
+    base: Array  # where the ray begins: the target, or a random prediction
+    factors: tuple[float, ...]  # k, rising
+    losses: tuple[float, ...]  # at base + k * step
+    at_base: float
+    growth: float  # exponent of the fall: 1 linear, 2 quadratic
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """Whether the loss is lowest at the target, and bounded below.
+
+    `applicable` says whether the kinds of the two specs name a best prediction; else `reason` says why not and
+    there is no `comparison`. `unbounded` is examined for every y_pred of kind real, logit or positive.
+    """
+
+    applicable: bool
+    reason: str = ""
+    best_value: float = float("nan")  # mean loss at the target
+    comparison: Comparison | None = None
+    swapped: Comparison | None = None  # the same with `loss(y_pred, y_true)`, where dims agree and something is wrong
+    unbounded: tuple[Fall, ...] = ()  # at most one for each ray; only rays that fall in all draws
+    rays: int = 0  # how many were examined
+
+    @property
+    def arguments_swapped(self) -> bool:
+        """Wrong as Keras calls it, right with the arguments the other way round."""
+        if self.comparison is None or self.swapped is None:
+            return False
+        wrong = self.comparison.not_lowest_at_target or bool(self.unbounded)
+        return wrong and self.swapped.lowest_at_target and self.swapped.rises == 0.0 and self.swapped.falls >= 0.5
+
+
+# --- gradient -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A point at which the gradient that training uses is not the derivative of the value.
+
+    Both are derivatives of sum(upstream * value) along `along` (same structure as y_pred).
+    """
+
+    pair: Pair
+    along: tuple[Array, ...]  # one per y_pred input
+    upstream: Array  # weights of the loss values, of either sign
+    tape: float
+    difference: float
+    tolerance: float
+
+    @property
+    def ratio(self) -> float:
+        """Gradient used / true derivative; infinite where the true one is zero."""
+        return self.tape / self.difference if self.difference else float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class GradientCheck:
+    """Tape gradient against central differences at points where the loss is smooth.
+
+    `stopped`: the trace holds a StopGradient (by design, tape and difference then differ); `stop_spans` are the
+    user's own calls of stop_gradient. `custom`: it holds a
+    function with a gradient of its own, defined in the user's files; `custom_spans` are the places where those
+    gradients are returned. `pass_through`: every such function returns its argument unchanged (gradient
+    reversal, scaling or clipping layers) and `surrogate`: every such function has no useful derivative of its own
+    (straight-through estimators of round or sign); in both the two differ by design.
+    """
+
+    applicable: bool
+    reason: str = ""
+    dtype: str = ""  # in which both were computed
+    checked: int = 0  # comparisons made
+    skipped: int = 0  # points dropped because of a kink, a jump, a non-finite value or noise
+    mismatches: tuple[Mismatch, ...] = ()
+    stopped: bool = False
+    stop_spans: tuple[Span, ...] = ()
+    custom: bool = False
+    pass_through: bool = False
+    surrogate: bool = False
+    custom_spans: tuple[Span, ...] = ()
+    factor: float | None = None  # tape / difference where it is the same in all comparisons and not 1
+
+    @property
+    def consistent(self) -> bool:
+        """Enough was compared, and no comparison failed."""
+        return self.applicable and self.checked >= 4 and not self.mismatches
+
+    @property
+    def by_design(self) -> bool:
+        """What differs is cut or replaced on purpose."""
+        return bool(self.stop_spans) or self.pass_through or self.surrogate
+
+    @property
+    def wrong(self) -> bool:
+        """A gradient function of the user's contradicts the value. Mismatches without one are TensorFlow's own:
+        conventions for symmetric matrices, or inputs that an operation does not define (CTC with blank labels)."""
+        return bool(self.mismatches) and self.custom and not self.by_design
+
+
+# --- save and load --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SavedArgument:
+    """One constructor argument, changed, saved and loaded again.
+
+    outcome: kept (the loaded loss computes the same), lost (another value), raises (`raised` says what), or
+    unjudged (`reason`: its change does not show in the value, or no other valid value was found).
+    """
+
+    name: str
+    outcome: Literal["kept", "lost", "raises", "unjudged"]
+    default: object = None
+    changed: object = None
+    before: float | None = None  # loss of the instance with the changed value
+    after: float | None = None  # of the loaded one
+    pair: Pair | None = None  # where before and after were computed
+    through: Literal["", "from_config", "deserialize"] = ""  # which way shows it
+    raised: Raised | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveLoad:
+    """Whether a `Loss` instance survives get_config and from_config, and keras.losses.serialize and deserialize."""
+
+    attempted: bool
+    reason: str = ""
+    arguments: tuple[SavedArgument, ...] = ()
+    unchanged: Raised | None = None  # what saving and loading the instance as it is raises
+    construction: Raised | None = None  # what constructing it again, or calling it, raises
+    registered: str = ""  # "forecast>AsymmetricMSE", or "" for a class that Keras does not know
+    overrides_get_config: bool = False
+    span: Span | None = None  # the `class` line
+    init_span: Span | None = None  # the `def __init__` line
+
+    @property
+    def lost(self) -> tuple[SavedArgument, ...]:
+        return tuple(argument for argument in self.arguments if argument.outcome == "lost")
+
+
+# --- frozen state ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenState:
+    """A Python number that the loss reads, and that a compiled loss keeps as it was when traced.
+
+    `mutated_at` is where code changes it after construction, None for a hyperparameter (then it is healthy).
+    """
+
+    name: str  # "self.epoch", "EPOCH", "STATE['epoch']"
+    holder: Literal["attribute", "global", "item"]
+    eager: tuple[float, float]  # mean loss before and after the change
+    graph: tuple[float, float]
+    values: tuple[object, object]  # of the state
+    span: Span | None = None  # where the loss reads it
+    mutated_at: Span | None = None
+    in_call: bool = False  # the loss itself changes it when called
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenDraw:
+    """Randomness of Python or NumPy that is drawn once, when the loss is traced."""
+
+    eager: tuple[float, float]  # two calls
+    graph: tuple[float, float]
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """Python state of a loss under tf.function, as `fit` compiles it."""
+
+    applicable: bool
+    reason: str = ""
+    states: tuple[FrozenState, ...] = ()
+    draw: FrozenDraw | None = None
+    examined: tuple[str, ...] = field(default=())  # names of the states that were changed
+
+    @property
+    def faults(self) -> tuple[FrozenState, ...]:
+        """Those that code does change during training."""
+        return tuple(state for state in self.states if state.mutated_at is not None or state.in_call)

@@ -1,0 +1,42 @@
+"""LD201: an operand of lower rank is broadcast, so that samples meet the wrong samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lossdoctor.domains.axes import Broadcast
+from lossdoctor.graph.ir import Dim, LossGraph
+from lossdoctor.probes.batches import Batches
+from lossdoctor.rules.registry import Rule, Suspicion
+
+RULE = Rule(code="LD201", name="implicit-broadcast", family="broadcast", severity="error")
+
+
+@RULE.check
+def implicit_broadcast(graph: LossGraph, broadcasts: tuple[Broadcast, ...], batches: Batches) -> Iterator[Suspicion]:
+    if graph.stage != "traced":
+        return
+    for found in broadcasts:
+        if not found.accidental:
+            continue
+        node = graph[found.node]
+        message = (
+            f"`{node.call}` broadcasts {_shape(found.left_shape)} with {_shape(found.right_shape)} to "
+            f"{_shape(found.shape)}: {found.why}"
+        )
+        if batches.evidence is not None:
+            yield RULE.at(node, message, symptom="batch-mismatch", pair=batches.evidence, evidence="proved")
+        elif batches.fails:
+            failing = batches.fails[-1]
+            sizes = ", ".join(str(size) for size in batches.works)
+            yield RULE.at(
+                node,
+                f"{message}; it fails unless the batch is {sizes}" if sizes else message,
+                symptom="raises",
+                evidence="proved",
+                arguments={"batch": failing.size},
+            )
+
+
+def _shape(shape: Sequence[Dim]) -> str:
+    return f"({', '.join(str(dim) for dim in shape)}{',' if len(shape) == 1 else ''})"

@@ -1,0 +1,28 @@
+"""LD491: the loss raises whatever calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lossdoctor.probes.batches import Batches
+from lossdoctor.probes.callings import Callings
+from lossdoctor.rules.registry import Rule, Suspicion
+
+RULE = Rule(code="LD491", name="raises", family="crash", severity="error")
+
+
+@RULE.check
+def raises(callings: Callings, batches: Batches) -> Iterator[Suspicion]:
+    run = callings.get("raw", "eager")
+    if run is None or run.raised is None or callings.works or batches.works:
+        return
+    yield RULE.at(
+        None,
+        f"raises {run.raised.type} for every input of this spec: {run.raised.message}",
+        calls=run.raised.calls,
+        evidence="witnessed",
+        symptom="raises",
+        pair=callings.pair,
+        arguments={"execution": "eager"},
+        when=("eager", "graph"),
+    )

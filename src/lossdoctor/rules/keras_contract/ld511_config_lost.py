@@ -1,0 +1,30 @@
+"""LD511: a constructor argument does not survive saving and loading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lossdoctor.readings import SaveLoad
+from lossdoctor.rules.registry import Rule, Suspicion
+
+RULE = Rule(code="LD511", name="config-lost", family="keras-contract", severity="warning")
+
+
+@RULE.check
+def config_lost(saved: SaveLoad) -> Iterator[Suspicion]:
+    lost = saved.lost
+    if not saved.attempted or not lost:
+        return
+    first = lost[0]
+    names = ", ".join(f"`{argument.name}`" for argument in lost)
+    cause = "get_config leaves it out" if saved.overrides_get_config else "the class has no get_config"
+    yield RULE.at(
+        None,
+        f"{names} falls back to the default after saving and loading, as {cause}: with {first.name}="
+        f"{first.changed!r} the loss was {first.before:.4g} and is {first.after:.4g} once loaded",
+        calls=(saved.span,) if saved.span else (),
+        evidence="witnessed",
+        symptom="save-load",
+        arguments={"argument": first.name, "value": first.changed},
+        when=("save-load",),
+    )

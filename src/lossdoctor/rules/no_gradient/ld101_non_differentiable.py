@@ -1,0 +1,43 @@
+"""LD101: an operation without a gradient cuts the loss, or one of its terms, off from the prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lossdoctor.domains.dependence import Cut
+from lossdoctor.domains.terms import Term
+from lossdoctor.graph.ir import LossGraph, Node
+from lossdoctor.rules.registry import Rule, Suspicion
+
+RULE = Rule(code="LD101", name="non-differentiable", family="no-gradient", severity="error")
+
+
+@RULE.check
+def non_differentiable(graph: LossGraph, terms: tuple[Term, ...]) -> Iterator[Suspicion]:
+    if graph.stage != "traced":
+        return
+    total = all(gradient is None for gradient in graph.gradients)
+    for term in terms:
+        cut = term.cut
+        if not term.depends or term.connected or cut is None or cut.reason != "none":
+            continue
+        node = graph[cut.node]
+        what = "the loss has no gradient" if total else f"the term `{_term_name(graph, term)}` has no gradient"
+        yield RULE.at(
+            node,
+            f"`{node.call}` {_why(node, cut)}: {what} with respect to y_pred",
+            evidence="proved",
+            symptom="no-gradient" if total else "no-term-gradient",
+        )
+
+
+def _why(node: Node, cut: Cut) -> str:
+    if node.op == "astype":
+        return f"casts the prediction to {node.dtype}, which has no derivative"
+    if node.op in ("py_function", "tf.PyFunc", "tf.EagerPyFunc", "tf.PyFuncStateless"):
+        return "leaves TensorFlow, which cannot differentiate through Python"
+    return f"({node.op}) has no derivative"
+
+
+def _term_name(graph: LossGraph, term: Term) -> str:
+    return graph[term.node].call

@@ -1,0 +1,33 @@
+"""LD211: the loss accepts some batch sizes and fails at others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lossdoctor.domains.axes import Broadcast
+from lossdoctor.probes.batches import Batches
+from lossdoctor.rules.registry import Rule, Suspicion
+
+RULE = Rule(code="LD211", name="fixed-batch-size", family="shape", severity="error")
+
+
+@RULE.check
+def fixed_batch_size(batches: Batches, broadcasts: tuple[Broadcast, ...]) -> Iterator[Suspicion]:
+    if not batches.fixed or any(found.accidental for found in broadcasts):
+        return
+    failing = batches.fails[0]
+    raised = failing.raised
+    reason = f" ({raised.type})" if raised else ""
+    works = ", ".join(str(size) for size in batches.works)
+    alone = failing.size == 1 and len(batches.fails) == 1
+    yield RULE.at(
+        None,
+        f"fails for a batch of {failing.size}{reason}; of the sizes tried it runs only with {works}"
+        if not alone
+        else f"fails for a batch of one{reason}, as the last batch of an epoch may be",
+        calls=raised.calls if raised else (),
+        evidence="witnessed",
+        symptom="raises",
+        arguments={"batch": failing.size},
+        when=("batch-of-one",) if alone else ("partial-batch",),
+    )

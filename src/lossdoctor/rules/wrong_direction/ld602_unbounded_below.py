@@ -1,0 +1,36 @@
+"""LD602: the loss falls without end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lossdoctor.graph.ir import LossGraph
+from lossdoctor.readings import Direction
+from lossdoctor.rules.registry import Rule, Suspicion
+
+RULE = Rule(code="LD602", name="unbounded-below", family="wrong-direction", severity="error")
+
+
+@RULE.check
+def unbounded_below(direction: Direction, graph: LossGraph) -> Iterator[Suspicion]:
+    if graph.stage != "traced" or not direction.unbounded:
+        return
+    fall = max(direction.unbounded, key=lambda ray: ray.growth)
+    yield RULE.at(
+        graph[graph.value],
+        f"the loss is unbounded below: it falls from {fall.at_base:.4g} to {fall.losses[-1]:.4g} and on as y_pred "
+        f"{_RAYS[fall.ray]}",
+        evidence="witnessed",
+        symptom="unbounded",
+        pair=fall.pair,
+        arguments={"base": fall.base, "factors": fall.factors},
+    )
+
+
+_RAYS = {
+    "up": "grows",
+    "down": "falls",
+    "away": "moves away from the target",
+    "towards": "moves past the target",
+    "random": "moves along a random direction",
+}

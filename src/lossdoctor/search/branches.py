@@ -1,0 +1,120 @@
+"""Which branches of a loss the tried inputs visited, and which they did not.
+
+A branch is a side that an element can take: the two values of a `where`, the larger argument of a `maximum`, the
+sign under an `abs`, the two bodies of a `cond`. A loss is examined only as far as its branches were visited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossdoctor.domains.dependence import Dependence, dependence
+from lossdoctor.domains.interpret import Reading
+from lossdoctor.graph.ir import LossGraph, Node
+
+Array = NDArray[Any]
+# What every node held at one input, by node id; nodes that are unknown are left out, or None.
+Held = Mapping[int, Array | None]
+
+_BY_SIGN = frozenset({"abs", "relu", "leaky_relu", "elu", "selu", "sign", "softsign"})
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One side of one branching node, in the words of `side`: "true", "false", "first larger", "positive" …"""
+
+    node: int
+    side: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The branches of a loss; `unknown` are those at whose node no input showed a value."""
+
+    visited: tuple[Branch, ...]
+    missed: tuple[Branch, ...]
+    unknown: tuple[Branch, ...]
+
+    @property
+    def complete(self) -> bool:
+        return not self.missed and not self.unknown
+
+    def describe(self, loss: LossGraph) -> tuple[str, ...]:
+        """One line for each branch that was not visited, in the user's words."""
+        return tuple(f"`{loss[branch.node].call}`: {branch.side}" for branch in (*self.missed, *self.unknown))
+
+
+def branches(loss: LossGraph, reading: Reading[Dependence] | None = None) -> tuple[Branch, ...]:
+    """Every side of every branching forward node whose choice depends on the inputs and that reaches the value."""
+    values = reading or dependence(loss)
+    reached = loss.graph.ancestors(loss.value)
+    found: list[Branch] = []
+    for node in loss.where(role="forward"):
+        chosen_by = _chosen_by(node)
+        if node.id in reached and any(values[arg].on_data for arg in chosen_by):
+            found.extend(Branch(node.id, side) for side in _sides(node))
+    return tuple(found)
+
+
+def coverage(loss: LossGraph, inputs: Iterable[Held]) -> Coverage:
+    """Which branches the inputs visited. `inputs` is read once, and no further than needed."""
+    wanted = branches(loss)
+    nodes = {branch.node: loss[branch.node] for branch in wanted}
+    visited: set[Branch] = set()
+    seen: set[int] = set()
+    for held in inputs:
+        if len(visited) == len(wanted):
+            break
+        for place, node in nodes.items():
+            arrays = [held.get(arg) for arg in _chosen_by(node)]
+            known = [array for array in arrays if array is not None]
+            if len(known) == len(arrays):
+                seen.add(place)
+                visited.update(Branch(place, side) for side in _taken(node, known))
+    return Coverage(
+        visited=tuple(branch for branch in wanted if branch in visited),
+        missed=tuple(branch for branch in wanted if branch not in visited and branch.node in seen),
+        unknown=tuple(branch for branch in wanted if branch.node not in seen),
+    )
+
+
+def _chosen_by(node: Node) -> tuple[int, ...]:
+    """The arguments that decide which side is taken; () for a node that is no branch."""
+    if node.op in ("where", "cond") and node.args:
+        return node.args[:1]
+    if node.op in ("maximum", "minimum") and len(node.args) == 2:
+        return node.args
+    if node.op == "clip" and len(node.args) == 3:
+        return node.args
+    if node.op in _BY_SIGN or node.op == "relu6":
+        return node.args[:1]
+    return ()
+
+
+def _sides(node: Node) -> tuple[str, ...]:
+    if node.op in ("where", "cond"):
+        return ("true", "false")
+    if node.op in ("maximum", "minimum"):
+        return ("first larger", "second larger")
+    if node.op in ("clip", "relu6"):
+        return ("below", "inside", "above")
+    return ("positive", "negative")
+
+
+def _taken(node: Node, arrays: list[Array]) -> Iterator[str]:
+    """The sides that the elements of these arrays take; NaN takes none."""
+    if node.op in ("where", "cond"):
+        tests = {"true": arrays[0].astype(bool), "false": ~arrays[0].astype(bool)}
+    elif node.op in ("maximum", "minimum"):
+        tests = {"first larger": arrays[0] > arrays[1], "second larger": arrays[0] < arrays[1]}
+    elif node.op in ("clip", "relu6"):
+        x, low, high = arrays if len(arrays) == 3 else (arrays[0], np.zeros(()), np.full((), 6.0))
+        tests = {"below": x < low, "inside": (x > low) & (x < high), "above": x > high}
+    else:
+        tests = {"positive": arrays[0] > 0, "negative": arrays[0] < 0}
+    yield from (side for side, test in tests.items() if bool(np.any(test)))

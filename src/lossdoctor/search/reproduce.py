@@ -1,0 +1,89 @@
+"""A standalone script for one fault: TensorFlow and the user's file only, exit status 1 while the fault stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+import numpy as np
+
+from lossdoctor.search.demonstrations import DEMONSTRATIONS, describe, source_tensors
+from lossdoctor.search.leaves import arrays, rebuild, specs, valid
+from lossdoctor.session import Loaded, Pair
+from lossdoctor.spec import Contract, Structure, dim_names, sample
+
+_HEAD = """\
+# {title}: {name}, for {specs}
+# Exit status: 1 while the fault stands, 0 once it is mended, 2 if it could not be examined.
+"""
+_TAIL = """\
+
+try:
+    raise SystemExit(int(fault()))
+except Exception:
+    traceback.print_exc()
+    raise SystemExit(2)
+"""
+
+
+def script(loaded: Loaded, symptom: str, pair: Pair | None, contract: Contract, **arguments: Any) -> str:
+    """Source of a script that shows a fault.
+
+    Args:
+        loaded: where the loss is; its `loader` opens the script.
+        symptom: a `Symptom` of `rules.registry`, or "expected" to compare with the array `expected`.
+        pair: the input; None takes an ordinary one of the contract.
+        contract: the specs, for signatures with unknown batch.
+        arguments: what the symptom's demonstration takes: `execution` ("eager", "graph", "xla"), `calling`
+            ("raw", "keras-compile"), and its own (see `search.demonstrations`).
+
+    Raises:
+        KeyError: an unknown symptom, or an argument that its demonstration needs is missing.
+    """
+    title, demonstrate = DEMONSTRATIONS[symptom]
+    if pair is None:
+        pair = ordinary(contract)
+    head = _HEAD.format(title=title[:1].upper() + title[1:], name=loaded.name, specs=describe(contract))
+    inputs = (
+        "import traceback\n\nimport numpy as np\n\n"
+        f"y_true = {source_tensors(pair.y_true, contract.y_true)}\n"
+        f"y_pred = {source_tensors(pair.y_pred, contract.y_pred)}\n"
+    )
+    body = "\n\ndef fault():\n" + indent(demonstrate(contract, arguments).rstrip() + "\n", "    ")
+    return "\n".join([head + relative(loaded.loader, loaded.path).rstrip() + "\n", inputs + body + _TAIL])
+
+
+def relative(loader: str, path: str) -> str:
+    """The loader with the user's file by its place under the working folder, when it is in there.
+
+    The script then runs from the working folder and from the folder of the file.
+    """
+    file = Path(path)
+    try:
+        inside = file.relative_to(Path.cwd())
+    except ValueError:
+        return loader
+    places = dict.fromkeys((inside.as_posix(), file.name))
+    found = repr(file.name) if len(places) == 1 else f"next(filter(os.path.exists, {tuple(places)!r}))"
+    for written in (repr(str(file)), repr(file.as_posix()), f'"{file.as_posix()}"'):
+        loader = loader.replace(written, found)
+    folder = file.parent
+    for written in (repr(str(folder)), repr(folder.as_posix()), f'"{folder.as_posix()}"'):
+        loader = loader.replace(written, f"os.path.dirname(os.path.abspath({found}))")
+    return loader
+
+
+def ordinary(contract: Contract, batch: int = 2) -> Pair:
+    """A small realistic pair with few digits."""
+    rng = np.random.default_rng(0)
+    sizes = {name: batch if name == "B" else 3 for name in dim_names(contract.y_true, contract.y_pred)}
+    return Pair(*(_plain(part, rng, sizes, contract.magnitude) for part in (contract.y_true, contract.y_pred)))
+
+
+def _plain(structure: Structure, rng: np.random.Generator, sizes: dict[str, int], magnitude: float) -> Any:
+    drawn = arrays(structure, sample(structure, rng, sizes, magnitude, style="realistic"))
+    of = specs(structure)
+    rounded = [np.round(part.astype(np.float64), 2).astype(part.dtype) for part in drawn]
+    kept = [short if valid([short], [spec]) else part for short, part, spec in zip(rounded, drawn, of, strict=True)]
+    return rebuild(structure, kept)

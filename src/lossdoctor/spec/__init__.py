@@ -1,0 +1,32 @@
+"""Specs: what a loss is given. `dtype[dims] kind`, with optional modifier `missing` (DESIGN section 3)."""
+
+from lossdoctor.spec.arrays import contract_from_arrays as contract_from_arrays
+from lossdoctor.spec.arrays import from_array as from_array
+from lossdoctor.spec.arrays import load_data as load_data
+from lossdoctor.spec.arrays import validate as validate
+from lossdoctor.spec.model import BATCH as BATCH
+from lossdoctor.spec.model import DTYPES as DTYPES
+from lossdoctor.spec.model import FLOATS as FLOATS
+from lossdoctor.spec.model import INTEGERS as INTEGERS
+from lossdoctor.spec.model import KINDS as KINDS
+from lossdoctor.spec.model import Contract as Contract
+from lossdoctor.spec.model import Kind as Kind
+from lossdoctor.spec.model import Spec as Spec
+from lossdoctor.spec.model import Structure as Structure
+from lossdoctor.spec.model import dim_names as dim_names
+from lossdoctor.spec.model import format_structure as format_structure
+from lossdoctor.spec.model import is_float as is_float
+from lossdoctor.spec.model import leaves as leaves
+from lossdoctor.spec.model import map_structure as map_structure
+from lossdoctor.spec.parse import parse_contract as parse_contract
+from lossdoctor.spec.parse import parse_spec as parse_spec
+from lossdoctor.spec.parse import parse_structure as parse_structure
+from lossdoctor.spec.sampling import Style as Style
+from lossdoctor.spec.sampling import sample as sample
+from lossdoctor.spec.sampling import shape_of as shape_of
+from lossdoctor.spec.values import boundary_values as boundary_values
+from lossdoctor.spec.values import bounds as bounds
+from lossdoctor.spec.values import discrete_values as discrete_values
+from lossdoctor.spec.values import float_limits as float_limits
+from lossdoctor.spec.values import hard_values as hard_values
+from lossdoctor.spec.values import numpy_dtype as numpy_dtype

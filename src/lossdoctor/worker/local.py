@@ -1,0 +1,247 @@
+"""A session in this process: it runs TensorFlow and the user's code and answers the requests of `session`."""
+
+from __future__ import annotations
+
+import importlib
+import linecache
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from lossdoctor.findings import UsageError
+from lossdoctor.graph.ir import Span, Stage
+from lossdoctor.session import (
+    Evaluation,
+    Execution,
+    Loaded,
+    Observed,
+    Pair,
+    Raised,
+    Replay,
+    SessionError,
+    Settings,
+    Traced,
+)
+from lossdoctor.spec import Contract, Spec
+from lossdoctor.worker.capture import captured
+from lossdoctor.worker.start import start, versions
+
+if TYPE_CHECKING:
+    from lossdoctor.subject import Subject
+
+T = TypeVar("T")
+
+
+class LocalSession:
+    """One loss under examination in this process.
+
+    Args:
+        subject: a loss that is loaded already (a live object); else `load` finds one.
+        settings: `seed` is used; the limits are those of a worker process and have no effect here.
+
+    What the user's code prints is captured.
+    """
+
+    def __init__(self, subject: Subject | None = None, *, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        start(self.settings.seed)
+        self._modules = dict(sys.modules)
+        self._subject = subject
+        self._forget()
+
+    def _forget(self) -> None:
+        self._contract: Contract | None = None
+        self._live: Any = None
+        self._evaluator: Any = None
+
+    def load(self, target: str) -> Loaded:
+        """Find and load a target.
+
+        Raises:
+            UsageError: if the target does not name a loss.
+            SessionError: if the user's file raises.
+        """
+        from lossdoctor.subject import load
+        from lossdoctor.targets import parse_target
+
+        self._forget()
+        self._subject = None
+        subject = self._quietly(lambda: load(parse_target(target)))
+        self._subject = subject
+        return subject.loaded
+
+    def trace(self, contract: Contract) -> Traced:
+        """Trace the raw call; where it raises, the call as Keras `compile` makes it."""
+        from lossdoctor.graph.frontend_tf import trace
+        from lossdoctor.graph.spans import raised
+        from lossdoctor.probes.callings import keras_arguments
+        from lossdoctor.search.evaluate import Evaluator, out_of_memory
+
+        subject = self._loaded()
+        self._forget()
+        self._contract = contract
+        self._evaluator = Evaluator(subject.call, subject.is_user, contract)
+        started = time.perf_counter()
+
+        def attempt(call: Callable[[Any, Any], Any]) -> tuple[Any, Raised | None]:
+            try:
+                return trace(call, contract, is_user=subject.is_user), None
+            except UsageError:
+                raise
+            except (Exception, SystemExit) as problem:
+                return None, raised(problem, subject.is_user)
+
+        def both() -> Traced:
+            first = self._evaluator([_smallest(contract)], "eager")[0].raised
+            if first is not None and out_of_memory(first):
+                # Tracing runs the loss several times, and each would take the ten seconds that TensorFlow waits.
+                return Traced(None, None, "raw", first, time.perf_counter() - started)
+            self._live, problem = attempt(subject.call)
+            if problem is None:
+                return self._traced("raw", None, started)
+            # Keras hands a structured output to a loss leaf by leaf: there is no such call to try.
+            if isinstance(contract.y_true, Spec) and isinstance(contract.y_pred, Spec):
+                call = keras_arguments(subject)
+                self._live, again = attempt(call)
+                if again is None:
+                    self._evaluator = Evaluator(call, subject.is_user, contract)
+                    return self._traced("keras-compile", problem, started)
+            return Traced(None, None, "raw", problem, time.perf_counter() - started)
+
+        return self._quietly(both)
+
+    def _traced(self, calling: Any, problem: Raised | None, started: float) -> Traced:
+        live = self._live
+        return Traced(live.traced, live.optimised, calling, problem, time.perf_counter() - started)
+
+    def evaluate(self, pairs: Sequence[Pair], execution: Execution) -> list[Evaluation]:
+        """Value and gradient at each pair, in the calling that `trace` found to work (raw without a trace)."""
+        from lossdoctor.search.evaluate import Evaluator
+
+        subject = self._loaded()
+        if self._evaluator is None:
+            self._evaluator = Evaluator(subject.call, subject.is_user, self._contract)
+        evaluator = self._evaluator
+
+        def run() -> list[Evaluation]:
+            # The traced graph is there already; a pair that departs from the contract needs another trace.
+            if execution in ("graph", "unoptimised") and self._live is not None and all(map(evaluator.fits, pairs)):
+                return self._live.run(pairs, execution)
+            return evaluator(pairs, execution)
+
+        return self._quietly(run)
+
+    def observe(self, pair: Pair, stage: Stage) -> Observed:
+        """What every float node held at a pair.
+
+        Raises:
+            SessionError: if that graph does not exist, or running it raises.
+        """
+        import tensorflow as tf
+
+        from lossdoctor.graph.spans import raised
+        from lossdoctor.probes.observe import observe
+
+        subject = self._loaded()
+        if self._live is None or (stage == "optimised" and self._live.optimised is None):
+            raise SessionError(f"there is no {stage} graph to observe")
+        try:
+            return self._quietly(lambda: observe(self._live, pair, stage))
+        except tf.errors.OpError as problem:
+            report = raised(problem, subject.is_user)
+            raise SessionError(f"running the graph raised {report.type}: {report.message}", raised=report) from None
+
+    def probe(self, name: str, contract: Contract, **arguments: Any) -> Any:
+        """What `probes/<name>.py` has to say: its function `probe(subject, contract, **arguments)`."""
+        subject = self._loaded()
+        module = f"lossdoctor.probes.{name}"
+        if not name.isidentifier():
+            raise SessionError(f"there is no probe {name!r}")
+        try:
+            function = importlib.import_module(module).probe
+        except (ModuleNotFoundError, AttributeError) as problem:
+            if isinstance(problem, ModuleNotFoundError) and problem.name != module:
+                raise
+            raise SessionError(f"there is no probe {name!r}") from None
+        return self._quietly(lambda: function(subject, contract, **arguments))
+
+    def replay(self, script: str) -> Replay:
+        """Run a reproduction script as a fresh process would: nothing of the user's is loaded yet."""
+        from lossdoctor.worker.state import State, user_modules
+
+        folder = str(Path(self._subject.loaded.path).parent) if self._subject is not None else None
+        state = State()
+        hidden = {name: sys.modules.pop(name) for name in user_modules(self._modules)}
+        name = "<reproduction>"
+        # Registered lines let AutoGraph and tracebacks see the source.
+        linecache.cache[name] = (len(script), None, script.splitlines(keepends=True), name)
+        main = ModuleType("__main__")
+        sys.modules["__main__"] = main
+        sys.argv[:] = [name]
+        with captured() as sink:
+            try:
+                state.change_folder(folder)
+                exec(compile(script, name, "exec"), main.__dict__)
+                status = 0
+            except SystemExit as end:
+                status = _status(end, sink.write)
+            except Exception:
+                status = 2
+                sink.write(traceback.format_exc())
+            finally:
+                state.restore()
+                sys.modules.update(hidden)
+                linecache.cache.pop(name, None)
+        return Replay(status, sink.text)
+
+    def where(self, frame: FrameType | None) -> tuple[Span, ...]:
+        """The user's frames among those of a running thread, outermost first."""
+        from lossdoctor.graph.spans import frames, is_user
+
+        return frames(frame, None, self._subject.is_user if self._subject is not None else is_user, {})
+
+    def versions(self) -> Mapping[str, str]:
+        return versions()
+
+    def close(self) -> None:
+        """Forget the loss."""
+        self._forget()
+        self._subject = None
+
+    def _loaded(self) -> Subject:
+        if self._subject is None:
+            raise SessionError("no loss is loaded")
+        return self._subject
+
+    def _quietly(self, work: Callable[[], T]) -> T:
+        """Do it with the user's output captured; a `sys.exit` in the user's code becomes a SessionError."""
+        with captured():
+            try:
+                return work()
+            except SystemExit as end:
+                raise SessionError(
+                    "the user's code called sys.exit", raised=Raised("SystemExit", f"sys.exit({end.code!r})")
+                ) from None
+
+
+def _smallest(contract: Contract) -> Pair:
+    """One ordinary sample."""
+    from lossdoctor.probes.draws import pair, sizes
+
+    return pair(contract, np.random.default_rng(0), sizes(contract, 1, 2))
+
+
+def _status(end: SystemExit, write: Callable[[str], object]) -> int:
+    """The exit status that Python makes of `SystemExit.code`."""
+    if end.code is None:
+        return 0
+    if isinstance(end.code, int):
+        return end.code
+    write(f"{end.code}\n")
+    return 1
