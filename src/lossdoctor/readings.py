@@ -107,14 +107,16 @@ class Direction:
     """Whether the loss is lowest at the target, and bounded below.
 
     `applicable` says whether the kinds of the two specs name a best prediction; else `reason` says why not and
-    there is no `comparison`. `unbounded` is examined for every y_pred of kind real, logit or positive.
+    there is no `comparison`. Where something is wrong and both have the same dims, `swapped` is the comparison for
+    `loss(y_pred, y_true)`, unless that falls without end. `unbounded` is examined for every y_pred of kind real,
+    logit or positive.
     """
 
     applicable: bool
     reason: str = ""
     best_value: float = float("nan")  # mean loss at the target
     comparison: Comparison | None = None
-    swapped: Comparison | None = None  # the same with `loss(y_pred, y_true)`, where dims agree and something is wrong
+    swapped: Comparison | None = None
     unbounded: tuple[Fall, ...] = ()  # at most one for each ray; only rays that fall in all draws
     rays: int = 0  # how many were examined
 
@@ -257,7 +259,10 @@ class FrozenState:
 
 @dataclass(frozen=True, slots=True)
 class FrozenDraw:
-    """Randomness of Python or NumPy that is drawn once, when the loss is traced."""
+    """Randomness of Python or NumPy that is drawn once, when the loss is traced.
+
+    Without `span`, eager calls differ for a reason that the source does not show (a list that grows, a file).
+    """
 
     eager: tuple[float, float]  # two calls
     graph: tuple[float, float]

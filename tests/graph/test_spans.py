@@ -10,7 +10,7 @@ from types import FrameType
 from lossdoctor.graph import spans
 from lossdoctor.graph.ir import Span
 
-SOURCE = '''\
+SOURCE = """\
 import sys
 
 def here(x):
@@ -27,7 +27,7 @@ class Loss:
     def call(self):
         return here(1) + fails(
             "a", 3)
-'''
+"""
 
 
 def load(folder: Path, record: object) -> dict[str, object]:
@@ -91,7 +91,7 @@ def test_messages_lose_the_frameworks_noise() -> None:
     )
     assert spans.clean_message(ValueError(text)) == "Incompatible shapes: [2] vs. [3]"
     graph = (
-        "Graph execution error:\n\nDetected at node Reshape defined at (most recent call last):\n  File \"a.py\", line 1\n\n"
+        'Graph execution error:\n\nDetected at node Reshape defined at (most recent call last):\n  File "a.py", line 1\n\n'
         "Input to reshape is a tensor with 4 values, but the requested shape has 6\n\t [[{{node Reshape}}]] [Op:__f]"
     )
     assert spans.clean_message(ValueError(graph)) == (

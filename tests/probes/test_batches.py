@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import REAL, contract, standard_losses, written
+from tests.probes.fakes import REAL, contract, standard_losses, written
 
 from lossdoctor.probes.batches import Batches, probe
 from lossdoctor.spec import Contract
@@ -30,7 +30,11 @@ def reading_of(folder: Path, body: str, specs: Contract = REAL) -> Batches:
         ("return tf.reduce_sum(tf.abs(y_true - y_pred)) / 32.0", "sum", True),
         ("return tf.reshape((y_true - y_pred) ** 2, [-1])", "flattened", False),
         ("return tf.norm(y_true - y_pred)", "coupled", True),
-        ("p = y_pred - tf.reduce_mean(y_pred, axis=0)\nreturn tf.reduce_mean((y_true - p) ** 2, axis=-1)", "coupled", False),
+        (
+            "p = y_pred - tf.reduce_mean(y_pred, axis=0)\nreturn tf.reduce_mean((y_true - p) ** 2, axis=-1)",
+            "coupled",
+            False,
+        ),
         ("return tf.stack([tf.reduce_sum(y_pred, -1), tf.reduce_sum(y_true, -1)])", "per-sample", False),
         ("return tf.zeros([])", "unknown", True),
     ],
@@ -69,9 +73,7 @@ def test_mean_shares_the_gradient(tmp_path: Path) -> None:
 
 
 def test_broadcast_is_coupled_with_the_smallest_batch(tmp_path: Path) -> None:
-    reading = reading_of(
-        tmp_path, "return (y_true - y_pred) ** 2", contract("float32[B] real", "float32[B,1] real")
-    )
+    reading = reading_of(tmp_path, "return (y_true - y_pred) ** 2", contract("float32[B] real", "float32[B,1] real"))
     assert reading.relation == "coupled"
     assert reading.evidence is not None
     assert reading.evidence.y_true.shape == (2,)
@@ -99,7 +101,9 @@ def test_hint_finds_an_odd_batch_size(tmp_path: Path) -> None:
 
 def test_batch_of_one_loses_its_axis(tmp_path: Path) -> None:
     reading = reading_of(
-        tmp_path, "return tf.abs(tf.squeeze(y_true) - tf.squeeze(y_pred))", contract("float32[B,1] real", "float32[B,1] real")
+        tmp_path,
+        "return tf.abs(tf.squeeze(y_true) - tf.squeeze(y_pred))",
+        contract("float32[B,1] real", "float32[B,1] real"),
     )
     assert reading.rank_changes
     assert reading.relation == "per-sample"
@@ -136,7 +140,7 @@ def test_standard_functions_have_rows() -> None:
     """The functions of keras.losses return a loss per sample, but for the three that look at the whole batch."""
     seen: dict[str, str] = {}
     for name, subject, specs in standard_losses():
-        if name.islower():
+        if name.islower() and "generalized" not in name:  # that one needs a third argument
             seen[name] = probe(subject, specs).relation
     whole = {"dice", "tversky", "circle"}
     assert len(seen) > 15

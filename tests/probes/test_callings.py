@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import BINARY, REAL, contract, standard_losses, written
+from tests.probes.fakes import BINARY, REAL, contract, standard_losses, written
 
 from lossdoctor.probes.callings import probe
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.real
 def test_healthy_loss_works_everywhere(tmp_path: Path) -> None:
     subject = written(
         tmp_path,
-        "import tensorflow as tf\ndef loss(y_true, y_pred):\n    return tf.reduce_mean((y_true - y_pred) ** 2, axis=-1)\n",
+        "import tensorflow as tf\ndef loss(t, p):\n    return tf.reduce_mean((t - p) ** 2, axis=-1)\n",
     )
     reading = probe(subject, REAL)
     assert all(outcome.ok for outcome in reading.outcomes), [o.raised for o in reading.outcomes]

@@ -6,11 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from lossdoctor.probes.direction import probe
-from lossdoctor.readings import Direction
-from lossdoctor.spec import Contract
-
 from tests.probes.fakes import (
     BINARY,
     CLASS_LOGIT,
@@ -23,6 +18,10 @@ from tests.probes.fakes import (
     standard_losses,
     written,
 )
+
+from lossdoctor.probes.direction import probe
+from lossdoctor.readings import Comparison, Direction, Wrong
+from lossdoctor.spec import Contract
 
 pytestmark = pytest.mark.real
 
@@ -106,6 +105,8 @@ def test_scores_are_worst_at_the_target(one: Contract, expression: str, tmp_path
         (MARGIN, "-tf.reduce_mean(t * p, -1)", {"towards"}),
         (LOGIT, "tf.reduce_mean(tf.nn.softplus(p) - 2 * p, -1)", {"up"}),
         (TWO, "tf.square(t - p[:, :1]) - tf.abs(p[:, 1:])", set()),
+        # Falls, but never below what ordinary predictions give.
+        (REAL, "tf.reduce_mean(tf.tanh(tf.square(t - p)) - 1e-5 * p, -1)", set()),
     ],
 )
 def test_endless_falls_are_followed(one: Contract, expression: str, rays: set[str], tmp_path: Path) -> None:
@@ -163,3 +164,24 @@ def test_random_draws_are_reproducible(tmp_path: Path) -> None:
     first: Any = read(tmp_path, REAL, "tf.reduce_mean(tf.abs(t - p), -1)").comparison
     second: Any = read(tmp_path, REAL, "tf.reduce_mean(tf.abs(t - p), -1)").comparison
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("lower", "higher", "rises", "falls", "worst"),
+    [
+        (1.0, 0.0, 1.0, 0.0, True),
+        (0.8, 0.0, 0.3, 0.0, True),  # ties
+        (0.8, 0.2, 0.9, 0.05, False),  # better than some
+        (0.9, 0.0, 0.5, 0.2, False),  # neither rising nor falling
+        (0.4, 0.0, 1.0, 0.0, False),
+        (0.0, 1.0, 0.0, 1.0, False),
+    ],
+)
+def test_a_score_is_claimed_of_clear_cases_only(
+    lower: float, higher: float, rises: float, falls: float, worst: bool
+) -> None:
+    classes: tuple[Wrong, ...] = ("opposite", "other", "random")
+    comparison = Comparison(20, dict.fromkeys(classes, lower), dict.fromkeys(classes, higher), rises, falls)
+    assert comparison.worst_at_target == worst
+    few = Comparison(5, dict.fromkeys(classes, lower), dict.fromkeys(classes, higher), rises, falls)
+    assert not few.worst_at_target

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.probes.fakes import REAL, standard_losses, written
 
 from lossdoctor.probes.frozen import probe
 from lossdoctor.readings import Frozen
-from tests.probes.fakes import REAL, standard_losses, written
 
 pytestmark = pytest.mark.real
 
-CLASS = '''\
+CLASS = """\
 import keras
 import numpy as np
 import tensorflow as tf
@@ -33,8 +33,8 @@ class Custom(keras.losses.Loss):
 
 
 {rest}
-'''
-FUNCTION = '''\
+"""
+FUNCTION = """\
 import random
 
 import numpy as np
@@ -61,8 +61,8 @@ def loss(t, p):
     return EXPRESSION
 
 
-'''
-CALLBACK = '''\
+"""
+CALLBACK = """\
 class Tracker(keras.callbacks.Callback):
     def __init__(self, loss):
         super().__init__()
@@ -70,7 +70,7 @@ class Tracker(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         {assignment}
-'''
+"""
 
 
 def of_class(
@@ -120,6 +120,13 @@ def test_a_variable_is_followed(tmp_path: Path) -> None:
         initial="tf.Variable(0.5, trainable=False)",
     )
     assert not reading.faults
+
+
+def test_a_number_that_the_graph_asks_for_is_followed(tmp_path: Path) -> None:
+    asked = "error * tf.numpy_function(lambda: np.float32(self.step), [], tf.float32)"
+    reading = of_class(tmp_path, CALLBACK.format(assignment="self.loss.step = epoch"), asked)
+    assert reading.examined == ("self.step",)
+    assert not reading.states
 
 
 def test_a_method_of_the_loss_that_changes_it(tmp_path: Path) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.probes.fakes import BINARY, CLASSES, MARGIN, POSITIVE, REAL, contract, standard_losses, written
 
 from lossdoctor.probes.gradient import probe
 from lossdoctor.readings import GradientCheck
 from lossdoctor.spec import Contract
 
-from tests.probes.fakes import BINARY, CLASSES, MARGIN, POSITIVE, REAL, contract, standard_losses, written
-
 pytestmark = pytest.mark.real
 
-SOFTPLUS = '''\
+SOFTPLUS = """\
 import tensorflow as tf
 
 
@@ -28,7 +27,7 @@ def softplus(x):
 
 def loss(t, p):
     return tf.reduce_mean(softplus(-t * p), axis=-1)
-'''
+"""
 
 
 def read(folder: Path, source: str, one: Contract = REAL) -> GradientCheck:
@@ -56,6 +55,12 @@ def test_wrong_gradient_functions(gradient: str, factor: float | None, tmp_path:
     assert [(span.line, span.text) for span in reading.custom_spans] == [(7, f"return {gradient}")]
     worst = reading.mismatches[0]
     assert abs(worst.tape - worst.difference) > worst.tolerance
+
+
+def test_a_missing_factor_behind_a_scalar(tmp_path: Path) -> None:
+    source = SOFTPLUS.format(gradient="tf.sigmoid(x)").replace("tf.reduce_mean(softplus(-t * p), axis=-1)", "{}")
+    reading = read(tmp_path, source.format("softplus(-tf.reduce_sum(t * p))"), MARGIN)
+    assert reading.wrong
 
 
 def test_a_right_gradient_function(tmp_path: Path) -> None:
@@ -124,7 +129,11 @@ def test_stop_gradient_of_the_user(tmp_path: Path) -> None:
 
 SMOOTH_ENOUGH: list[tuple[str, str, Contract]] = [
     ("kinks", "tf.reduce_mean(tf.abs(t - p) + tf.nn.relu(p) + tf.clip_by_value(p, -1.0, 1.0), axis=-1)", REAL),
-    ("branches", "tf.reduce_mean(tf.where(tf.abs(t - p) < 1.0, tf.square(t - p), 2.0 * tf.abs(t - p) - 1.0), -1)", REAL),
+    (
+        "branches",
+        "tf.reduce_mean(tf.where(tf.abs(t - p) < 1.0, tf.square(t - p), 2.0 * tf.abs(t - p) - 1.0), -1)",
+        REAL,
+    ),
     ("offset", "tf.reduce_mean(tf.square(t - p), axis=-1) + 1e6", REAL),
     ("float32 inside", "tf.reduce_mean(tf.square(tf.cast(t - p, tf.float32)), axis=-1)", REAL),
     ("large values", "1e12 * tf.reduce_mean(tf.square(t - p), axis=-1)", REAL),
@@ -134,6 +143,7 @@ SMOOTH_ENOUGH: list[tuple[str, str, Contract]] = [
     ("logsumexp", "tf.reduce_logsumexp(t * p, axis=-1)", REAL),
     ("steep", "tf.reduce_mean(tf.exp(tf.square(t - p)), axis=-1)", REAL),
     ("singular", "tf.reduce_mean(tf.sqrt(tf.abs(t - p)), axis=-1)", REAL),
+    ("dense kinks", "tf.reduce_mean(tf.abs(tf.math.floormod(1e5 * p, 2.0) - 1.0), axis=-1)", REAL),
     ("scalar", "tf.reduce_sum(tf.square(t - p))", REAL),
     ("ratios", "1 - tf.reduce_sum(t * p, -1) / tf.reduce_sum(t + p, -1)", BINARY),
     ("logarithms", "-tf.reduce_sum(t * tf.math.log(p), axis=-1)", CLASSES),
@@ -169,7 +179,9 @@ def test_losses_for_float32_only(tmp_path: Path) -> None:
     reading = expression(tmp_path, body)
     assert reading.consistent
     assert reading.dtype == "as given"
-    wrong = SOFTPLUS.format(gradient="1.5 * upstream * tf.sigmoid(x)").replace("(-t * p)", "(tf.constant(-1.0) * t * p)")
+    wrong = SOFTPLUS.format(gradient="1.5 * upstream * tf.sigmoid(x)").replace(
+        "(-t * p)", "(tf.constant(-1.0) * t * p)"
+    )
     reading = read(tmp_path, wrong, MARGIN)
     assert reading.wrong
     assert reading.factor == pytest.approx(1.5, rel=2e-2)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.probes.fakes import REAL, standard_losses, subject_of
 
 from lossdoctor.probes.save_load import probe
 from lossdoctor.readings import SaveLoad
-from tests.probes.fakes import REAL, standard_losses, subject_of
 
 pytestmark = pytest.mark.real
 
-SOURCE = '''\
+SOURCE = """\
 import keras
 import tensorflow as tf
 
@@ -27,7 +27,7 @@ class Custom(keras.losses.Loss):
         return {value}
 
 {config}
-'''
+"""
 GOOD = """\
     def get_config(self):
         return {**super().get_config(), "weight": self.weight}
@@ -65,6 +65,7 @@ def test_no_configuration_at_all(tmp_path: Path) -> None:
     (lost,) = reading.lost
     assert lost.before == pytest.approx(lost.after * lost.changed / lost.default)  # type: ignore[operator]
     assert lost.pair is not None
+    assert lost.through == "from_config"
     assert not reading.overrides_get_config
     assert reading.registered == "mine>Custom"
     assert reading.span is not None
@@ -85,7 +86,9 @@ def test_a_stale_value(tmp_path: Path) -> None:
 
 
 def test_a_constructor_that_refuses_its_own_configuration(tmp_path: Path) -> None:
-    reading = read(tmp_path, config="", parameters="weight=3.0", construction="super().__init__(); self.weight = weight")
+    reading = read(
+        tmp_path, config="", parameters="weight=3.0", construction="super().__init__(); self.weight = weight"
+    )
     assert reading.unchanged is not None
     assert reading.unchanged.type == "TypeError"
     (weight,) = reading.arguments

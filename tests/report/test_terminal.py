@@ -109,6 +109,19 @@ def test_a_finding_has_at_most_fifteen_lines(finding: Finding, focal: Path) -> N
         assert len(show(long, focal, width)) <= LIMIT
 
 
+def test_what_tells_least_goes_first(finding: Finding, focal: Path) -> None:
+    long = replace(
+        finding,
+        message=" ".join(f"word-{number}" for number in range(25)),
+        witness=Witness([[0.5] * 40], [[0.5] * 40], 1.0, [1.0] * 40),
+        fix=Fix(" ".join(f"mend-{number}" for number in range(20))),
+    )
+    text = "\n".join(show(long, focal))
+    assert "chain" not in text
+    assert "word-24" in text
+    assert "mend-19" in text
+
+
 @pytest.mark.parametrize("width", [40, 60, 80])
 def test_carets_stand_under_the_fault_in_a_long_line(finding: Finding, tmp_path: Path, width: int) -> None:
     code = "            total = " + "weight * alpha + " * 6 + "FAULT" + " + beta * gamma" * 6
@@ -119,6 +132,7 @@ def test_carets_stand_under_the_fault_in_a_long_line(finding: Finding, tmp_path:
     start = source.index("FAULT")
     assert carets[start : start + 5] == "^^^^^"
     assert carets.count("^") == 5
+    assert cell_len(source) <= width
 
 
 def test_carets_count_cells_and_tabs(finding: Finding, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def check(options: argparse.Namespace) -> int:
     if output is not None:
         check_writable(output)
     config = load_config(options.config, Path.cwd())
-    targets = options.targets or list(config.losses)
+    targets = options.targets or [entry.target for entry in config.losses]
     if not targets:
         raise UsageError(
             "No target was given and the configuration names no loss.\n"

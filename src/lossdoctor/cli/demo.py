@@ -53,7 +53,7 @@ def demo(options: argparse.Namespace) -> int:
     examples = Path(__file__).resolve().parent.parent / "examples"
     require_tensorflow()
     config = load_config(examples / "lossdoctor.toml", Path.cwd())
-    targets = list(config.losses)
+    targets = [entry.target for entry in config.losses]
     write_out(_INTRODUCTION.format(config=examples / "lossdoctor.toml", source=examples / "classic.py"))
     with Progress() as progress:
         report = engine.check(

@@ -29,7 +29,7 @@ def rules(options: argparse.Namespace) -> int:
     rule = next((rule for rule in all_rules() if wanted in (rule.code.lower(), rule.name)), None)
     if rule is None:
         raise UsageError(f"{unknown(options.rule, 'rule')}\nTry: lossdoctor rules")
-    from lossdoctor.report.parts.listing import page
+    from lossdoctor.report.parts.manual import page
 
     write_out(page(rule.page.read_text(encoding="utf-8"), view))
     return SUCCESS

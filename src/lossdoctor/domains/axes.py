@@ -15,7 +15,7 @@ from typing import Literal
 from lossdoctor.domains.dependence import Dependence, dependence
 from lossdoctor.domains.interpret import Reading, interpret
 from lossdoctor.graph.ir import Dim, Graph, LossGraph, Node
-from lossdoctor.ops.table import TABLE
+from lossdoctor.ops import TABLE
 
 Origin = Literal[
     "input",  # an axis of y_true or y_pred as the spec gives it
@@ -123,8 +123,8 @@ def _aligned(shape: tuple[Dim, ...], args: Sequence[Axes]) -> Axes:
         dim = shape[-back]
         meeting = [arg[-back] for arg in args if arg is not None and len(arg) >= back]
         same = [axis.origin for axis in meeting if axis.dim == dim]
-        order = [origin for origin in _PRECEDENCE if origin in same]
-        result.append(Axis(dim, order[0] if order else "computed"))
+        order: list[Origin] = [origin for origin in _PRECEDENCE if origin in same] or ["computed"]
+        result.append(Axis(dim, order[0]))
     return tuple(result)
 
 

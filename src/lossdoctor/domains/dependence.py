@@ -6,14 +6,13 @@ for every node; `cuts` lists the nodes at which the connection ends.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import lossdoctor.ops as _rows  # registers the rows  # noqa: F401
 from lossdoctor.domains.interpret import Reading, interpret
 from lossdoctor.graph.ir import Attr, Graph, LossGraph, Node
-from lossdoctor.ops.table import TABLE, Flow
+from lossdoctor.ops import TABLE, Flow
 
 # How y_pred reaches a node, from weakest to strongest:
 #   ""         not at all
@@ -75,8 +74,16 @@ def join(values: Sequence[Dependence]) -> Dependence:
         y_pred=frozenset[Attr]().union(*(value.y_pred for value in values)),
         variables=frozenset[str]().union(*(value.variables for value in values)),
         random=any(value.random for value in values),
-        link=max((value.link for value in values), key=_STRENGTH.__getitem__, default=""),
+        link=_strongest(value.link for value in values),
     )
+
+
+def _strongest(links: Iterable[Link]) -> Link:
+    found: Link = ""
+    for link in links:
+        if _STRENGTH[link] > _STRENGTH[found]:
+            found = link
+    return found
 
 
 def _through(link: Link, flow: Flow) -> Link:
@@ -118,8 +125,7 @@ class DependenceDomain:
             # An operation without a row may or may not have a gradient; "connected" alarms nobody.
             links = [_through(arg.link, row.flows(i) if row else "smooth") for i, arg in enumerate(args)]
             merged = join(args)
-            link: Link = max(links, key=_STRENGTH.__getitem__, default="")
-            value = Dependence(merged.y_true, merged.y_pred, merged.variables, merged.random, link)
+            value = Dependence(merged.y_true, merged.y_pred, merged.variables, merged.random, _strongest(links))
         if row is not None and row.kind == "random":
             value = Dependence(value.y_true, value.y_pred, value.variables, True, value.link)
         if value.connected and not _differentiable(node.dtype):

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from lossdoctor.domains.interpret import Reading, interpret
 from lossdoctor.graph import dims
 from lossdoctor.graph.ir import Attr, Dim, Graph, LossGraph, Node
 from lossdoctor.ops import TABLE
-from lossdoctor.ops.arrays import Array, dtype_named
+from lossdoctor.ops.arrays import Array, dtype_named, is_array
 from lossdoctor.ops.table import Op
 
 
@@ -107,19 +107,22 @@ class Machine:
             return None
         arrays, computed = _split(row, node, args)
         accepted = _accepted(row.value)
-        attrs = {name: self._concrete(attr) if name in row.params.values() else attr for name, attr in node.attrs.items()}
+        attrs = {
+            name: self._concrete(attr) if name in row.params.values() else attr for name, attr in node.attrs.items()
+        }
         shape = self._shape(node)
         if shape is not None:
             attrs["shape"] = shape
         given = {"dtype": node.dtype} | attrs | computed
         keywords = {name: attr for name, attr in given.items() if accepted.others or name in accepted.names}
         flushes = row.kind in _ARITHMETIC and node.op not in _MOVES_BITS
-        result = row.value(*map(_flushed, arrays) if flushes else arrays, **keywords)
-        if isinstance(result, np.generic):
+        result: Value = row.value(*map(_flushed, arrays) if flushes else arrays, **keywords)
+        if np.isscalar(result):
             result = np.asarray(result)
         if isinstance(result, tuple) and row.outputs != 1 and node.dtype != "tuple":
-            result = result[0]  # the operation has one result here, such as an unstack of one element
-        return _flushed(result) if flushes else result
+            # One result of an operation that may have several, such as an unstack of one element.
+            result = cast("tuple[Value, ...]", result)[0]
+        return _flushed(result) if flushes else cast(Value, result)
 
     def _concrete(self, attr: Attr) -> Any:
         if isinstance(attr, tuple):
@@ -136,10 +139,10 @@ class Machine:
         condition, body = node.bodies
         state: list[Value] = list(args)
         for _ in range(MAX_ITERATIONS):
-            more = self._body(node, condition, state)
+            more = self._body(node, condition, state, several=False)
             if more is UNKNOWN or more is None:
                 return None
-            if not bool(np.all(more[0] if isinstance(more, tuple) else more)):
+            if not bool(np.all(more)):
                 return tuple(state) if node.dtype == "tuple" else state[0]
             following = self._body(node, body, state, several=True)
             if following is None:
@@ -164,7 +167,7 @@ class Machine:
 
     def _fits(self, node: Node, result: Value) -> bool:
         """Whether dtype and shape are what the graph says; anything else would be a wrong answer."""
-        if not isinstance(result, np.ndarray):
+        if not is_array(result):
             return result is not None
         if node.dtype not in ("tuple", "resource", "variant", "string") and result.dtype.name != node.dtype:
             return False
@@ -200,14 +203,14 @@ def _split(row: Op, node: Node, args: Sequence[Value]) -> tuple[list[Value], dic
 
 
 def _tuples(value: Any) -> Any:
-    return tuple(_tuples(part) for part in value) if isinstance(value, list) else value
+    return tuple(_tuples(part) for part in cast("list[Any]", value)) if isinstance(value, list) else value
 
 
 def _flushed(value: Value) -> Value:
     """The value with denormals as zeros of the same sign."""
     if isinstance(value, tuple):
-        return tuple(_flushed(part) for part in value)  # pyright: ignore[reportUnknownVariableType]
-    if not isinstance(value, np.ndarray):
+        return tuple(_flushed(part) for part in cast("tuple[Value, ...]", value))
+    if not is_array(value):
         return value
     least = _FLUSHED.get(value.dtype.name)
     if least is None:

@@ -115,8 +115,7 @@ def gaps(readings: Readings, places: Places) -> Iterator[Gap]:
         for limits, known in (("finite-value", proof.finite_value), ("finite-gradient", proof.finite_gradient)):
             if known:
                 continue
-            for number in proof.limits:
-                node = graph[number]
+            for node in proof.limits:
                 location, _ = places.locate(graph.calls(node))
                 key = (node.op, location.line, limits)
                 if key not in seen:

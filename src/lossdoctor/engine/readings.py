@@ -17,7 +17,7 @@ from lossdoctor import readings as probed
 from lossdoctor.domains.axes import Broadcast, broadcasts
 from lossdoctor.domains.dependence import Dependence, dependence
 from lossdoctor.domains.interpret import Reading
-from lossdoctor.domains.intervals import Proof, Ranges, prove, ranges
+from lossdoctor.domains.intervals import Proof, Ranges, ranges
 from lossdoctor.domains.terms import Term, terms
 from lossdoctor.graph.ir import LossGraph, Stage
 from lossdoctor.probes.batches import Batches
@@ -95,7 +95,7 @@ class Readings:
 _OF_GRAPH: dict[Any, Callable[[Readings, LossGraph], Any]] = {
     LossGraph: lambda readings, graph: graph,
     Ranges: lambda readings, graph: ranges(graph, readings.contract, readings.settings.magnitude),
-    Proof: lambda readings, graph: prove(graph, readings.contract),
+    Proof: lambda readings, graph: readings.get(Ranges, graph.stage).proof(),
     Reading[Dependence]: lambda readings, graph: dependence(graph),
     tuple[Term, ...]: lambda readings, graph: terms(graph),
     tuple[Broadcast, ...]: lambda readings, graph: broadcasts(graph),

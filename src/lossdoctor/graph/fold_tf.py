@@ -26,6 +26,7 @@ _VALUE_SHAPED = frozenset(
     "NonMaxSuppressionV2 NonMaxSuppressionV3 NonMaxSuppressionV4 NonMaxSuppressionV5 SetSize DenseToDenseSetOperation "
     "StringSplitV2 SparseReshape PyFunc PyFuncStateless EagerPyFunc".split()
 )
+_SHAPED_BY = {"Reshape": 1, "BroadcastTo": 1, "Fill": 0}  # which input is the shape of the result
 _SIZE_PARAMETERS = frozenset(
     "shape dims repeats multiples size sizes begin end start stop limit step delta paddings depth num output_shape".split()
 )
@@ -78,19 +79,27 @@ def _fact(op: Any, tensor: Any, inputs: Sequence[Fact], runs: Sequence[Run]) -> 
         if sized and inputs[position].value_shaped:
             return NOTHING
         return _solved(op, tensor, Fact(structural=True, sized=sized), inputs, runs)
-    if op.type == "Const":
+    if op.type in ("Const", "VariableShape"):
         return _solved(op, tensor, Fact(structural=True), inputs, runs)
     if op.type == "BroadcastGradientArgs":  # which axes were broadcast: the same at every size, whatever gave the size
         return _solved(op, tensor, Fact(structural=True, sized=True), inputs, runs)
     value_shaped = not tensor.shape.is_fully_defined() and (
         op.type in _VALUE_SHAPED or any(f.value_shaped for f in inputs) or _sized_by_values(op, inputs)
     )
+    if op.type in _SHAPED_BY and _gives_shape(inputs[_SHAPED_BY[op.type]]):
+        value_shaped = False
     structural = bool(inputs) and all(f.structural for f in inputs) and not op._is_stateful and not _has_body(op)
     if not structural:
         return Fact(value_shaped=value_shaped)
     sized = any(f.sized for f in inputs)
     honest = not sized or (all(f.honest for f in inputs) and _is_polynomial(op, inputs))
     return _solved(op, tensor, Fact(True, sized, honest, value_shaped), inputs, runs)
+
+
+def _gives_shape(parameter: Fact) -> bool:
+    """Whether a shape parameter says the whole shape: known, and without a -1 to be filled in."""
+    solved = parameter.solved
+    return isinstance(solved, tuple) and -1 not in solved
 
 
 def _has_body(op: Any) -> bool:
@@ -157,7 +166,7 @@ def _divides(a: Dim, b: Dim) -> bool:
 
 def _solved(op: Any, tensor: Any, fact: Fact, inputs: Sequence[Fact], runs: Sequence[Run]) -> Fact:
     """The fact with its solution, if there is one."""
-    if not fact.honest or tensor.dtype in (tf.resource, tf.variant) or op.type == "Range" and fact.sized:
+    if not fact.honest or tensor.dtype in (tf.resource, tf.variant) or (op.type == "Range" and fact.sized):
         return fact
     values = [array(run.tensors[tensor.name]) for run in runs if tensor.name in run.tensors]
     if not fact.sized:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import lossdoctor.ops as _rows  # fills the table that the conversion reads
 from lossdoctor.graph import spans
 from lossdoctor.graph.convert_tf import Conversion, prune
 from lossdoctor.graph.ir import Graph, LossGraph, Node, Stage
@@ -17,7 +16,7 @@ from lossdoctor.graph.run_tf import Executable, array
 from lossdoctor.graph.trace_tf import Call, Program, build, flatten
 from lossdoctor.graph.trace_tf import NotATensor as NotATensor
 from lossdoctor.graph.verify import verify
-from lossdoctor.session import Evaluation, Pair
+from lossdoctor.session import Evaluation, Pair, Raised
 from lossdoctor.spec import Contract
 
 
@@ -58,6 +57,23 @@ class Live:
             self._function = Executable(self.program.graph, self.outputs(self.staged), effects=True)
         return self._function
 
+    def _error_of_value(self, pair: Pair, *, optimised: bool) -> Exception | None:
+        """What the value raises by itself: operations run in parallel, and one of the gradient may fail first."""
+        try:
+            Executable(self.program.graph, [self.program.value], effects=False)(self.feeds(pair), optimised=optimised)
+        except Exception as error:
+            return error
+        return None
+
+    def raised(self, error: BaseException) -> Raised:
+        """An exception of a run, with the user's frames of the operation that failed."""
+        accept = self.program.records.accept
+        for name in spans.failed_nodes(error):
+            calls = self.program.records.calls_of_name(self.program.graph, name)
+            if calls:
+                return Raised(type(error).__name__, spans.clean_message(error), calls)
+        return spans.raised(error, accept)
+
     @staticmethod
     def outputs(staged: Staged) -> list[Any]:
         return [staged.value, *(g for g in staged.gradients if g is not None)]
@@ -74,8 +90,8 @@ class Live:
         try:
             value, *found = self.function(self.feeds(pair), optimised=optimised)
         except Exception as error:  # whatever the user's graph does becomes data
-            raised = spans.raised(error, self.program.records.accept)
-            return Evaluation(None, (None,) * len(self.program.gradients), raised)
+            first = self._error_of_value(pair, optimised=optimised) or error
+            return Evaluation(None, (None,) * len(self.program.gradients), self.raised(first))
         rest = iter(found)
         gradients = tuple(None if g is None else array(next(rest)) for g in self.program.gradients)
         return Evaluation(array(value), gradients)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from tensorflow.python.framework import func_graph as func_graph_module
 from tensorflow.python.framework import importer
 
 from lossdoctor.graph.run_tf import Executable
+from lossdoctor.graph.spans import failed_nodes
 from lossdoctor.graph.trace_tf import Leaf, flatten
 from lossdoctor.spec import Contract, sample
 
@@ -115,8 +115,7 @@ def import_copy(source: Any, graph_def: Any, name: str) -> Any:
     with graph.as_default():
         importer.import_graph_def(graph_def, name="")
     captures = {
-        inner.name: outer
-        for inner, outer in zip(source.internal_captures, source.external_captures, strict=True)
+        inner.name: outer for inner, outer in zip(source.internal_captures, source.external_captures, strict=True)
     }
     for tensor in source.inputs:
         twin = graph.get_tensor_by_name(tensor.name)
@@ -155,9 +154,8 @@ def _partial(graph: Any, fetches: Sequence[Any], feeds: list[Any]) -> dict[str, 
 
 def _culprit(graph: Any, fetches: Sequence[Any], feeds: list[Any], error: Exception) -> str:
     """The operation that fails: the one TensorFlow names, else found by bisection of the order."""
-    named = re.findall(r"\{\{node ([^}\s]+)\}\}", str(error))
     known = {tensor.op.name for tensor in fetches}
-    for name in named:
+    for name in failed_nodes(error):
         if name in known:
             return name
     low, high = 0, len(fetches)  # the first `low` run, the first `high` do not

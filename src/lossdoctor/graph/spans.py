@@ -24,6 +24,7 @@ from lossdoctor.session import Raised
 IsUser = Callable[[str], bool]
 # (generated file, line) -> (file, line, function): how AutoGraph says where its code comes from.
 SourceMap = Mapping[tuple[str, int], tuple[str, int, str]]
+_BLAMED = re.compile(r"\{\{node ([^}\s]+)\}\}|Detected at node '?([^\s']+)'? defined at")
 _MESSAGE = 400  # characters of a message to keep
 
 
@@ -94,7 +95,10 @@ def _span_of(code: CodeType, lasti: int, line: int) -> Span | None:
     if position is None or None in position:  # python -X no_debug_ranges, or code without columns
         return statement_span(code.co_filename, line, code.co_qualname)
     first, last, start, end = position
-    assert first is not None and last is not None and start is not None and end is not None
+    assert first is not None
+    assert last is not None
+    assert start is not None
+    assert end is not None
     return make(code.co_filename, (first, start), (last, end), _short(code.co_qualname))
 
 
@@ -166,6 +170,11 @@ def _short(qualname: str) -> str:
 def raised(error: BaseException, accept: IsUser = is_user) -> Raised:
     """An exception as plain data: its type, one clean line, and the user's frames."""
     return Raised(type(error).__name__, clean_message(error), frames_of_traceback(error.__traceback__, accept))
+
+
+def failed_nodes(error: BaseException) -> tuple[str, ...]:
+    """The names of the graph operations that TensorFlow's message blames, in its order."""
+    return tuple(first or second for first, second in _BLAMED.findall(str(error)))
 
 
 def clean_message(error: BaseException) -> str:

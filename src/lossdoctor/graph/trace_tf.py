@@ -54,6 +54,16 @@ class Records:
             if self.accept(frame.filename)
         )
 
+    def calls_of_name(self, graph: Any, name: str) -> tuple[Span, ...]:
+        """The user's frames of an operation of `graph` or of a function in it; of its forward operation if it has
+        none of its own."""
+        try:
+            op = graph.get_operation_by_name(name)
+        except (KeyError, ValueError):
+            return self.by_name.get(name, ())
+        original = op._original_op
+        return self.calls_of(op) or (self.calls_of(original) if original is not None else ())
+
     def is_gradient(self, op: Any) -> bool:
         return (id(op.graph), op.name) in self.gradients
 

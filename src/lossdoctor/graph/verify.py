@@ -25,7 +25,9 @@ def verify(graph: LossGraph | Graph) -> None:
             _require(0 <= arg < position, inner, position, f"reads %{arg}, which is not before it")
         if node.forward is not None:
             _require(0 <= node.forward < len(inner.nodes), inner, position, f"names no node as forward: {node.forward}")
-            _require(inner[node.forward].role == "forward", inner, position, f"has a gradient as forward: {node.forward}")
+            _require(
+                inner[node.forward].role == "forward", inner, position, f"has a gradient as forward: {node.forward}"
+            )
             _require(node.role == "gradient", inner, position, "has a forward node and is not a gradient")
         _require(node.op != "item" or len(node.args) == 1, inner, position, "is an item of no tuple")
         _check_elementwise(inner, node)

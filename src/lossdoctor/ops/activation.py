@@ -39,16 +39,20 @@ def _relu6(x: Array) -> Array:
 
 
 def _leaky_relu(x: Array, *, alpha: float = 0.2) -> Array:
-    return np.where(x > 0, x, like(x, alpha) * x)
+    below: Array = like(x, alpha) * x
+    return np.where(x > 0, x, below)
 
 
 def _elu(x: Array) -> Array:
-    return np.where(x < 0, np.expm1(x), x)
+    bent: Array = np.expm1(x)
+    return np.where(x < 0, bent, x)
 
 
 def _selu(x: Array) -> Array:
-    scale = like(x, float(SELU_SCALE))
-    return np.where(x < 0, like(x, float(SELU_SCALE) * float(SELU_ALPHA)) * np.expm1(x), scale * x)
+    straight: Array = like(x, float(SELU_SCALE)) * x
+    slope: Array = like(x, float(SELU_SCALE) * float(SELU_ALPHA))
+    bent: Array = slope * np.expm1(x)
+    return np.where(x < 0, bent, straight)
 
 
 def _mask(x: Array, passes: Array) -> Array:
@@ -86,7 +90,7 @@ op("relu6", "elementwise", tf=("Relu6",), value=_relu6, trend=(1,), flow=("kink"
 # Falling below zero where alpha is negative, hence no trend.
 op("leaky_relu", "elementwise", tf=("LeakyRelu",), attrs={"alpha": "alpha"}, value=_leaky_relu, trend=(0,),
    flow=("kink",), ulps=0.5,
-   real=lambda m, x, alpha=0.2: m.where(m.less(0, x), x, m.number(float(np.float32(alpha))) * x))  # fmt: skip
+   real=lambda m, x, alpha=0.2: m.where(m.less(0, x), x, m.number(alpha) * x))  # fmt: skip
 op("elu", "elementwise", tf=("Elu",), value=in_single(_elu), trend=(1,), ulps=3.0,
    real=lambda m, x: m.where(m.less(x, 0), m.expm1(x), x), cases=(("[-inf, 2]", "[-1, 2]"),))  # fmt: skip
 op("selu", "elementwise", tf=("Selu",), value=in_single(_selu), trend=(1,), flow=("kink",), ulps=4.0,
@@ -123,7 +127,7 @@ op("relu6_grad", "elementwise", tf=("Relu6Grad",), value=lambda dy, x: _mask(dy,
    real=lambda m, dy, x: m.where(m.less(0, x), m.where(m.less(x, 6), dy, m.number(0)), m.number(0)),
    trend=(0, 0), flow=("smooth", "zero"), ulps=0.0, cases=(("[1, 2]", "[7, 8]", "[0, 0]"),))  # fmt: skip
 op("leaky_relu_grad", "elementwise", tf=("LeakyReluGrad",), attrs={"alpha": "alpha"}, value=_leaky_relu_grad,
-   real=lambda m, dy, x, alpha=0.2: m.where(m.less(0, x), dy, m.number(float(np.float32(alpha))) * dy),
+   real=lambda m, dy, x, alpha=0.2: m.where(m.less(0, x), dy, m.number(alpha) * dy),
    trend=(0, 0), flow=("smooth", "zero"), ulps=0.5)  # fmt: skip
 op("elu_grad", "elementwise", tf=("EluGrad",), value=in_single(_elu_grad), trend=(0, 0), ulps=1.5,
    real=lambda m, dy, y: m.where(m.less(y, 0), (y + 1) * dy, dy),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,14 @@ Array = NDArray[Any]
 HALVES = ("float16", "bfloat16")
 
 
+def is_array(value: object) -> TypeGuard[Array]:
+    return isinstance(value, np.ndarray)
+
+
 def in_double(function: Value) -> Callable[..., Array]:
     """Compute an elementwise function in float64 and round once to the dtype of the first argument."""
 
-    @wraps(function)
+    @wraps(cast("Callable[..., Any]", function))
     def value(*args: Array, **attrs: Any) -> Array:
         dtype = np.asarray(args[0]).dtype
         return np.asarray(function(*(np.asarray(arg, np.float64) for arg in args), **attrs)).astype(dtype)
@@ -28,22 +32,26 @@ def in_double(function: Value) -> Callable[..., Array]:
     return value
 
 
+def _is_half(arg: Any) -> bool:
+    return getattr(getattr(arg, "dtype", None), "name", "") in HALVES
+
+
 def in_single(function: Value) -> Callable[..., Any]:
     """Compute half-precision arguments in float32, as Eigen's kernels do, and round the results once."""
 
     def widened(arg: Any) -> Any:
-        return arg.astype(np.float32) if isinstance(arg, np.ndarray) and arg.dtype.name in HALVES else arg
+        return arg.astype(np.float32) if _is_half(arg) else arg
 
-    @wraps(function)
+    @wraps(cast("Callable[..., Any]", function))
     def value(*args: Any, **attrs: Any) -> Any:
-        halves = [arg.dtype for arg in args if isinstance(arg, np.ndarray) and arg.dtype.name in HALVES]
+        halves = [arg.dtype for arg in args if _is_half(arg)]
         if not halves:
             return function(*args, **attrs)
 
         def rounded(result: Any) -> Any:
             if isinstance(result, tuple):
-                return tuple(rounded(part) for part in result)  # pyright: ignore[reportUnknownVariableType]
-            array = np.asarray(result)
+                return tuple(rounded(part) for part in cast("tuple[Any, ...]", result))
+            array: Array = np.asarray(result)
             return array.astype(halves[0]) if array.dtype == np.float32 else array
 
         return rounded(function(*(widened(arg) for arg in args), **attrs))

@@ -14,6 +14,14 @@ def _identity(x: Array) -> Array:
     return x
 
 
+def _all(*x: Array) -> tuple[Array, ...]:
+    return x
+
+
+def _shown(x: Array, *_: Array) -> Array:
+    return x
+
+
 def _check_numerics(x: Array, *, message: str = "") -> Array:
     if not np.all(np.isfinite(x)):
         raise FloatingPointError(message or "a tensor has NaN or Inf")  # TensorFlow raises as well
@@ -33,12 +41,12 @@ def _pass(name: str, tf: tuple[str, ...], value: Any = _identity, **facts: Any) 
 
 
 _pass("identity", ("Identity", "Snapshot", "DeepCopy", "EnsureShape", "PlaceholderWithDefault"))
-_pass("identity_n", ("IdentityN",), lambda *x: x, outputs=0)
+_pass("identity_n", ("IdentityN",), _all, outputs=0)
 _pass("stop_gradient", ("StopGradient",), flow=("stop",))
 # Gradients through this one raise in TensorFlow.
 _pass("prevent_gradient", ("PreventGradient",), flow=("none",))
 _pass("check_numerics", ("CheckNumerics", "CheckNumericsV2"), _check_numerics, attrs={"message": "message"})
-_pass("print", ("Print",), lambda x, *shown: x)
+_pass("print", ("Print",), _shown)
 op("print_line", "control", tf=("PrintV2",), flow=("none",), ulps=0.0)
 op("assert", "control", tf=("Assert",), flow=("none",), ulps=0.0)
 op("no_op", "control", tf=("NoOp",), flow=("none",), ulps=0.0)

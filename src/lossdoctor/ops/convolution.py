@@ -90,8 +90,8 @@ def _layout(shape: Ints, kernel: Ints, attrs: dict[str, Any]) -> Windows:
     form = str(attrs.get("data_format", "NHWC"))
     rank = len(kernel)
     explicit = tuple(attrs.get("explicit_paddings") or ())
-    pairs = tuple(zip(explicit[::2], explicit[1::2], strict=True))
-    flat = tuple(edge for pair in spatial(pairs, form) for edge in pair) if pairs else ()  # pyright: ignore[reportArgumentType]
+    low, high = spatial(explicit[::2], form), spatial(explicit[1::2], form)
+    flat = tuple(edge for pair in zip(low, high, strict=True) for edge in pair)
     dilations = tuple(attrs.get("dilations") or (1,) * (rank + 2))
     return windows(
         shape[1:-1], kernel, spatial(tuple(attrs["strides"]), form), spatial(dilations, form), attrs["padding"], flat

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lossdoctor.ops.arrays import Array, dtype_named, in_single, like
+from lossdoctor.ops.namespace import RealNamespace
 from lossdoctor.ops.table import op
 
 INF = math.inf
@@ -87,7 +88,7 @@ def _squared_difference(x: Array, y: Array) -> Array:
 def _astype(x: Array, *, dtype: str) -> Array:
     target = dtype_named(dtype)
     if target.kind != "c" and x.dtype.kind == "c":
-        x = x.real
+        x = np.real(x)
     return x.astype(target)
 
 
@@ -95,10 +96,22 @@ def _add_n(*terms: Array) -> Array:
     return fold(np.add, terms)
 
 
+def _exact_sum(_: RealNamespace, *terms: Any) -> Any:
+    return sum(terms[1:], terms[0])
+
+
+def _rsqrt(x: Array) -> Array:
+    return like(x, 1) / np.sqrt(x)
+
+
+def _reciprocal(x: Array) -> Array:
+    return like(x, 1) / x
+
+
 # Two arguments.
 op("add", "elementwise", tf=("Add", "AddV2"), value=np.add, real=lambda m, x, y: x + y, trend=(1, 1), ulps=0.5,
    cases=(("[0, 1]", "[-2, 3]", "[-2, 4]"),))  # fmt: skip
-op("add_n", "elementwise", tf=("AddN", "AccumulateNV2"), value=_add_n, real=lambda m, *terms: sum(terms[1:], terms[0]),
+op("add_n", "elementwise", tf=("AddN", "AccumulateNV2"), value=_add_n, real=_exact_sum,
    trend=(1,), ulps=1.0, cases=(("[0, 1]", "[-2, 3]", "[1, 1]", "[-1, 5]"),))  # fmt: skip
 op("subtract", "elementwise", tf=("Sub",), value=np.subtract, real=lambda m, x, y: x - y, trend=(1, -1), ulps=0.5,
    cases=(("[0, 1]", "[-2, 3]", "[-3, 3]"),))  # fmt: skip
@@ -128,7 +141,8 @@ op("maximum", "elementwise", tf=("Maximum",), value=np.maximum, real=lambda m, x
 op("minimum", "elementwise", tf=("Minimum",), value=np.minimum, real=lambda m, x, y: m.minimum(x, y), trend=(1, 1),
    flow=("kink",), ulps=0.0, cases=(("[0, 1]", "[-2, 0.5]", "[-2, 0.5]"),))  # fmt: skip
 op("pow", "elementwise", tf=("Pow",), value=_pow, real=lambda m, x, y: m.pow(x, y), trend=(0, 0), ulps=2.0,
-   cases=(("[2, 3]", "[2, 2]", "[4, 9]"), ("[-2, 1]", "[2, 2]", "[0, 4]"), ("[4, 9]", "[0.5, 0.5]", "[2, 3]")))  # fmt: skip
+   cases=(("[2, 3]", "[2, 2]", "[4, 9]"), ("[-2, 1]", "[2, 2]", "[0, 4]"),
+          ("[4, 9]", "[0.5, 0.5]", "[2, 3]")))  # fmt: skip
 op("atan2", "elementwise", tf=("Atan2",), value=np.arctan2, real=lambda m, y, x: m.atan2(y, x), trend=(0, 0), ulps=4.0,
    cases=(("[0, 0]", "[1, 2]", "[0, 0]"),))  # fmt: skip
 op("floor_divide", "elementwise", tf=("FloorDiv",), value=_floor_divide, real=lambda m, x, y: m.floor(x / y),
@@ -150,10 +164,10 @@ op("square", "elementwise", tf=("Square",), value=np.square, real=lambda m, x: x
    cases=(("[-1, 2]", "[0, 4]"), ("[-3, -1]", "[1, 9]")))  # fmt: skip
 op("sqrt", "elementwise", tf=("Sqrt",), value=np.sqrt, real=lambda m, x: m.sqrt(x), defined=(0.0, INF), trend=(1,),
    ulps=1.0, cases=(("[4, 9]", "[2, 3]"), ("[0, inf]", "[0, inf]")))  # fmt: skip
-op("rsqrt", "elementwise", tf=("Rsqrt",), value=in_single(lambda x: like(x, 1) / np.sqrt(x)),
+op("rsqrt", "elementwise", tf=("Rsqrt",), value=in_single(_rsqrt),
    real=lambda m, x: 1 / m.sqrt(x), defined=(0.0, INF), trend=(-1,), ulps=2.0,
    cases=(("[4, 16]", "[0.25, 0.5]"), ("[0, 1]", "[1, inf]")))  # fmt: skip
-op("reciprocal", "elementwise", tf=("Reciprocal", "Inv"), value=lambda x: like(x, 1) / x, real=lambda m, x: 1 / x,
+op("reciprocal", "elementwise", tf=("Reciprocal", "Inv"), value=_reciprocal, real=lambda m, x: 1 / x,
    trend=(0,), ulps=0.5, cases=(("[2, 4]", "[0.25, 0.5]"), ("[-4, -2]", "[-0.5, -0.25]")))  # fmt: skip
 op("sign", "elementwise", tf=("Sign",), value=np.sign, real=lambda m, x: m.sign(x), trend=(1,), flow=("zero",),
    ulps=0.0, cases=(("[-3, 0]", "[-1, 0]"), ("[2, 5]", "[1, 1]")))  # fmt: skip

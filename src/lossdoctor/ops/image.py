@@ -147,7 +147,9 @@ def _row(name: str, tf: tuple[str, ...], value: Any, **facts: Any) -> None:
        ulps=facts.pop("ulps", 4.0), **facts)  # fmt: skip
 
 
-_row("resize_bilinear", ("ResizeBilinear",), _resize(_linear, keep=False), params={1: "size"}, attrs=CORNERS, trend=(1,))
+_row(
+    "resize_bilinear", ("ResizeBilinear",), _resize(_linear, keep=False), params={1: "size"}, attrs=CORNERS, trend=(1,)
+)
 _row("resize_bilinear_grad", ("ResizeBilinearGrad",), _resize_grad(_linear, sized=False), attrs=CORNERS,
      flow=("none",))  # fmt: skip
 _row("resize_nearest", ("ResizeNearestNeighbor",), _resize(_nearest, keep=True), params={1: "size"}, attrs=CORNERS,

@@ -51,9 +51,7 @@ def _strided_slice_grad(dy: Array, *, shape: Shape, begin: Shape, end: Shape, st
     return result
 
 
-def _strided_slice_update(
-    x: Array, part: Array, *, begin: Shape, end: Shape, strides: Shape, **masks: int
-) -> Array:
+def _strided_slice_update(x: Array, part: Array, *, begin: Shape, end: Shape, strides: Shape, **masks: int) -> Array:
     result = x.copy()
     result[slices(x.ndim, begin, end, strides, masks)] = part
     return result
@@ -133,6 +131,10 @@ def _unique(x: Array) -> tuple[Array, Array, Array]:
     return values[order], place[inverse].astype(np.int32), counts[order].astype(np.int32)
 
 
+def _unique_inverse(x: Array) -> tuple[Array, Array]:
+    return _unique(x)[:2]
+
+
 def _list_difference(x: Array, y: Array, *, dtype: str = "int32") -> tuple[Array, Array]:
     keep = ~np.isin(x, y)
     return x[keep], np.nonzero(keep)[0].astype(dtype)
@@ -176,8 +178,10 @@ def _histogram(x: Array, bounds: Array, *, num: int, dtype: str = "int32") -> Ar
 
 def _searchsorted(side: Any) -> Callable[..., Array]:
     def value(rows: Array, values: Array, *, dtype: str = "int32") -> Array:
-        found = [np.searchsorted(row, value, side=side) for row, value in zip(rows, values, strict=True)]
-        return np.array(found, dtype).reshape(values.shape)
+        result = np.zeros(values.shape, dtype)
+        for i, (row, value) in enumerate(zip(rows, values, strict=True)):
+            result[i] = np.searchsorted(row, value, side=side)
+        return result
 
     return value
 
@@ -219,9 +223,17 @@ _scatter_row("scatter_max", "TensorScatterMax", np.maximum.at, "kink", 0.0)
 _scatter_row("scatter_min", "TensorScatterMin", np.minimum.at, "kink", 0.0)
 _row("one_hot", ("OneHot",), _one_hot, params={1: "depth"}, attrs={"axis": "axis"}, trend=(0, 1, 1), flow=("none",))
 _row("nonzero", ("Where",), _nonzero, trend=(0,), flow=("none",))
-_row("unique", ("Unique", "UniqueV2"), lambda x: _unique(x)[:2], outputs=2, trend=(0,), flow=("none",))
+_row("unique", ("Unique", "UniqueV2"), _unique_inverse, outputs=2, trend=(0,), flow=("none",))
 _row("unique_counts", ("UniqueWithCounts", "UniqueWithCountsV2"), _unique, outputs=3, trend=(0,), flow=("none",))
-_row("list_difference", ("ListDiff",), _list_difference, outputs=2, attrs={"out_idx": "dtype"}, trend=(0,), flow=("none",))
+_row(
+    "list_difference",
+    ("ListDiff",),
+    _list_difference,
+    outputs=2,
+    attrs={"out_idx": "dtype"},
+    trend=(0,),
+    flow=("none",),
+)
 _row("dynamic_stitch", ("DynamicStitch", "ParallelDynamicStitch"), _dynamic_stitch)
 _row("dynamic_partition", ("DynamicPartition",), _dynamic_partition, attrs={"num_partitions": "number"}, outputs=0,
      flow=("smooth", "none"))  # fmt: skip
@@ -229,7 +241,9 @@ _row("bincount", ("Bincount", "DenseBincount"), in_single(_bincount), params={1:
      attrs={"binary_output": "binary"}, trend=(0,), flow=("none",), ulps=1.0)  # fmt: skip
 _row("histogram", ("HistogramFixedWidth",), _histogram, params={2: "num"}, attrs={"dtype": "dtype"}, trend=(0,),
      flow=("none",))  # fmt: skip
-_row("searchsorted_left", ("LowerBound",), _searchsorted("left"), attrs={"out_type": "dtype"}, trend=(0,), flow=("none",))
+_row(
+    "searchsorted_left", ("LowerBound",), _searchsorted("left"), attrs={"out_type": "dtype"}, trend=(0,), flow=("none",)
+)
 _row("searchsorted_right", ("UpperBound",), _searchsorted("right"), attrs={"out_type": "dtype"}, trend=(0,),
      flow=("none",))  # fmt: skip
 _row("bucketize", ("Bucketize",), _bucketize, attrs={"boundaries": "boundaries"}, trend=(0,), flow=("none",))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -72,8 +73,13 @@ def _eigh(x: Array, *, compute_v: bool = True) -> tuple[Array, ...]:
     return np.linalg.eigvalsh(x), np.zeros(0, x.dtype)
 
 
-def _fft(x: Array) -> Array:
-    return np.fft.fft(x).astype(x.dtype)
+def _same(transform: Callable[..., Any], axes: tuple[int, ...] | None = None) -> Callable[..., Array]:
+    """A transform whose result has the dtype of its argument."""
+
+    def value(x: Array) -> Array:
+        return (transform(x) if axes is None else transform(x, axes=axes)).astype(x.dtype)
+
+    return value
 
 
 def _rfft(x: Array, *, length: tuple[int, ...]) -> Array:
@@ -103,12 +109,12 @@ _row("linalg.lu", ("Lu",), outputs=2, flow=("none",))
 _row("linalg.sqrtm", ("MatrixSquareRoot",))
 _row("linalg.logm", ("MatrixLogarithm",), flow=("none",))
 _row("linalg.lstsq", ("MatrixSolveLs",), attrs={"fast": "fast"})
-_row("fft.fft", ("FFT",), _fft)
-_row("fft.ifft", ("IFFT",), lambda x: np.fft.ifft(x).astype(x.dtype))
-_row("fft.fft2", ("FFT2D",), lambda x: np.fft.fft2(x).astype(x.dtype))
-_row("fft.ifft2", ("IFFT2D",), lambda x: np.fft.ifft2(x).astype(x.dtype))
-_row("fft.fft3", ("FFT3D",), lambda x: np.fft.fftn(x, axes=(-3, -2, -1)).astype(x.dtype))
-_row("fft.ifft3", ("IFFT3D",), lambda x: np.fft.ifftn(x, axes=(-3, -2, -1)).astype(x.dtype))
+_row("fft.fft", ("FFT",), _same(np.fft.fft))
+_row("fft.ifft", ("IFFT",), _same(np.fft.ifft))
+_row("fft.fft2", ("FFT2D",), _same(np.fft.fft2))
+_row("fft.ifft2", ("IFFT2D",), _same(np.fft.ifft2))
+_row("fft.fft3", ("FFT3D",), _same(np.fft.fftn, (-3, -2, -1)))
+_row("fft.ifft3", ("IFFT3D",), _same(np.fft.ifftn, (-3, -2, -1)))
 _row("fft.rfft", ("RFFT",), _rfft, params={1: "length"})
 _row("fft.irfft", ("IRFFT",), _irfft, params={1: "length"})
 _row("fft.rfft2", ("RFFT2D",), params={1: "length"})

@@ -30,7 +30,9 @@ def _bias_add(x: Array, bias: Array, *, data_format: str = "NHWC") -> Array:
 def _fused(product: Callable[..., Array]) -> Callable[..., Array]:
     """A product with what the graph optimiser fused behind it: a bias, then an activation."""
 
-    def value(a: Array, b: Array, *extra: Array, fused: tuple[str, ...] = (), alpha: float = 0.2, **attrs: Any) -> Array:
+    def value(
+        a: Array, b: Array, *extra: Array, fused: tuple[str, ...] = (), alpha: float = 0.2, **attrs: Any
+    ) -> Array:
         result = product(a, b, **attrs)
         for step in fused:
             if step == "BiasAdd":
@@ -45,7 +47,8 @@ def _fused(product: Callable[..., Array]) -> Callable[..., Array]:
     return value
 
 
-TRANSPOSES = {"transpose_a": "transpose_a", "transpose_b": "transpose_b", "adj_x": "transpose_a", "adj_y": "transpose_b"}
+PLAIN = {"transpose_a": "transpose_a", "transpose_b": "transpose_b"}
+TRANSPOSES = {**PLAIN, "adj_x": "transpose_a", "adj_y": "transpose_b"}
 
 op("matmul", "matmul", tf=("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"), attrs=TRANSPOSES,
    value=in_single(_matmul), trend=(0, 0), ulps=1.0)  # fmt: skip
@@ -53,5 +56,5 @@ op("einsum", "matmul", tf=("Einsum",), attrs={"equation": "equation"}, value=in_
 op("cross", "matmul", tf=("Cross",), value=in_single(np.cross), trend=(0, 0), ulps=2.0)
 op("bias_add", "matmul", tf=("BiasAdd", "BiasAddV1"), attrs={"data_format": "data_format"}, value=in_single(_bias_add),
    trend=(1, 1), ulps=0.5)  # fmt: skip
-op("fused_matmul", "matmul", tf=("_FusedMatMul"), value=in_single(_fused(_matmul)),
-   attrs={**TRANSPOSES, "fused_ops": "fused", "leakyrelu_alpha": "alpha"}, trend=(0,), ulps=4.0)  # fmt: skip
+op("fused_matmul", "matmul", tf=("_FusedMatMul",), value=in_single(_fused(_matmul)),
+   attrs={**PLAIN, "fused_ops": "fused", "leakyrelu_alpha": "alpha"}, trend=(0,), ulps=4.0)  # fmt: skip

@@ -45,7 +45,8 @@ def _softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     exponential = np.exp(shifted)
     total = np.sum(exponential, axis=-1, keepdims=True)
     # A label of 0 silences an infinite logarithm, as TensorFlow's kernel does.
-    terms = np.where(labels == 0, like(shifted, 0), labels * (np.log(total) - shifted))
+    weighted: Array = labels * (np.log(total) - shifted)
+    terms = np.where(labels == 0, like(shifted, 0), weighted)
     return np.sum(terms, axis=-1), exponential / total - labels
 
 
@@ -57,7 +58,7 @@ def _sparse_softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, 
     exponential = np.exp(shifted)
     total = np.sum(exponential, axis=-1, keepdims=True)
     chosen = np.take_along_axis(shifted, labels[..., None].astype(np.int64), axis=-1)
-    hot = (np.arange(classes) == labels[..., None]).astype(logits.dtype)
+    hot: Array = np.equal(np.arange(classes, dtype=np.int64), labels[..., None]).astype(logits.dtype)
     return (np.log(total) - chosen)[..., 0], exponential / total - hot
 
 
@@ -97,7 +98,8 @@ def _invert_permutation(x: Array) -> Array:
 
 ALONG: dict[str, Any] = {"params": {1: "axis"}, "attrs": {"exclusive": "exclusive", "reverse": "reverse"}}
 
-op("cumulative_sum", "scan", tf=("Cumsum",), value=in_single(_accumulated(np.cumsum, 0.0)), trend=(1,), ulps=1.0, **ALONG)
+op("cumulative_sum", "scan", tf=("Cumsum",), value=in_single(_accumulated(np.cumsum, 0.0)), trend=(1,), ulps=1.0,
+   **ALONG)  # fmt: skip
 op("cumulative_prod", "scan", tf=("Cumprod",), value=in_single(_accumulated(np.cumprod, 1.0)), trend=(0,), ulps=1.0,
    **ALONG)  # fmt: skip
 op("cumulative_logsumexp", "scan", tf=("CumulativeLogsumexp",), trend=(1,), ulps=8.0,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lossdoctor.ops.arrays import Array, in_single, like
-from lossdoctor.ops.table import op
+from lossdoctor.ops.table import Flow, op
 
 
 def _reduced(data: Array, ids: Array, number: int, start: Any, write: Callable[..., Any], drop: bool) -> Array:
@@ -66,7 +66,9 @@ def _sparse_segment_sum_grad(dy: Array, indices: Array, ids: Array, *, num: int)
     return _reduced(dy[ids], indices, num, 0.0, np.add.at, drop=False)
 
 
-def _row(name: str, tf: str, value: Any, trend: int = 1, flow: str = "smooth", ulps: float = 1.0, **facts: Any) -> None:
+def _row(
+    name: str, tf: str, value: Any, trend: int = 1, flow: Flow = "smooth", ulps: float = 1.0, **facts: Any
+) -> None:
     op(name, "reduce", tf=(tf,), value=in_single(value), trend=(trend, 0), flow=(flow, "none"), ulps=ulps, **facts)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from lossdoctor.ops.arrays import Array, like
-from lossdoctor.ops.table import op
+from lossdoctor.ops.table import Real, Value, op
 
 
 def _where(condition: Array, x: Array, y: Array, *, rows: bool | None = None) -> Array:
@@ -30,7 +28,11 @@ def _close(x: Array, y: Array, *, tolerance: float = 1e-5) -> Array:
     return np.abs(x - y) < like(x, tolerance)
 
 
-def _none(name: str, tf: tuple[str, ...], value: Any, real: Any = None, arguments: int = 2) -> None:
+def _popcount(x: Array) -> Array:
+    return np.bitwise_count(x).astype(np.uint8)
+
+
+def _none(name: str, tf: tuple[str, ...], value: Value, real: Real | None = None, arguments: int = 2) -> None:
     """A row without derivative: comparison, test or logic."""
     op(name, "elementwise", tf=tf, value=value, real=real, trend=(0,) * arguments, flow=("none",), ulps=0.0)
 
@@ -56,7 +58,7 @@ _none("bitwise_xor", ("BitwiseXor",), np.bitwise_xor)
 _none("bitwise_invert", ("Invert",), np.invert, arguments=1)
 _none("bitwise_left_shift", ("LeftShift",), np.left_shift)
 _none("bitwise_right_shift", ("RightShift",), np.right_shift)
-_none("popcount", ("PopulationCount",), lambda x: np.bitwise_count(x).astype(np.uint8), arguments=1)
+_none("popcount", ("PopulationCount",), _popcount, arguments=1)
 
 op("where", "elementwise", tf=("Select", "SelectV2"), implied={"Select": {"rows": True}, "SelectV2": {"rows": False}},
    value=_where, trend=(0, 1, 1), flow=("none", "smooth", "smooth"), ulps=0.0,

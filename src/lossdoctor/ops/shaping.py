@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lossdoctor.ops.arrays import Array, in_single
-from lossdoctor.ops.table import op
+from lossdoctor.ops.table import Value, op
 
 Shape = tuple[int, ...]
 
@@ -69,7 +69,8 @@ def _mirror_pad_grad(dy: Array, *, paddings: tuple[Shape, ...], mode: str) -> Ar
     """Each element adds to the place it was copied from."""
     for axis, pad in enumerate(paddings):
         length = dy.shape[axis] - sum(pad)
-        source = np.pad(np.arange(length), pad, mode="reflect" if mode == "REFLECT" else "symmetric")
+        places: Array = np.arange(length, dtype=np.int64)
+        source: Array = np.pad(places, [pad], mode="reflect" if mode == "REFLECT" else "symmetric")
         folded = np.zeros((length, *np.moveaxis(dy, axis, 0).shape[1:]), dy.dtype)
         np.add.at(folded, source, np.moveaxis(dy, axis, 0))
         dy = np.moveaxis(folded, 0, axis)
@@ -122,12 +123,14 @@ def _main(k: int | Shape) -> None:
         raise ValueError("only the main diagonal")
 
 
-def _matrix_diag(x: Array, fill: Array | None = None, *, k: int | Shape = 0, rows: int = -1, columns: int = -1) -> Array:
+def _matrix_diag(
+    x: Array, fill: Array | None = None, *, k: int | Shape = 0, rows: int = -1, columns: int = -1
+) -> Array:
     _main(k)
     length = x.shape[-1]
     shape = (*x.shape[:-1], length if rows == -1 else rows, length if columns == -1 else columns)
     result = np.full(shape, 0 if fill is None else fill, dtype=x.dtype)
-    index = np.arange(length)
+    index = np.arange(length, dtype=np.int64)
     result[..., index, index] = x
     return result
 
@@ -140,7 +143,7 @@ def _matrix_diag_part(x: Array, fill: Array | None = None, *, k: int | Shape = 0
 def _matrix_set_diag(x: Array, diagonal: Array, *, k: int | Shape = 0) -> Array:
     _main(k)
     result = x.copy()
-    index = np.arange(min(x.shape[-2:]))
+    index = np.arange(min(x.shape[-2:]), dtype=np.int64)
     result[..., index, index] = diagonal
     return result
 
@@ -157,9 +160,20 @@ def _bitcast(x: Array, *, dtype: str) -> Array:
     return x.view(dtype)
 
 
-def _shape_of(*arrays: Array, dtype: str = "int32") -> Any:
-    shapes = tuple(np.array(x.shape, dtype) for x in arrays)
-    return shapes[0] if len(shapes) == 1 else shapes
+def _shape_of(x: Array, *, dtype: str = "int32") -> Array:
+    return np.array(x.shape, dtype)
+
+
+def _shapes_of(*arrays: Array, dtype: str = "int32") -> tuple[Array, ...]:
+    return tuple(np.array(x.shape, dtype) for x in arrays)
+
+
+def _size_of(x: Array, *, dtype: str = "int32") -> Array:
+    return np.array(x.size, dtype)
+
+
+def _rank_of(x: Array) -> Array:
+    return np.array(x.ndim, np.int32)
 
 
 def _broadcast_shape(s0: Array, s1: Array) -> Array:
@@ -171,7 +185,7 @@ def _broadcast_axes(s0: Array, s1: Array) -> tuple[Array, Array]:
     rank = max(len(s0), len(s1))
     left, right = ([1] * (rank - len(s)) + [int(n) for n in s] for s in (s0, s1))
     both = [a == b == 1 for a, b in zip(left, right, strict=True)]
-    axes = [
+    axes: list[list[int]] = [
         [axis for axis in range(rank) if side[axis] == 1 and (other[axis] != 1 or both[axis])]
         for side, other in ((left, right), (right, left))
     ]
@@ -181,7 +195,8 @@ def _broadcast_axes(s0: Array, s1: Array) -> tuple[Array, Array]:
 
 
 def _concat_offset(axis: Array, *shapes: Array) -> tuple[Array, ...]:
-    offset, result = 0, []
+    offset = 0
+    result: list[Array] = []
     for shape in shapes:
         start = np.zeros_like(shape)
         start[int(axis)] = offset
@@ -190,7 +205,7 @@ def _concat_offset(axis: Array, *shapes: Array) -> tuple[Array, ...]:
     return tuple(result)
 
 
-def _row(name: str, tf: tuple[str, ...], value: Any, **facts: Any) -> None:
+def _row(name: str, tf: tuple[str, ...], value: Value, **facts: Any) -> None:
     op(name, "shape", tf=tf, value=value, trend=facts.pop("trend", (1,)), ulps=0.0, **facts)
 
 
@@ -226,10 +241,10 @@ _row("bitcast", ("Bitcast",), _bitcast, attrs={"type": "dtype"}, trend=(0,), flo
 
 # Shapes as values; what follows from shapes alone is a `dims` node and never gets here.
 _row("shape", ("Shape",), _shape_of, attrs={"out_type": "dtype"}, flow=("none",))
-_row("shape_n", ("ShapeN",), lambda *x, dtype="int32": tuple(np.array(a.shape, dtype) for a in x), outputs=0,
+_row("shape_n", ("ShapeN",), _shapes_of, outputs=0,
      attrs={"out_type": "dtype"}, flow=("none",))  # fmt: skip
-_row("size", ("Size",), lambda x, dtype="int32": np.array(x.size, dtype), attrs={"out_type": "dtype"}, flow=("none",))
-_row("ndim", ("Rank",), lambda x: np.array(x.ndim, np.int32), flow=("none",))
+_row("size", ("Size",), _size_of, attrs={"out_type": "dtype"}, flow=("none",))
+_row("ndim", ("Rank",), _rank_of, flow=("none",))
 _row("broadcast_shapes", ("BroadcastArgs",), _broadcast_shape, flow=("none",))
 _row("broadcast_axes", ("BroadcastGradientArgs",), _broadcast_axes, outputs=2, flow=("none",))
 _row("concat_offset", ("ConcatOffset",), _concat_offset, outputs=0, flow=("none",))

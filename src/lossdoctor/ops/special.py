@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from lossdoctor.ops.arrays import Array, in_double
 from lossdoctor.ops.table import op
 
 
-def _bessel(order: int, scaled: bool) -> object:
+def _bessel(order: int, scaled: bool) -> Callable[..., Array]:
     def value(x: Array) -> Array:
         base = special.bessel_ie(order, x)
         return base if scaled else base * np.exp(np.abs(x))

@@ -149,11 +149,11 @@ def _compare(
     axis = _batch_axis(usable, runs)
     possible = list(_ORDER)
     telling = False
-    for size in sorted(SIZES, reverse=True):
+    for size in SIZES[1:]:  # a batch of one is its sample
         for draw in usable:
             batch, ones = _numbers(runs[size][draw]), singles[draw][:size]
             held = [name for name in possible if _agrees(name, batch, ones, tolerance, axis)]
-            telling = telling or (size > 1 and any(bool(np.any(one)) for one in ones))
+            telling = telling or any(bool(np.any(one)) for one in ones)
             possible = held
     relation: Relation
     if not usable:
@@ -204,7 +204,7 @@ def _expected(relation: Relation, batch: Array, ones: list[Array], axis: int) ->
     size = len(ones)
     shapes = {one.shape for one in ones}
     if relation in ("per-sample", "flattened"):
-        # A batch of one may have lost its axis (a squeeze): the row is what counts.
+        # A sample alone may have lost its axis (a squeeze): the row is what counts.
         per_row = ones[0].size
         if not batch.ndim or batch.size != size * per_row:
             return None

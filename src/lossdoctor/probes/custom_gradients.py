@@ -130,10 +130,7 @@ def _registered(name: str) -> tuple[CodeType, int] | None:
 
 def _cells(function: Callable[..., Any]) -> dict[str, Any]:
     code: CodeType = function.__code__
-    return {
-        name: cell.cell_contents
-        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True)
-    }
+    return {name: cell.cell_contents for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True)}
 
 
 def _code(function: Any) -> CodeType | None:

@@ -45,7 +45,8 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> Direction:
     swapped = None
     if (comparison.not_lowest_at_target or falls) and _same_dims(contract):
         backwards = replace(call, function=lambda y_true, y_pred: subject.call(y_pred, y_true), cast=True)
-        swapped, _ = _compare(backwards, contract, known, rng, SWAPPED_BATCHES)
+        if not _rays(backwards, contract, known, rng)[0]:
+            swapped, _ = _compare(backwards, contract, known, rng, SWAPPED_BATCHES)
     return Direction(True, "", best, comparison, swapped, falls, rays)
 
 
@@ -123,16 +124,19 @@ def _wrong_predictions(
     spec = contract.y_pred
     assert isinstance(spec, Spec)
     other = known.targets[0](draw(contract.y_true, rng, sizes))
-    found: list[tuple[Wrong, Array]] = [("opposite", known.opposite(target)), ("other", other)]
-    found += [("constant", constant(target.shape)) for constant in known.constants]
-    found += [("random", draw(spec, rng, sizes)) for _ in range(2)]
-    predictions = [(wrong, targets.as_prediction(values, spec)) for wrong, values in found]
-    return [item for item in predictions if not np.array_equal(item[1], target)]
+    found: list[tuple[Wrong, Array]] = []
+    found.append(("opposite", known.opposite(target)))
+    found.append(("other", other))
+    found.extend(("constant", constant(target.shape)) for constant in known.constants)
+    found.extend(("random", draw(spec, rng, sizes)) for _ in range(2))
+    return [
+        (wrong, prediction)
+        for wrong, prediction in ((wrong, targets.as_prediction(values, spec)) for wrong, values in found)
+        if not np.array_equal(prediction, target)
+    ]
 
 
-def _walk(
-    call: Caller, y_true: Array, start: Array, target: Array, spread: float, tally: _Tally, spec: Spec
-) -> None:
+def _walk(call: Caller, y_true: Array, start: Array, target: Array, spread: float, tally: _Tally, spec: Spec) -> None:
     """Count the steps at which the loss rises and falls on the straight way from `start` to `target`."""
     points = [start + share * (target - start) for share in (0.0, 0.4, 0.8, 1.0)]
     losses = [call.mean(Pair(y_true, targets.as_prediction(point, spec))) for point in points]
@@ -223,4 +227,3 @@ def _growth(factors: Array, at_base: float, losses: list[float], spread: float) 
         return None
     growth = float(np.log((second - third) / (first - second)) / np.log(k3 / k2))
     return growth if growth >= LEAST_GROWTH and k1 < k2 < k3 else None
-

@@ -148,19 +148,22 @@ def _source(subject: Subject) -> _Source | None:
 def _cell(state: State, source: _Source) -> _Cell | None:
     """Where the number of a state is held, if it is a number at all."""
     table: Any
+    keys: tuple[Any, ...] = (state.key,)
     if state.holder == "global":
-        table, keys = source.namespace, (state.key,)
+        table = source.namespace
     elif state.holder == "attribute":
         owner = source.instance if state.owner == "self" else source.namespace.get(state.owner)
-        table, keys = getattr(owner, "__dict__", None), (state.key,)
+        table = getattr(owner, "__dict__", None)
     else:
         table = source.namespace.get(state.owner)
-        keys = tuple(table) if isinstance(table, dict) else tuple(range(len(table))) if isinstance(table, list) else ()
+        keys = tuple(range(len(table))) if isinstance(table, list) else tuple(table) if isinstance(table, dict) else ()
     if not isinstance(table, dict | list):
         return None
+    numbers: Any = table
     for key in keys:
-        if str(key) == state.key and (isinstance(table, list) or key in table) and _is_number(table[key]):
-            return _Cell(state, table, key)
+        present = isinstance(table, list) or key in table
+        if str(key) == state.key and present and _is_number(numbers[key]):
+            return _Cell(state, numbers, key)
     return None
 
 

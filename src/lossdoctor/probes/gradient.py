@@ -90,7 +90,8 @@ class _Weighted:
 
         arguments = call.tensors(pair.y_true, pair.y_pred, dtype)
         shape = np.shape(tf.convert_to_tensor(call.function(*arguments)))
-        upstream = rng.uniform(0.5, 1.5, shape) * rng.permutation(np.resize((1.0, -1.0), shape).ravel()).reshape(shape)
+        # Away from 1 in size: a lone weight of 1 would hide a missing factor.
+        upstream = rng.uniform(1.5, 2.5, shape) * rng.permutation(np.resize((1.0, -1.0), shape).ravel()).reshape(shape)
         concrete: Any = tf.function(weighted, autograph=False).get_concrete_function(*arguments, upstream)
         dtypes = {
             tensor.dtype

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lossdoctor.domains.intervals import Ranges
 from lossdoctor.graph.ir import LossGraph
-from lossdoctor.ops.table import TABLE
+from lossdoctor.ops import TABLE
+from lossdoctor.search.boxes import box_points
 from lossdoctor.search.leaves import make_pair, pair_arrays, pair_specs, specs, valid
 from lossdoctor.search.thresholds import crossings
 from lossdoctor.session import Pair, Settings
@@ -33,7 +35,7 @@ _NAMED, _NAMED_WINDOW = 3, 16
 
 
 def candidates(
-    contract: Contract, graph: LossGraph | None, ranges: Any, settings: Settings, rng: np.random.Generator
+    contract: Contract, graph: LossGraph | None, ranges: Ranges | None, settings: Settings, rng: np.random.Generator
 ) -> list[Pair]:
     """A few hundred valid pairs, most of batch size 1, the plainest first; the same for the same seed.
 
@@ -70,6 +72,8 @@ def candidates(
     keep(_missing(of, ordinary), 12)
     if graph is not None:
         keep(_thresholds(graph, of, shapes, magnitude), 96)
+    if ranges is not None:
+        keep(box_points(contract, ranges, ordinary, magnitude), 64)
     keep(_one_at_an_edge(of, shapes, magnitude, ordinary), 80)
     keep(_spreads(of, shapes, magnitude, ordinary), 40)
     keep(_batches(contract, of, true, sizes, rng, magnitude), 16)
@@ -187,7 +191,8 @@ def _one_at_an_edge(
                 yield _replaced(ordinary, index, fill)
             continue
         hard = [float(value) for value in hard_values(spec, magnitude)]
-        values = dict.fromkeys([*_edges(spec, magnitude)[:8], *sorted(hard, key=lambda v: (abs(np.log10(abs(v) or 1)), v))])
+        near_one = sorted(hard, key=lambda value: (abs(np.log10(abs(value) or 1.0)), value))
+        values = dict.fromkeys([*_edges(spec, magnitude)[:8], *near_one])
         for value in values:
             array = ordinary[index].copy()
             array.reshape(-1)[:1] = value

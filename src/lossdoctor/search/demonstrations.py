@@ -2,7 +2,8 @@
 
 Each function gets what a suspicion says about its fault and returns Python source. The script around it begins
 with the loader, which imports tensorflow (tf), binds the user's module (`_module`) and the loss object (`_loss`) and
-defines `loss` and `keras_loss`; then it imports numpy (np) and makes `y_true` and `y_pred`. The body prints one line and returns whether the fault stands; an exception means that nothing was shown.
+defines `loss` and `keras_loss`; then it imports numpy (np) and makes `y_true` and `y_pred`. The body prints one line
+and returns whether the fault stands; an exception means that nothing was shown.
 """
 
 from __future__ import annotations
@@ -72,8 +73,8 @@ def nonfinite_value(contract: Contract, arguments: Arguments) -> str:
 def nonfinite_gradient(contract: Contract, arguments: Arguments) -> str:
     return _evaluated(contract, arguments) + dedent("""\
         value = np.asarray(value, "float64")
-        gradients = [np.asarray(tf.convert_to_tensor(g), "float64").ravel() for g in tf.nest.flatten(gradient) if g is not None]
-        gradient = np.concatenate([np.zeros(0), *gradients])
+        parts = [tf.convert_to_tensor(part) for part in tf.nest.flatten(gradient) if part is not None]
+        gradient = np.concatenate([np.zeros(0), *(np.ravel(np.asarray(part, "float64")) for part in parts)])
         bad = gradient[~np.isfinite(gradient)]
         print(f"loss {value.ravel()[:1]}; {bad.size} of {gradient.size} gradient elements are not finite", *bad[:1])
         return bool(np.isfinite(value).all()) and bad.size > 0
@@ -150,6 +151,52 @@ def raises(contract: Contract, arguments: Arguments) -> str:
             return True
         print("{execution}: it runs")
         return False
+        """)
+
+
+def not_a_tensor(contract: Contract, arguments: Arguments) -> str:
+    return dedent(f"""\
+        value = {called(arguments)}(y_true, y_pred)
+        print("the loss returns", type(value).__name__)
+        return not (tf.is_tensor(value) or isinstance(value, (tf.Variable, np.ndarray, np.generic, int, float)))
+        """)
+
+
+def dies(contract: Contract, arguments: Arguments) -> str:
+    """The call in a process of its own, with limits on time (`seconds`) and memory (`gibibytes` beyond the start).
+
+    `program`, which `script` adds, is the source that makes the loss and its input.
+    """
+    limit = float(arguments.get("seconds", 60.0))
+    memory = float(arguments.get("gibibytes", 8.0))
+    call = dedent(f"""\
+
+        try:
+            import resource
+            used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (used + int({memory} * 2**30),) * 2)
+        except (ImportError, OSError, ValueError):
+            pass
+        try:
+            {called(arguments)}(y_true, y_pred)
+        except (MemoryError, tf.errors.ResourceExhaustedError):
+            raise SystemExit("out of memory")
+        except Exception:
+            pass  # it raises, and lives
+        print("the call came back")
+        """)
+    return f"program = {str(arguments['program']) + call!r}\n" + dedent(f"""\
+        import subprocess
+        import sys
+
+        try:
+            run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout={limit})
+        except subprocess.TimeoutExpired:
+            print("no answer in {limit:g} s")
+            return True
+        alive = run.returncode == 0 and run.stdout.rstrip().endswith("the call came back")
+        print("the call came back" if alive else f"the process ended with status {{run.returncode}}")
+        return not alive
         """)
 
 
@@ -273,7 +320,8 @@ def wrong_gradient(contract: Contract, arguments: Arguments) -> str:
             return float(total), tape.gradient(total, points)
 
         gradients = at(0.0)[1]
-        used = sum(float(np.sum(np.asarray(tf.convert_to_tensor(g), "float64") * d)) for g, d in zip(gradients, along) if g is not None)
+        pairs = [(tf.convert_to_tensor(g), d) for g, d in zip(gradients, along) if g is not None]
+        used = sum(float(np.sum(np.asarray(g, "float64") * d)) for g, d in pairs)
         wide, narrow = ((at(h)[0] - at(-h)[0]) / (2 * h) for h in ({step}, {step / 2}))
         print(f"derivative by the gradient {{used:.6g}}, of the value {{narrow:.6g}}")
         doubt = 0.02 * max(abs(used), abs(narrow)) + 4 * abs(wide - narrow)
@@ -363,6 +411,8 @@ DEMONSTRATIONS: Mapping[str, tuple[str, Demonstration]] = {
     "wrong-gradient": ("the gradient is not the derivative of the value", wrong_gradient),
     "save-load": ("the loss changes by saving and loading", save_load),
     "frozen": ("a compiled loss keeps what it read when it was traced", frozen),
+    "not-a-tensor": ("the loss returns no tensor", not_a_tensor),
+    "dies": ("calling the loss ends or hangs the process", dies),
     "expected": ("the value is not what it should be", expected_value),
 }
 

@@ -59,8 +59,13 @@ def number(element: Any) -> int | float | bool | str:
     exact = float(element)
     if not math.isfinite(exact):
         return exact
-    short = float(str(np.asarray(element)[()]))
-    return short if _same(np.asarray(short).astype(np.asarray(element).dtype), element) else exact
+    typed = np.asarray(element)
+    # NumPy prints its own formats with the fewest digits; bfloat16, of another package, with six.
+    texts = [str(typed[()])] if kind == "f" else [f"{exact:.{digits}g}" for digits in range(1, 6)]
+    for short in map(float, texts):
+        if _same(np.asarray(short).astype(typed.dtype), element):
+            return short
+    return exact
 
 
 def _same(a: Any, b: Any) -> bool:

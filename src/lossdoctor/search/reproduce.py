@@ -36,22 +36,25 @@ def script(loaded: Loaded, symptom: str, pair: Pair | None, contract: Contract, 
         pair: the input; None takes an ordinary one of the contract.
         contract: the specs, for signatures with unknown batch.
         arguments: what the symptom's demonstration takes: `execution` ("eager", "graph", "xla"), `calling`
-            ("raw", "keras-compile"), and its own (see `search.demonstrations`).
+            ("raw", "keras-compile"), `batch` (samples of the ordinary input), and its own (see `search.demonstrations`).
 
     Raises:
         KeyError: an unknown symptom, or an argument that its demonstration needs is missing.
     """
     title, demonstrate = DEMONSTRATIONS[symptom]
     if pair is None:
-        pair = ordinary(contract)
+        pair = ordinary(contract, int(arguments.get("batch", 2)))
     head = _HEAD.format(title=title[:1].upper() + title[1:], name=loaded.name, specs=describe(contract))
+    loader = relative(loaded.loader, loaded.path).rstrip() + "\n"
     inputs = (
-        "import traceback\n\nimport numpy as np\n\n"
+        "import numpy as np\n\n"
         f"y_true = {source_tensors(pair.y_true, contract.y_true)}\n"
         f"y_pred = {source_tensors(pair.y_pred, contract.y_pred)}\n"
     )
+    if symptom == "dies":
+        arguments["program"] = loader + inputs
     body = "\n\ndef fault():\n" + indent(demonstrate(contract, arguments).rstrip() + "\n", "    ")
-    return "\n".join([head + relative(loaded.loader, loaded.path).rstrip() + "\n", inputs + body + _TAIL])
+    return head + loader + "\nimport traceback\n\n" + inputs + body + _TAIL
 
 
 def relative(loader: str, path: str) -> str:

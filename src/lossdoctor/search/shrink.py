@@ -46,11 +46,11 @@ def shrink(pair: Pair, contract: Contract, still_fails: StillFails, budget: int 
     best: Parts = tuple(pair_arrays(contract, pair))
     tried = {_key(best)}
     while budget > 0:
-        limit = complexity(best)
+        limit = complexity(best, specs)
         ranked: list[tuple[tuple[float, ...], int, Parts]] = []
         seen: set[bytes] = set()
         for order, parts in enumerate(_proposals(best, specs)):
-            key, cost = _key(parts), complexity(parts)
+            key, cost = _key(parts), complexity(parts, specs)
             if cost < limit and key not in tried and key not in seen:
                 seen.add(key)
                 ranked.append((cost, order, parts))
@@ -78,11 +78,13 @@ def shrink(pair: Pair, contract: Contract, still_fails: StillFails, budget: int 
     return make_pair(contract, best)
 
 
-def complexity(parts: Sequence[Array]) -> tuple[float, ...]:
-    """What a reader has to take in: how many elements, then how many different numbers and how plain they are.
+def complexity(parts: Sequence[Array], specs: Sequence[Spec]) -> tuple[float, ...]:
+    """What a reader has to take in: how many samples and elements, then how many different numbers and how plain they are.
 
     An array of one number is plainest, whatever its size; an element that differs from the rest costs little.
     """
+    sizes = [a.shape[spec.dims.index("B")] for a, spec in zip(parts, specs, strict=True) if "B" in spec.dims]
+    batch = max(sizes, default=1)
     elements = float(sum(array.size for array in parts))
     weight = 0.0
     for array in parts:
@@ -90,7 +92,7 @@ def complexity(parts: Sequence[Array]) -> tuple[float, ...]:
         common = max(counts.values(), default=0)
         weight += 4.0 * len(counts) + 0.5 * (array.size - common)
         weight += sum(_cost(value, array.dtype) for value in counts) if len(counts) <= _COSTED else 20.0 * len(counts)
-    return elements, weight
+    return float(batch), elements, weight
 
 
 def _tally(array: Array) -> Counter[Any]:
@@ -146,6 +148,8 @@ def _shorter(parts: Parts, specs: Sequence[Spec]) -> Iterator[Parts]:
         size = parts[places[0][0]].shape[places[0][1]]
         keeps: list[list[int]] = [[i] for i in range(min(size, 8))] if size > 1 else []
         keeps += [list(range(n)) for n in sorted({2, 3, size // 2, size - 1}) if 1 < n < size]
+        if 2 < size <= 8:
+            keeps += [[i for i in range(size) if i != left_out] for left_out in range(size)]
         for keep in keeps:
             shorter = list(parts)
             for i, axis in places:

@@ -32,7 +32,6 @@ class Worker:
     def __init__(self, settings: Settings, *, verbose: bool = False) -> None:
         self.used = False
         self._verbose = verbose
-        self._limit = settings.time_limit
         self._key = secrets.token_bytes(32)
         try:
             self._listener = Listener(authkey=self._key)
@@ -124,7 +123,7 @@ class Worker:
             self.kill()
             raise
 
-    def ask(self, method: str, *arguments: Any, limit: float | None = None, **keywords: Any) -> Any:
+    def ask(self, method: str, *arguments: Any, limit: float, **keywords: Any) -> Any:
         """Send a request and wait for the answer.
 
         Raises:
@@ -138,7 +137,7 @@ class Worker:
                 self._connection.send((method, arguments, keywords))
             except OSError:
                 raise self._obituary("it ended") from None
-            return self._receive(self._limit if limit is None else limit)
+            return self._receive(limit)
         except SessionError as problem:
             if problem.died is not None and problem.died.reason == "time":
                 self.kill()

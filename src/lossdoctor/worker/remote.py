@@ -36,8 +36,9 @@ class RemoteSession:
     process, which loads and traces the loss again first.
     """
 
-    def __init__(self, pool: WorkerPool, target: str | None = None) -> None:
+    def __init__(self, pool: WorkerPool, target: str | None = None, time_limit: float | None = None) -> None:
         self._pool = pool
+        self._limit = pool.settings.time_limit if time_limit is None else time_limit
         self._worker: Worker | None = None
         self._target = target
         self._contract: Contract | None = None
@@ -92,10 +93,10 @@ class RemoteSession:
             if self._worker is None:
                 self._worker = self._pool.acquire()
                 if self._target is not None:
-                    self._worker.ask("load", self._target)
+                    self._worker.ask("load", self._target, limit=self._limit)
                 if self._contract is not None and method in ("evaluate", "observe"):
-                    self._worker.ask("trace", self._contract)
-            return self._worker.ask(method, *arguments, **keywords)
+                    self._worker.ask("trace", self._contract, limit=self._limit)
+            return self._worker.ask(method, *arguments, limit=self._limit, **keywords)
         finally:
             # On any end of the process, an interrupt included.
             if self._worker is not None and not self._worker.alive:
@@ -129,12 +130,15 @@ class WorkerPool:
     def _new(self) -> Worker:
         return Worker(self.settings, verbose=self._verbose)
 
-    def session(self, target: str | None = None) -> RemoteSession:
+    def session(self, target: str | None = None, *, time_limit: float | None = None) -> RemoteSession:
         """A session for one target; use it as a context manager.
 
         A process is taken at its first request, and `target` is loaded then, unless that request is `load`.
+
+        Args:
+            time_limit: seconds for one request, instead of the limit of the settings.
         """
-        return RemoteSession(self, target)
+        return RemoteSession(self, target, time_limit)
 
     def acquire(self) -> Worker:
         """A worker that knows nothing of earlier targets; waits while all are lent."""

@@ -28,6 +28,7 @@ from lossdoctor.graph.ir import Node
 from lossdoctor.ops.table import TABLE, Op
 
 _ROWS = _rows
+_HALVES = ("float16", "bfloat16")
 Args = Sequence[Enclosure]
 Rule = Callable[[Node, Args], Enclosure]
 
@@ -70,7 +71,8 @@ def known(op: str) -> bool:
 
 
 def _has_trend(row: Op | None) -> bool:
-    return row is not None and row.kind == "elementwise" and row.value is not None and bool(row.trend) and all(row.trend)
+    # Functions of several arguments are monotone inside their domains only, which a row does not tell.
+    return row is not None and row.kind == "elementwise" and row.value is not None and row.trend in ((1,), (-1,))
 
 
 def transfer(node: Node, args: Args) -> Enclosure | None:
@@ -91,23 +93,22 @@ def transfer(node: Node, args: Args) -> Enclosure | None:
             empty = empty | void
             arg = replace(arg, low=np.where(void, 1.0, arg.low), high=np.where(void, 1.0, arg.high))
         cleaned.append(arg.plain())
-    if rule is not None:
-        result = rule(node, cleaned)
-    else:
-        assert row is not None
-        result = _by_trend(row, node, cleaned)
+    result = _computed(rule, row, node, cleaned)
+    if node.dtype in _HALVES and node.op not in EXACT:
+        # Some kernels compute half precision in float32 and round once, some round each step.
+        single = _computed(rule, row, replace(node, dtype="float32"), cleaned)
+        result = union(result, made(single.low, single.high, single.nan, node.dtype, (single,), ulps=1.0))
     if node.op in CODOMAIN:
         result = limited(result, *CODOMAIN[node.op])
-    nan = result.nan | nan
-    if empty.any():
-        size = max(result.low.size, empty.size)
-        result = replace(
-            result,
-            low=np.where(empty, INF, np.broadcast_to(result.low, (size,))),
-            high=np.where(empty, -INF, np.broadcast_to(result.high, (size,))),
-        )
-        nan = nan | empty
-    return replace(result, nan=np.broadcast_to(nan, result.low.shape))
+    low, high, nan, empty = np.broadcast_arrays(result.low, result.high, result.nan | nan, empty)
+    return replace(result, low=np.where(empty, INF, low), high=np.where(empty, -INF, high), nan=nan)
+
+
+def _computed(rule: Rule | None, row: Op | None, node: Node, args: Args) -> Enclosure:
+    if rule is not None:
+        return rule(node, args)
+    assert row is not None
+    return _by_trend(row, node, args)
 
 
 def _ulps(op: str) -> float:
@@ -370,7 +371,7 @@ def _remainder(node: Node, args: Args) -> Enclosure:
 def _floor_divide(node: Node, args: Args) -> Enclosure:
     if integer_range(node.dtype) is not None and arith.holds(args[1], 0.0).any():
         return anything(node.dtype)
-    result = arith.divide(args[0], args[1], "float64")
+    result = arith.divide(args[0], args[1], node.dtype if is_float(node.dtype) else "float64")
     return made(np.floor(result.low), np.floor(result.high), result.nan, node.dtype, args, ulps=1.0, whole=True)
 
 

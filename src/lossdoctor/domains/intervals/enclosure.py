@@ -1,7 +1,7 @@
 """The abstract value: for each box of inputs an interval that encloses every element of a tensor.
 
 Endpoints are float64 and are themselves numbers of the tensor's dtype, rounded outward. An interval with
-low > high is empty: then the elements can only be NaN.
+low > high is empty: then the elements can only be NaN, and if NaN is excluded too, no input lies in that box.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Enclosure:
     @property
     def bounded(self) -> Bools:
         """Where neither NaN nor an infinity can occur."""
-        return ~self.nan & (self.low > -INF) & (self.high < INF) & (self.low <= self.high)
+        return ~self.nan & (((self.low > -INF) & (self.high < INF)) | (self.low > self.high))
 
 
 def constant(low: float, high: float, *, nan: bool = False, whole: bool = False) -> Enclosure:
@@ -196,6 +196,8 @@ def made(
     leaves: frozenset[Leaf] = frozenset()
     for source in sources:
         leaves |= source.leaves
+        nan = nan | source.nan
+    size = max(size, np.size(nan))
     return Enclosure(
         np.broadcast_to(low, (size,)),
         np.broadcast_to(high, (size,)),

@@ -38,7 +38,14 @@ def _sigmoid_grad(node: Node, args: Args) -> Enclosure:
     high = np.where(arith.holds(y, 0.5), 0.25, np.maximum(*ends))
     result = arith.multiply(dy, _slope(y, np.minimum(*ends), high, node.dtype), node.dtype)
     step = arith.multiply(dy, arith.subtract(constant(1.0, 1.0), y, node.dtype), node.dtype)
-    return replace(result, nan=result.nan | step.nan, **_overflowed(result, step))
+    # An infinite partial product, times y.
+    lost = arith.infinite(step)
+    return replace(
+        result,
+        low=np.where(lost, -INF, result.low),
+        high=np.where(lost, INF, result.high),
+        nan=result.nan | step.nan | (lost & arith.holds(y, 0.0)),
+    )
 
 
 @strict("tanh_grad")
@@ -140,7 +147,8 @@ def _alpha(node: Node) -> float:
 @strict("elu_grad")
 def _elu_grad(node: Node, args: Args) -> Enclosure:
     dy, y = args
-    slope = arith.add(y, constant(1.0, 1.0), node.dtype)
+    below = replace(y, low=np.minimum(y.low, 0.0), high=np.minimum(y.high, 0.0))
+    slope = arith.add(below, constant(1.0, 1.0), node.dtype)
     return replace(
         _choice(y.high < 0.0, y.low < 0.0, arith.multiply(slope, dy, node.dtype), dy), leaves=dy.leaves | y.leaves
     )
@@ -150,7 +158,8 @@ def _elu_grad(node: Node, args: Args) -> Enclosure:
 def _selu_grad(node: Node, args: Args) -> Enclosure:
     dy, y = args
     scale, bottom = 1.0507009873554805, 1.7580993408473766
-    left = arith.multiply(dy, arith.add(y, constant(bottom - 1e-6, bottom + 1e-6), node.dtype), node.dtype)
+    below = replace(y, low=np.minimum(y.low, 0.0), high=np.minimum(y.high, 0.0))
+    left = arith.multiply(dy, arith.add(below, constant(bottom - 1e-6, bottom + 1e-6), node.dtype), node.dtype)
     right = arith.multiply(dy, constant(scale - 1e-6, scale + 1e-6), node.dtype)
     return replace(_choice(y.high < 0.0, y.low < 0.0, left, right), leaves=dy.leaves | y.leaves)
 
@@ -169,10 +178,3 @@ def _xdivy(node: Node, args: Args) -> Enclosure:
         nan=np.broadcast_to(bad & ~zero, np.broadcast_shapes(bad.shape, quotient.low.shape)),
     )
 
-
-def _overflowed(result: Enclosure, step: Enclosure) -> dict[str, np.ndarray]:
-    """Ends of a product one of whose partial products may be infinite."""
-    return {
-        "low": np.where(step.low == -INF, -INF, result.low),
-        "high": np.where(step.high == INF, INF, result.high),
-    }

@@ -59,7 +59,10 @@ def folded(node: Node, graph: Graph) -> tuple[tuple[int, ...] | None, sizes.Size
     if shape is None:
         return None, sizes.count(None)
     axes = axes_of(node, len(shape))
-    return axes, sizes.count(shape, axes) if axes is not None else sizes.count(None)
+    if axes is not None:
+        return axes, sizes.count(shape, axes)
+    least, most = sizes.count(shape)
+    return None, (min(least, 1.0), max(most, 1.0))
 
 
 def total_of(low: float, high: float, count: sizes.Size, dtype: str) -> tuple[float, float]:

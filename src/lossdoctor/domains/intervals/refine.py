@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -58,35 +59,42 @@ def read(graph: Graph, sources: Mapping[int, Enclosure], roots: Sequence[int], b
 def _refined(reading: Reading, relevant: frozenset[int], roots: Sequence[int], budget: int) -> Boxes | None:
     """Finer boxes; None if there is nothing left that is worth cutting."""
     wanted: dict[Leaf, Bools] = {}
-    for mask, leaves in _leaks(reading, relevant, roots):
-        for leaf in leaves:
-            wanted[leaf] = wanted.get(leaf, np.zeros(reading.boxes.size, bool)) | mask
-    return _cut(reading, wanted, budget) or _cut(reading, _upstream(reading, wanted), budget)
+    blank = np.zeros(reading.boxes.size, bool)
+    stuck: dict[Leaf, Bools] = {}
+    for leak in _leaks(reading, relevant, roots):
+        table = stuck if leak.leaves == (leak.node,) else wanted
+        for leaf in leak.leaves:
+            table[leaf] = table.get(leaf, blank) | leak.mask
+    return _cut(reading, wanted, budget) or _cut(reading, _upstream(reading, {**stuck, **wanted}), budget)
 
 
-def _leaks(
-    reading: Reading, relevant: frozenset[int], roots: Sequence[int]
-) -> Iterator[tuple[Bools, tuple[Leaf, ...]]]:
-    """Where a value that is not proved finite enters an operation that mixes elements, or a root: the boxes, and the
-    leaves that could tell more, best first."""
+@dataclass(frozen=True)
+class _Leak:
+    """Where a value that is not proved finite enters an operation that mixes elements, or a root."""
+
+    node: Leaf
+    mask: Bools  # the boxes in which it does
+    leaves: tuple[Leaf, ...]  # that could tell more, best first
+
+
+def _leaks(reading: Reading, relevant: frozenset[int], roots: Sequence[int]) -> Iterator[_Leak]:
+    """The first leaks, in the order of the graph."""
     graph, size = reading.graph, reading.boxes.size
-    entries: dict[int, None] = {}
+    entries = set(roots)
     for node in graph.nodes:
         if node.id in relevant and not known(node.op):
-            entries.update(dict.fromkeys(node.args))
-    entries.update(dict.fromkeys(root for root in roots))
+            entries.update(node.args)
     found = 0
     for number in sorted(entries):
         value = reading.values[number]
-        if value.parts or not value.leaves:
-            continue
         mask = np.broadcast_to(~value.bounded, (size,))
-        if mask.any():
-            leaves = dict.fromkeys((*_blamed(reading, number, mask), *sorted(value.leaves, key=repr)))
-            yield mask, tuple(leaves)
-            found += 1
-            if found >= _LEAKS:
-                return
+        if value.parts or not value.leaves or not mask.any():
+            continue
+        leaves = dict.fromkeys((*_blamed(reading, number, mask), *sorted(value.leaves, key=repr)))
+        yield _Leak((number, ()), mask, tuple(leaves))
+        found += 1
+        if found >= _LEAKS:
+            return
 
 
 def _blamed(reading: Reading, number: int, mask: Bools) -> Iterator[Leaf]:

@@ -24,6 +24,11 @@ from lossdoctor.graph.ir import Graph, Node
 from lossdoctor.ops.table import TABLE
 
 _TRANSPARENT = frozenset({"identity", "stop_gradient", "check_numerics"})
+_POLES = frozenset({"rsqrt", "reciprocal", "divide"})
+# A sum starts at +0, and +0 + -0 is +0; a product of a number with itself has the sign +.
+_NEVER_MINUS_ZERO = frozenset(
+    {"sum", "square", "squared_difference", "abs", "exp", "sigmoid", "softmax", "softplus", "vector_norm", "dims"}
+)
 _RESHAPES = frozenset({"reshape", "expand_dims", "squeeze"})
 
 
@@ -38,8 +43,16 @@ def origin(graph: Graph, number: int) -> int:
 def refine(node: Node, result: Enclosure, args: Sequence[Enclosure], graph: Graph, at: Callable[[int], Enclosure]
            ) -> Enclosure:  # fmt: skip
     """The result of an elementwise node with what relations add; `at` gives the enclosure of any earlier node."""
+    if node.op == "equal":
+        for left, right in (node.args, node.args[::-1]):
+            axes = _fold_of(left, right, "max", graph, at) or _fold_of(left, right, "min", graph, at)
+            if axes is not None and at(left).bounded.all():
+                return replace(result, peak=SliceFact(axes, 1.0, 1.0))  # the extreme is one of them
+        return result
     if not is_float(node.dtype):
         return result
+    if node.op in _POLES and _unsigned_zero(node.args[-1], graph, at):
+        result = _right_of_pole(node, result, args)
     if node.op in ("subtract", "squared_difference") and origin(graph, node.args[0]) == origin(graph, node.args[1]):
         zero = np.zeros_like(result.low)
         return replace(result, low=zero, high=zero, nan=args[0].nan | arith.infinite(args[0]) | zero.astype(bool))
@@ -58,6 +71,32 @@ def refine(node: Node, result: Enclosure, args: Sequence[Enclosure], graph: Grap
             total = SliceFact(axes, 1.0 - gamma, 1.0 + gamma) if gamma < 0.01 and not result.nan.any() else None
             return replace(limited(result, 0.0, 1.0), total=total)
     return _kept_facts(node, result, args, graph)
+
+
+def _unsigned_zero(number: int, graph: Graph, at: Callable[[int], Enclosure], depth: int = 4) -> bool:
+    """Whether no element can be -0.0."""
+    node = graph[origin(graph, number)]
+    if node.op in _NEVER_MINUS_ZERO or not arith.holds(at(node.id), 0.0).any():
+        return True
+    if depth and node.op in _RESHAPES | {"broadcast_to"}:
+        return _unsigned_zero(node.args[0], graph, at, depth - 1)
+    if depth and node.op == "add":  # only -0 + -0 is -0
+        return any(_unsigned_zero(arg, graph, at, depth - 1) for arg in node.args)
+    return False
+
+
+def _right_of_pole(node: Node, result: Enclosure, args: Sequence[Enclosure]) -> Enclosure:
+    """A pole at +0 of a denominator that is not negative: the quotient goes to +inf only (for a positive numerator)."""
+    base = args[-1]
+    one_sided = arith.holds(base, 0.0) & (base.low >= 0.0)
+    if node.op == "rsqrt" or node.op == "reciprocal":
+        safe = one_sided
+        least = 1.0 / np.sqrt(base.high) if node.op == "rsqrt" else 1.0 / base.high
+    else:
+        safe = one_sided & (args[0].low > 0.0)
+        least = args[0].low / base.high
+    low = np.where(safe & np.isfinite(least), least * (1.0 - 8.0 * unit_roundoff(node.dtype)), 0.0)
+    return replace(result, low=np.where(safe, np.maximum(result.low, low), result.low))
 
 
 def _maximum_of(node: Node, graph: Graph, at: Callable[[int], Enclosure]) -> tuple[int, ...] | None:

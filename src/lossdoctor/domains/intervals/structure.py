@@ -148,9 +148,9 @@ def _nonnegative(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     return constant(0.0, 2.0**31 - 1, whole=True) if integer_range(node.dtype) is not None else None
 
 
-@rule("full", "identity_n")
+@rule("full")
 def _full(node: Node, args: Args, graph: Graph) -> Enclosure | None:
-    return args[-1].plain() if len(args) == 1 else None
+    return args[-1].plain() if args else None  # a shape that is data comes first
 
 
 @rule("concat", "stack")
@@ -224,11 +224,13 @@ def _counts(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     return constant(0.0, 2.0**31 - 1, whole=True)
 
 
-@rule("random_uniform")
+@rule("random_uniform", "stateless_random_uniform")
 def _random_uniform(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     return constant(0.0, 1.0) if is_float(node.dtype) else anything(node.dtype)
 
 
-@rule("random_normal", "truncated_normal")
+@rule(
+    "random_normal", "random_truncated_normal", "stateless_random_normal", "stateless_random_truncated_normal"
+)
 def _random_normal(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     return constant(-_DEVIATIONS, _DEVIATIONS)

@@ -1,37 +1,15 @@
-"""Rules for a person: the list of all, and the page of one."""
+"""The list of all rules, for a person."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from typing import ClassVar
 
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.markdown import Heading, Markdown, MarkdownElement
 from rich.text import Text
 
 from lossdoctor.report import View
 from lossdoctor.report.parts.finding import STYLES
 from lossdoctor.report.parts.sheet import Sheet
 from lossdoctor.rules.registry import Rule
-
-_PROSE = 88  # cells; longer lines of prose are tiring to read
-
-
-class _Heading(Heading):
-    """Left-aligned; sections in capitals, as in manual pages, so that they stand out without colour."""
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        text = self.text.copy()
-        text.justify = "left"
-        if self.tag != "h1":
-            text.plain = text.plain.upper()
-        text.stylize("bold")
-        yield text
-
-
-class _Page(Markdown):
-    elements: ClassVar[dict[str, type[MarkdownElement]]] = {**Markdown.elements, "heading_open": _Heading}
 
 
 def listing(rules: Sequence[Rule], view: View) -> str:
@@ -53,23 +31,3 @@ def listing(rules: Sequence[Rule], view: View) -> str:
     sheet.gap()
     sheet.add(Text(f"{len(rules)} rules. lossdoctor rules CODE explains one.", "dim"))
     return sheet.text()
-
-
-def page(markdown: str, view: View) -> str:
-    """A Markdown page as terminal text."""
-    stream = io.StringIO()
-    sheet = Sheet(view)
-    color = view.color and sheet.clean("•─│") == "•─│"
-    console = Console(
-        file=stream,
-        width=min(view.width, _PROSE),
-        force_terminal=color,
-        color_system="standard" if color else None,
-        no_color=not color,
-        legacy_windows=False,
-        _environ={},
-    )
-    console.print(_Page(markdown, hyperlinks=False, code_theme="ansi_dark"))
-    lines = (line.rstrip() for line in stream.getvalue().split("\n"))
-    text = "\n".join(lines)
-    return text if color else sheet.clean(text)

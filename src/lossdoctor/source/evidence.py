@@ -1,0 +1,550 @@
+"""What the code of a loss shows about its two arguments: kinds of values, rank, sizes.
+
+A forward reading of the function's statements. It knows of each variable whether it still holds the values of
+an argument and whether it still has the shape of one, and follows functions of the same file.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from lossdoctor.source import vocabulary as words
+from lossdoctor.source.calls import argument
+from lossdoctor.source.module import SourceFunction, SourceModule
+from lossdoctor.source.names import Argument, argument_role
+
+DEPTH = 2  # how many calls within the file are followed
+_NEGLIGIBLE = 1e-3  # constants up to this are guards, not terms
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """One reason to believe that an argument is of a kind. Among hints the strongest counts, then the first."""
+
+    role: Argument
+    kind: str  # a kind of a spec
+    strength: int
+    reason: str
+    line: int
+    classes: int | None = None
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Everything found. Axes are counted from 0; `last` is the exact size of the last axis, where the code fixes it.
+
+    `sizes` are least sizes of axes (negative ones from the end), `total` the number of elements of one sample.
+    """
+
+    hints: list[Hint] = field(default_factory=list[Hint])
+    rank: dict[Argument, int] = field(default_factory=dict[Argument, int])
+    last: dict[Argument, int] = field(default_factory=dict[Argument, int])
+    total: dict[Argument, int] = field(default_factory=dict[Argument, int])
+    sizes: dict[tuple[Argument, int], int] = field(default_factory=dict[tuple[Argument, int], int])
+    events: dict[str, int] = field(default_factory=dict[str, int])  # name -> line of the first
+    image: int | None = None  # line of an image operation
+
+    def hint(
+        self, role: Argument, kind: str, strength: int, reason: str, node: ast.AST, classes: int | None = None
+    ) -> None:
+        self.hints.append(Hint(role, kind, strength, reason, getattr(node, "lineno", 0), classes))
+
+    def event(self, name: str, node: ast.AST) -> None:
+        self.events.setdefault(name, getattr(node, "lineno", 0))
+
+    def at_least(self, role: Argument, rank: int) -> None:
+        self.rank[role] = max(rank, self.rank.get(role, 1))
+
+    def size(self, role: Argument, axis: int, least: int) -> None:
+        self.sizes[role, axis] = max(least, self.sizes.get((role, axis), 1))
+
+    def best(self, role: Argument) -> Hint | None:
+        found = [hint for hint in self.hints if hint.role == role]
+        return max(found, key=lambda hint: hint.strength, default=None)  # the first of the strongest
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    same: Argument | None = None  # holds the values of an argument (a small constant added or clipped or not)
+    shaped: Argument | None = None  # has the shape of an argument
+    complement: Argument | None = None  # is 1 minus an argument
+    negated: bool = False
+    product: bool = False  # y_true times y_pred
+    exponential: Argument | None = None  # exp of an argument
+    total: Argument | None = None  # the sum of something over the last axis, kept
+    numbers: int | None = None  # a constant vector of so many
+    literal: object = None
+
+
+_NOTHING = _Value()
+
+
+def read_evidence(function: SourceFunction) -> Evidence:
+    """Read the code of a loss, given as a function or as the method `call`."""
+    evidence = Evidence()
+    names = function.parameters[:2]
+    roles: list[Argument] = ["y_true", "y_pred"]
+    if len(names) == 2 and argument_role(names[0]) == "y_pred" and argument_role(names[1]) == "y_true":
+        roles.reverse()  # the author's names say what they hold, whatever order Keras has
+    variables = {name: _Value(same=role, shaped=role) for name, role in zip(names, roles, strict=False)}
+    _Reader(function, evidence, variables, 0).run()
+    return evidence
+
+
+class _Reader:
+    def __init__(
+        self, function: SourceFunction, evidence: Evidence, variables: Mapping[str, _Value], depth: int
+    ) -> None:
+        self.function = function
+        self.module: SourceModule = function.module
+        self.evidence = evidence
+        self.variables = dict(variables)
+        self.depth = depth
+        self.result = _NOTHING
+
+    def run(self) -> _Value:
+        self._block(self.function.body)
+        return self.result
+
+    def _block(self, body: list[ast.stmt]) -> None:
+        for statement in body:
+            match statement:
+                case ast.Assign():
+                    value = self._value(statement.value)
+                    for target in statement.targets:
+                        self._bind(target, value, statement.value)
+                case ast.AnnAssign() if statement.value is not None:
+                    self._bind(statement.target, self._value(statement.value), statement.value)
+                case ast.AugAssign():
+                    changed = ast.BinOp(statement.target, statement.op, statement.value)
+                    self._bind(statement.target, self._value(ast.copy_location(changed, statement)), statement.value)
+                case ast.Return() if statement.value is not None:
+                    self.result = self._value(statement.value)
+                case ast.Expr():
+                    self._value(statement.value)
+                case ast.If() | ast.While():
+                    self._value(statement.test)
+                    self._block(statement.body)
+                    self._block(statement.orelse)
+                case ast.For() | ast.With() | ast.Try():
+                    self._block(statement.body)
+                case _:
+                    pass
+
+    def _bind(self, target: ast.expr, value: _Value, source: ast.expr) -> None:
+        if isinstance(target, ast.Name):
+            self.variables[target.id] = value
+            if value.same == "y_true" and target.id in ("label", "labels", "classes", "class_ids", "ids", "tokens"):
+                self.evidence.event("named labels", target)
+        elif isinstance(target, ast.Tuple | ast.List):
+            parts = source.elts if isinstance(source, ast.Tuple | ast.List) else []
+            for index, item in enumerate(target.elts):
+                part = self._value(parts[index]) if len(parts) == len(target.elts) else _NOTHING
+                self._bind(item, part, source)
+
+    def _value(self, node: ast.expr) -> _Value:
+        match node:
+            case ast.Name():
+                known = self.variables.get(node.id)
+                return known if known is not None else _Value(literal=self.module.constants.get(node.id))
+            case ast.Constant():
+                return _Value(literal=node.value)
+            case ast.List() | ast.Tuple():
+                for item in node.elts:
+                    self._value(item)
+                return _Value(literal=self.module.literal(node))
+            case ast.UnaryOp():
+                inner = self._value(node.operand)
+                if isinstance(node.op, ast.USub):
+                    return replace(
+                        inner, same=None, complement=None, negated=not inner.negated, literal=self.module.literal(node)
+                    )
+                return _Value(shaped=inner.shaped)
+            case ast.BinOp():
+                return self._arithmetic(node)
+            case ast.Compare():
+                return self._comparison(node)
+            case ast.IfExp():
+                self._value(node.test)
+                first, second = self._value(node.body), self._value(node.orelse)
+                return first if first == second else _Value(shaped=first.shaped or second.shaped)
+            case ast.Subscript():
+                return self._item(node)
+            case ast.Call():
+                return self._call(node)
+            case ast.Attribute():
+                self._value(node.value)
+                return _NOTHING
+            case _:
+                return _NOTHING
+
+    def _arithmetic(self, node: ast.BinOp) -> _Value:
+        left, right = self._value(node.left), self._value(node.right)
+        shaped = _joined(left, right)
+        self._vector(left, right)
+        found = self.evidence
+        if isinstance(node.op, ast.Sub) and left.literal in (1, 1.0):
+            # A margin that happens to be 1 has a name; a complement is written with the number.
+            if right.same and isinstance(node.left, ast.Constant):
+                found.event(f"1 - {right.same}", node)
+                return _Value(shaped=shaped, complement=right.same)
+            if right.product and not right.negated:
+                found.event("hinge", node)
+        if isinstance(node.op, ast.Add) and left.literal in (1, 1.0) and right.product and right.negated:
+            found.event("hinge", node)
+        if isinstance(node.op, ast.Add | ast.Sub):
+            for one, other in ((left, right), (right, left)):
+                if _negligible(other, node):
+                    return replace(one, shaped=shaped)
+            if {left.same, right.same} == {"y_true", "y_pred"}:
+                found.event("difference", node)
+        if isinstance(node.op, ast.Mult):
+            ends = {value.same or (value.shaped if value.negated else None) for value in (left, right)}
+            if ends == {"y_true", "y_pred"}:
+                found.event("product", node)
+                return _Value(shaped=shaped, product=True, negated=left.negated != right.negated)
+            if left.product or right.product:
+                return _Value(shaped=shaped, product=True, negated=left.negated != right.negated)
+        if isinstance(node.op, ast.Div) and left.shaped and right.total == left.shaped:
+            found.event("classes", node)
+            if left.exponential:
+                found.hint(left.exponential, "logit", 6, "its exponential is normalised to probabilities", node)
+            elif left.shaped == "y_pred":
+                found.hint("y_pred", "positive", 2, "it is normalised to probabilities", node)
+        if isinstance(node.op, ast.Pow) and left.same and _fractional(right.literal):
+            found.event(f"root of {left.same}", node)
+        return _Value(shaped=shaped, literal=self.module.literal(node))
+
+    def _vector(self, left: _Value, right: _Value) -> None:
+        """A constant vector beside an argument fixes the last axis."""
+        for one, other in ((left, right), (right, left)):
+            if one.shaped and other.numbers and other.numbers > 1:
+                self.evidence.last.setdefault(one.shaped, other.numbers)
+
+    def _comparison(self, node: ast.Compare) -> _Value:
+        left = self._value(node.left)
+        for other in node.comparators:
+            value = self._value(other)
+            if left.same and isinstance(node.ops[0], ast.Eq) and value.literal in (0, 1, 0.0, 1.0):
+                self.evidence.event(f"{left.same} is 0 or 1", node)
+        return _Value(shaped=left.shaped)
+
+    def _item(self, node: ast.Subscript) -> _Value:
+        base = self._value(node.value)
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        role = base.shaped
+        new_axes = any(
+            (isinstance(part, ast.Constant) and part.value is None)
+            or (self.module.resolve(part) or "").endswith("newaxis")
+            for part in parts
+        )
+        if role is None or new_axes or base.literal is not None:
+            return replace(base, shaped=None) if new_axes else _NOTHING
+        dots = [index for index, part in enumerate(parts) if isinstance(part, ast.Constant) and part.value is ...]
+        if not dots:
+            self.evidence.at_least(role, len(parts))
+        whole = True
+        for index, part in enumerate(parts):
+            if dots and index == dots[0]:
+                continue
+            axis = index - len(parts) if dots and index > dots[0] else index
+            least = self._least(part)
+            if least is not None:
+                whole = False
+                if axis != 0:
+                    self.evidence.size(role, axis, least)
+        return base if whole else _Value()
+
+    def _least(self, part: ast.expr) -> int | None:
+        """The size that an axis needs for an index or slice; None for the whole axis."""
+        if isinstance(part, ast.Slice):
+            ends = [self.module.literal(end) for end in (part.lower, part.upper) if end is not None]
+            numbers = [end for end in ends if isinstance(end, int)]
+            if not ends:
+                return None
+            start = self.module.literal(part.lower) if part.lower is not None else 0
+            least = max((number if number >= 0 else -number for number in numbers), default=1)
+            return least + 1 if part.upper is None and isinstance(start, int) and start > 0 else max(least, 1)
+        literal = self.module.literal(part)
+        if isinstance(literal, int):
+            return literal + 1 if literal >= 0 else -literal
+        return 1
+
+    def _call(self, node: ast.Call) -> _Value:
+        dotted = self.module.resolve(node.func) or ""
+        name = dotted.rpartition(".")[2]
+        values = [self._value(item) for item in node.args]
+        keywords = {item.arg: self._value(item.value) for item in node.keywords if item.arg}
+        first = values[0] if values else next(iter(keywords.values()), _NOTHING)
+        helper = self._helper(node, dotted)
+        if helper is not None:
+            return self._follow(helper, values, keywords, node)
+        known = self._known_loss(node, dotted, values, keywords)
+        if known is not None:
+            return known
+        found, role = self.evidence, first.same
+        if name in words.MISSING and role == "y_true":
+            found.event("missing", node)
+        if role is not None:
+            self._of_argument(node, name, role)
+        if name in ("log", "log1p", "log2", "log10") and first.complement:
+            found.event(f"log(1 - {first.complement})", node)
+        if (first.product and first.negated) and name in ("exp", "softplus", "log1p"):
+            found.event("hinge", node)
+        if name in ("lgamma", "digamma") and first.shaped == "y_pred" and role is None:
+            found.hint("y_pred", "positive", 3, f"`{self._shown(node)}` is taken of it and a constant", node)
+        if name in ("map_fn", "vectorized_map") and len(node.args) >= 2 and isinstance(node.args[0], ast.Name):
+            inner = self.module.functions.get(node.args[0].id)
+            if inner is not None and self.depth < DEPTH and inner.parameters:
+                _Reader(inner, found, {inner.parameters[0]: replace(values[1], shaped=None)}, self.depth + 1).run()
+        if name in ("ones", "zeros", "range", "fill") and "y_true" in self._sources(node):
+            found.hint("y_true", "label", 4, f"`{self._shown(node)}` counts with it", node)
+        if name in words.IMAGE_OPS and found.image is None:
+            found.image = node.lineno
+        if name in words.REDUCTIONS or name in words.SOFTMAXES:
+            self._axes(node, first)
+            if name in words.REDUCTIONS:
+                return self._reduced(node, name, first)
+        for one, other in ((values[0], values[1]), (values[1], values[0])) if len(values) >= 2 else ():
+            if name in ("multiply", "subtract", "divide", "add") and other.numbers and one.shaped:
+                found.last.setdefault(one.shaped, other.numbers)
+        if name == "constant" and isinstance(first.literal, tuple):
+            return _Value(numbers=len(first.literal))
+        if name == "multiply" and len(values) >= 2 and {values[0].same, values[1].same} == {"y_true", "y_pred"}:
+            found.event("product", node)
+            return _Value(shaped=first.shaped, product=True)
+        if name in ("subtract", "squared_difference") and {value.same for value in values[:2]} == {"y_true", "y_pred"}:
+            found.event("difference", node)
+        if name in words.SAME:
+            return first
+        if name in words.CLIPS or (
+            name in ("maximum", "minimum") and any(_negligible(value, node) for value in values)
+        ):
+            return replace(first, negated=False) if role else _Value(shaped=first.shaped)
+        if name in words.RESHAPED:
+            self._reshape(node, name, first)
+            return replace(first, shaped=None)
+        if name in words.ELEMENTWISE:
+            shaped = next((value.shaped for value in [*values, *keywords.values()] if value.shaped), None)
+            return _Value(shaped=shaped, exponential=role if name == "exp" else None)
+        return _NOTHING
+
+    def _reduced(self, node: ast.Call, name: str, value: _Value) -> _Value:
+        axis = argument(node, "axis", 1)
+        if axis is None or self.module.literal(axis) != -1:
+            return _NOTHING
+        kept = argument(node, "keepdims", 2)
+        if kept is not None and self.module.literal(kept) is True:
+            return _Value(total=value.shaped if name in ("reduce_sum", "sum") else None)
+        if value.shaped:
+            self.evidence.event(f"reduced {value.shaped}", node)
+        return _NOTHING
+
+    def _sources(self, node: ast.Call) -> set[str]:
+        """The arguments of the loss whose values are named in the first argument of a call."""
+        names = [item.id for item in ast.walk(node.args[0]) if isinstance(item, ast.Name)] if node.args else []
+        return {self.variables[name].same or "" for name in names if name in self.variables}
+
+    def _of_argument(self, node: ast.Call, name: str, role: Argument) -> None:
+        """Calls whose first argument is an argument of the loss itself."""
+        found = self.evidence
+        shown = f"`{self._shown(node)}`"
+        if name in words.SIGMOIDS:
+            found.hint(role, "logit", 6, f"it goes through {shown}", node)
+        elif name in words.SOFTMAXES:
+            found.hint(role, "logit", 6, f"it goes through {shown}", node)
+            found.event("classes", node)
+        elif name in words.CLIPS and self._in_unit(node):
+            found.event(f"clip {role}", node)
+        elif name in ("log", "log2", "log10"):
+            found.event(f"log({role})", node)
+        elif name in ("log1p", "lgamma", "digamma"):
+            found.hint(role, "positive", 4, f"{shown} is taken of it", node)
+        elif name in ("sqrt", "rsqrt"):
+            found.event(f"root of {role}", node)
+        elif name in ("pow", "power"):
+            exponent = argument(node, "y", 1)
+            if exponent is not None and _fractional(self.module.literal(exponent)):
+                found.event(f"root of {role}", node)
+        elif name == "one_hot":
+            depth = argument(node, "depth", 1) or argument(node, "num_classes", 1)
+            literal = self.module.literal(depth) if depth is not None else None
+            classes = literal if isinstance(literal, int) else None
+            found.hint(role, "label", 7, f"{shown} makes classes of it", node, classes)
+        elif name == "sequence_mask":
+            found.hint(role, "label", 5, f"{shown} counts with it", node)
+        elif name == "argmax":
+            kind = "onehot" if role == "y_true" else "probability"
+            found.hint(role, kind, 4 if role == "y_true" else 3, f"{shown} picks a class of it", node)
+        elif name in ("cast",) and "int" in self._shown(node):
+            found.event(f"integer {role}", node)
+        elif name in ("split", "unstack") and (count := self._count(node, name)):
+            found.size(role, -1, count)
+            found.last.setdefault(role, count if name == "unstack" else 2 * count)
+
+    def _count(self, node: ast.Call, name: str) -> int | None:
+        given = argument(node, "num_or_size_splits" if name == "split" else "num", 1)
+        axis = self.module.literal(argument(node, "axis", 2) or ast.Constant(0))
+        literal = self.module.literal(given) if given is not None else None
+        return literal if isinstance(literal, int) and axis in (-1, 1) else None
+
+    def _known_loss(
+        self, node: ast.Call, dotted: str, values: list[_Value], keywords: Mapping[str, _Value]
+    ) -> _Value | None:
+        """Losses of Keras and TensorFlow that get the arguments; they say what both are."""
+        found, name = self.evidence, dotted.rpartition(".")[2]
+        if name in words.WITH_LOGITS:
+            labels = keywords.get("labels", values[0] if values else _NOTHING)
+            logits = keywords.get("logits", values[1] if len(values) > 1 else _NOTHING)
+            kind, form = words.WITH_LOGITS[name]
+            reason = f"it is passed to `{name}`"
+            if logits.same:
+                found.hint(logits.same, "logit", 8, reason, node)
+            if labels.same:
+                found.hint(labels.same, kind, 8, reason, node)
+            if form == "classes":
+                found.event("classes", node)
+            if not (logits.same or labels.same):
+                return None
+            if form == "elementwise":
+                return _Value(shaped=logits.shaped or labels.shaped)
+            return _Value(shaped=labels.shaped) if kind == "label" else _NOTHING
+        source = node
+        if isinstance(node.func, ast.Call) or dotted.startswith("self.") or dotted in self.module.names:
+            made = node.func if isinstance(node.func, ast.Call) else self._maker(dotted)
+            if made is None:
+                return None
+            dotted = self.module.resolve(made.func) or ""
+            name = _snake(dotted.rpartition(".")[2])
+            source = made
+        if name not in words.LOSSES or not dotted.startswith(("keras", "tensorflow")):
+            return None
+        pair = [*values[:2], *(keywords[key] for key in ("y_true", "y_pred", "target", "output") if key in keywords)]
+        true, usual, logits_kind = words.LOSSES[name]
+        flag = argument(source, "from_logits", 99)
+        kind = logits_kind if flag is not None and self.module.literal(flag) is True else usual
+        strength = 2 if usual == "real" else 7
+        for value, what in zip(pair[:2], (true, kind), strict=False):
+            # backend.binary_crossentropy has (target, output), keras.losses (y_true, y_pred): the same order.
+            if value.same:
+                suffix = " with from_logits" if what == "logit" else ""
+                found.hint(value.same, what, strength, f"it is passed to `{name}`{suffix}", node)
+        if "categorical" in name:
+            found.event("classes", node)
+        return _NOTHING if any(value.same for value in pair) else None
+
+    def _maker(self, dotted: str) -> ast.Call | None:
+        """The call that made `self.name` or a global: `self.bce = keras.losses.BinaryCrossentropy(…)`."""
+        for node in ast.walk(self.module.tree):
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+                for target in node.targets:
+                    if ast.unparse(target) == dotted:
+                        return node.value
+        return None
+
+    def _helper(self, node: ast.Call, dotted: str) -> SourceFunction | None:
+        if self.depth >= DEPTH:
+            return None
+        if dotted in self.module.functions:
+            return self.module.functions[dotted]
+        local = f"{self.function.qualname}.<locals>.{dotted}"
+        if local in self.module.functions:
+            return self.module.functions[local]
+        owner = self.function.owner
+        if owner and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+            if node.func.value.id in ("self", "cls", owner):
+                return self.module.functions.get(f"{owner}.{node.func.attr}")
+        return None
+
+    def _follow(
+        self, helper: SourceFunction, values: list[_Value], keywords: Mapping[str, _Value], node: ast.Call
+    ) -> _Value:
+        given = dict(zip(helper.parameters, values, strict=False)) | dict(keywords)
+        if any(value.product and value.negated for value in values):
+            self.evidence.event("hinge", node)
+        return _Reader(helper, self.evidence, given, self.depth + 1).run()
+
+    def _axes(self, node: ast.Call, value: _Value) -> None:
+        """The axes that a reduction names say how many there are."""
+        given = argument(node, "axis", 1)
+        literal = self.module.literal(given) if given is not None else None
+        axes = [axis for axis in (literal if isinstance(literal, tuple) else (literal,)) if isinstance(axis, int)]
+        if value.shaped and axes:
+            lowest = max((axis + 1 if axis >= 0 else -axis for axis in axes), default=1)
+            self.evidence.at_least(value.shaped, lowest)
+            if given is not None and isinstance(literal, tuple) and len(axes) >= 2:
+                self.evidence.event("several axes", node)
+
+    def _reshape(self, node: ast.Call, name: str, value: _Value) -> None:
+        role = value.same
+        if role is None:
+            return
+        if name == "squeeze":
+            self.evidence.event(f"squeeze {role}", node)
+        given = argument(node, "shape", 1) if name == "reshape" else None
+        if given is None:
+            return
+        if isinstance(given, ast.Name):  # `shape = [...]` a line above
+            literal = self.variables.get(given.id, _NOTHING).literal or self.module.literal(given)
+        else:
+            literal = self.module.literal(given)
+        if not isinstance(literal, tuple):
+            return
+        sizes = [size for size in literal if isinstance(size, int)]
+        if len(sizes) != len(literal) or not sizes:
+            return
+        if sizes == [-1]:
+            self.evidence.event(f"flatten {role}", node)
+        elif len(sizes) == 2 and sizes[0] == -1 and sizes[1] > 1:
+            self.evidence.last.setdefault(role, sizes[1])
+        elif len(sizes) > 2 and all(size > 0 for size in sizes[1:]):
+            product = 1
+            for size in sizes[1:]:
+                product *= size
+            self.evidence.total.setdefault(role, product)
+
+    def _in_unit(self, node: ast.Call) -> bool:
+        """Whether a clip keeps to [0, 1]: literal bounds, or an epsilon and 1 minus it."""
+        low = argument(node, "clip_value_min", 1) or argument(node, "x_min", 1) or argument(node, "min_value", 1)
+        high = argument(node, "clip_value_max", 2) or argument(node, "x_max", 2) or argument(node, "max_value", 2)
+        if low is None or high is None:
+            return False
+        bottom, top = self.module.literal(low), self.module.literal(high)
+        near_one = (
+            isinstance(high, ast.BinOp) and isinstance(high.op, ast.Sub) and self.module.literal(high.left) in (1, 1.0)
+        )
+        return (near_one or (isinstance(top, int | float) and 0.9 <= top <= 1)) and not (
+            isinstance(bottom, int | float) and not 0 <= bottom <= 0.1
+        )
+
+    def _shown(self, node: ast.Call) -> str:
+        text = " ".join(self.function.segment(node).split())
+        return text if len(text) <= 60 else ast.unparse(node.func)
+
+
+def _fractional(exponent: object) -> bool:
+    return isinstance(exponent, float) and not exponent.is_integer()
+
+
+def _joined(left: _Value, right: _Value) -> Argument | None:
+    return left.shaped or right.shaped
+
+
+def _negligible(value: _Value, node: ast.AST) -> bool:
+    """Whether a value is a small constant, or is made to look like one (`eps`, `K.epsilon()`)."""
+    if isinstance(value.literal, int | float) and not isinstance(value.literal, bool):
+        return abs(value.literal) <= _NEGLIGIBLE
+    if value != _NOTHING or not isinstance(node, ast.BinOp | ast.Call):
+        return False
+    sides = [node.left, node.right] if isinstance(node, ast.BinOp) else node.args
+    names = [ast.unparse(side).lower() for side in sides if isinstance(side, ast.Name | ast.Attribute | ast.Call)]
+    return any("eps" in name.split("(")[0] or "tiny" in name.split("(")[0] for name in names)
+
+
+def _snake(name: str) -> str:
+    special = {"KLDivergence": "kl_divergence", "CategoricalHinge": "categorical_hinge"}
+    if name in special:
+        return special[name]
+    return "".join("_" + char.lower() if char.isupper() and index else char.lower() for index, char in enumerate(name))

@@ -1,0 +1,47 @@
+"""Branch coverage from what nodes held."""
+
+import numpy as np
+
+from lossdoctor.graph.ir import LossGraph
+from lossdoctor.graph.parse import parse
+from lossdoctor.search.branches import Branch, branches, coverage
+
+TEXT = """
+loss(%0 y_true: f32[B], %1 y_pred: f32[B]) -> %8, gradients none
+  %2: f32[B] = subtract %1 %0
+  %3: f32[] = constant {1.0}
+  %4: bool[B] = less %2 %3
+  %5: f32[B] = abs %2
+  %6: f32[B] = where %4 %5 %2
+  %7: f32[B] = relu %0
+  %8: f32[B] = maximum %6 %3
+"""
+
+
+def held(difference: float) -> dict[int, np.ndarray]:
+    d = np.array([difference])
+    where = np.where(d < 1, abs(d), d)
+    return {2: d, 3: np.array(1.0), 4: d < 1, 5: abs(d), 6: where}
+
+
+def test_branches_that_do_not_reach_the_value_do_not_count() -> None:
+    graph = parse(TEXT)
+    assert isinstance(graph, LossGraph)
+    assert {branch.node for branch in branches(graph)} == {5, 6, 8}
+
+
+def test_coverage_names_what_was_not_visited() -> None:
+    graph = parse(TEXT)
+    assert isinstance(graph, LossGraph)
+    some = coverage(graph, [held(0.5), held(0.2)])
+    assert set(some.missed) == {Branch(5, "negative"), Branch(6, "false"), Branch(8, "first larger")}
+    assert some.describe(graph)[0] == "`abs`: negative" and not some.complete
+    assert coverage(graph, [held(0.5), held(-3.0), held(2.0)]).complete
+
+
+def test_unknown_values_are_not_misses() -> None:
+    graph = parse(TEXT)
+    assert isinstance(graph, LossGraph)
+    blind = coverage(graph, [{2: None, 4: np.array([True])}])
+    assert {branch.node for branch in blind.unknown} == {5, 8}
+    assert blind.missed == (Branch(6, "false"),)
