@@ -63,6 +63,32 @@ def test_options_reach_the_engine(calls: list[dict[str, Any]]) -> None:
     assert settings.ignore == ("LD303",)
 
 
+def test_the_configuration_says_what_the_command_line_does_not(calls: list[dict[str, Any]], focal: Path) -> None:
+    (focal / "pyproject.toml").write_text("""
+[tool.lossdoctor]
+select = ["LD3"]
+extend-select = ["LD101"]
+ignore = ["LD303"]
+range = 50.0
+seed = 3
+fail-on = "never"
+
+[tool.lossdoctor.losses."focal.py:focal_loss"]
+y_true = "float32[B,3] onehot"
+y_pred = "float32[B,3] probability"
+""")
+    assert main(["check"]) == SUCCESS
+    assert main(["check", "focal.py", "--seed", "0", "--ignore", "LD302", "--fail-on", "error"]) == FOUND
+    by_configuration, by_both = calls
+    assert by_configuration["targets"] == ["focal.py:focal_loss"]
+    settings = by_configuration["settings"]
+    assert (settings.magnitude, settings.seed, settings.ignore) == (50.0, 3, ("LD303",))
+    assert {"LD101", "LD301"} <= set(settings.select)
+    assert "LD201" not in settings.select
+    assert by_both["targets"] == ["focal.py"]
+    assert (by_both["settings"].seed, by_both["settings"].ignore) == (0, ("LD302",))
+
+
 @pytest.mark.parametrize(
     ("severity", "threshold", "expected"),
     [

@@ -22,8 +22,8 @@ def difference(true: str, pred: str, result: str, op: str = "subtract") -> LossG
 
 @pytest.mark.parametrize(
     ("true", "pred", "result"),
-    [("B", "B,1", "B,B"), ("B,1", "B", "B,B"), ("B", "B,10", "?,10"), ("B,T", "B,T,1", "B,B,T"), ("B,4", "B,9,4", "?,?,4"),
-     ("24", "24,1", "24,24")],
+    [("B", "B,1", "B,B"), ("B,1", "B", "B,B"), ("B", "B,10", "?,10"), ("B,T", "B,T,1", "B,B,T"),
+     ("B,4", "B,9,4", "?,?,4"), ("24", "24,1", "24,24")],
 )  # fmt: skip
 def test_a_left_padded_batch_axis_is_an_accident(true: str, pred: str, result: str) -> None:
     (found,) = broadcasts(difference(true, pred, result))
@@ -118,7 +118,9 @@ def test_a_sliced_mask_channel_is_meant() -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize(("name", "accidents"), [("flat", 1), ("reshaped", 0), ("pairwise", 0), ("gram", 0), ("weights", 1)])
+@pytest.mark.parametrize(
+    ("name", "accidents"), [("flat", 1), ("reshaped", 0), ("pairwise", 0), ("gram", 0), ("weights", 1)]
+)
 def test_broadcasts_of_traced_losses(name: str, accidents: int) -> None:
     tf = pytest.importorskip("tensorflow")
     from lossdoctor.graph.frontend_tf import trace

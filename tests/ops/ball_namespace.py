@@ -53,7 +53,7 @@ class Balls:
         return ball(x).erfinv()
 
     def polygamma(self, n: Any, x: Any) -> arb:
-        order = int(ball(n))
+        order = int(ball(n).unique_fmpz())
         if order == 0:
             return ball(x).digamma()
         sign = -1 if order % 2 == 0 else 1

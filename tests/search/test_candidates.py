@@ -43,7 +43,8 @@ def test_all_are_valid_different_and_the_same_for_a_seed(true: str, pred: str) -
 
 
 def test_edges_of_both_sides_meet() -> None:
-    seen = {(float(p.y_true.flat[0]), float(p.y_pred.flat[0])) for p in made("float32[B,2] binary", "float32[B,2] unit")}
+    pairs = made("float32[B,2] binary", "float32[B,2] unit")
+    seen = {(float(pair.y_true.flat[0]), float(pair.y_pred.flat[0])) for pair in pairs}
     assert {(t, p) for t in (0.0, 1.0) for p in (0.0, 1.0, 0.5)} <= seen
 
 

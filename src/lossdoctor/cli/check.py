@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from lossdoctor.cli.parser import FAILED, FOUND, SUCCESS, Command, default_jobs, listed, positive, whole
 from lossdoctor.findings import Report, Severity, UsageError, at_or_above
@@ -40,11 +40,12 @@ def check(options: argparse.Namespace) -> int:
     from lossdoctor.report import renderer
 
     started = time.monotonic()
-    render = renderer(options.format)
+    config = load_config(options.config, Path.cwd())
+    render = renderer(options.format or config.format or "text")
     output: Path | None = options.output
     if output is not None:
         check_writable(output)
-    config = load_config(options.config, Path.cwd())
+    settings = _settings(options, config)
     targets = options.targets or [entry.target for entry in config.losses]
     if not targets:
         raise UsageError(
@@ -59,8 +60,8 @@ def check(options: argparse.Namespace) -> int:
             y_true=options.y_true,
             y_pred=options.y_pred,
             data=options.data,
-            settings=_settings(options, config),
-            jobs=options.jobs or default_jobs(len(targets)),
+            settings=settings,
+            jobs=options.jobs or config.jobs or default_jobs(len(targets)),
             progress=progress,
             verbose=options.verbose,
         )
@@ -70,7 +71,7 @@ def check(options: argparse.Namespace) -> int:
         write_out(render(report, view))
     else:
         write_file(output, render(report, replace(view, color=False, encoding="utf-8")))
-    return status(report, options.fail_on)
+    return status(report, cast("FailOn", options.fail_on or config.fail_on or "error"))
 
 
 def status(report: Report, fail_on: FailOn) -> int:
@@ -99,22 +100,20 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
     from lossdoctor.cli.selection import codes
     from lossdoctor.session import Settings
 
-    given = {
-        "seed": options.seed,
-        "magnitude": options.range,
-        "time_limit": options.time_limit,
-        "memory_limit": options.memory_limit,
+    values = {
+        "seed": options.seed if options.seed is not None else config.seed,
+        "magnitude": options.range or config.range,
+        "time_limit": options.time_limit or config.time_limit,
+        "memory_limit": options.memory_limit or config.memory_limit,
     }
-    select = listed(options.select)
-    ignore = listed(options.ignore)
-    extend = listed(options.extend_select) or []
-    chosen = list(config.select) if select is None else select
-    if chosen and extend:
-        chosen += extend  # an empty selection means every rule, and has nothing to extend
+    select, ignore, extend = listed(options.select), listed(options.ignore), listed(options.extend_select)
+    chosen = list(config.select if select is None else select)
+    if chosen:  # an empty selection means every rule, and has nothing to extend
+        chosen += config.extend_select if extend is None else extend
     return Settings(
         select=codes(chosen, "select"),
         ignore=codes(config.ignore if ignore is None else ignore, "ignore"),
-        **{name: value for name, value in given.items() if value is not None},
+        **{name: value for name, value in values.items() if value is not None},
     )
 
 
@@ -137,12 +136,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     ):
         rules.add_argument(name, action="append", metavar="RULES", help=text)
     result = parser.add_argument_group("result")
-    result.add_argument("--format", choices=formats(), default="text", help="text unless said otherwise")
+    result.add_argument("--format", choices=formats(), help="text unless said otherwise")
     result.add_argument("--output", type=Path, metavar="FILE", help="write the result to a file")
     result.add_argument(
         "--fail-on",
         choices=("error", "warning", "info", "never"),
-        default="error",
         help="least severity that gives exit status 1 (error)",
     )
     result.add_argument("--no-color", action="store_true", help="no colours, as with NO_COLOR=1")

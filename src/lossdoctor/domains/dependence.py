@@ -123,7 +123,7 @@ class DependenceDomain:
             value = _nested(node, args)
         else:
             # An operation without a row may or may not have a gradient; "connected" alarms nobody.
-            links = [_through(arg.link, row.flows(i) if row else "smooth") for i, arg in enumerate(args)]
+            links: list[Link] = [_through(arg.link, row.flows(i) if row else "smooth") for i, arg in enumerate(args)]
             merged = join(args)
             value = Dependence(merged.y_true, merged.y_pred, merged.variables, merged.random, _strongest(links))
         if row is not None and row.kind == "random":

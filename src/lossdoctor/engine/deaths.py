@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from lossdoctor.engine.examine import Job
+from lossdoctor.engine.examine import Job, inferred
 from lossdoctor.engine.place import Places
 from lossdoctor.findings import ErrorItem, Finding, Gap, LossReport
 from lossdoctor.rules.registry import all_rules
 from lossdoctor.search.reproduce import script
 from lossdoctor.session import Died, Session, SessionError
+from lossdoctor.spec import format_structure
 
 _WHAT = {
     "time": "does not come back",
@@ -22,7 +23,7 @@ def report_of_death(job: Job, session: Session, died: Died) -> LossReport | Erro
     rule = next(rule for rule in all_rules() if rule.name == "kills-process")
     try:
         loaded = session.load(job.target)
-        contract = job.contracts[0]
+        contract = (job.contracts or inferred(loaded, job.settings))[0]
         limit = min(job.settings.time_limit, 20.0)
         code = script(loaded, "dies", None, contract, limit=limit)
         replayed = session.replay(code)
@@ -50,8 +51,8 @@ def report_of_death(job: Job, session: Session, died: Died) -> LossReport | Erro
         target=job.target,
         path=places.path(loaded.path),
         line=loaded.line,
-        y_true=str(contract.y_true),
-        y_pred=str(contract.y_pred),
+        y_true=format_structure(contract.y_true),
+        y_pred=format_structure(contract.y_pred),
         origin=contract.origin,
         assumptions=contract.assumptions,
         verdict="broken",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lossdoctor.engine.facts import complete, facts, gaps
@@ -16,14 +16,16 @@ from lossdoctor.engine.witnesses import search
 from lossdoctor.findings import ErrorItem, Finding, Gap, LossReport
 from lossdoctor.rules.registry import Rule, Suspicion, all_rules
 from lossdoctor.session import Loaded, Pair, Session, SessionError, Settings, Traced
-from lossdoctor.spec import Contract
+from lossdoctor.spec import Contract, format_structure
+from lossdoctor.subject.inference import infer
 
 Progress = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One target and the contracts to try, in order; the first that the loss accepts is examined."""
+    """One target and the contracts to try, in order; the first that the loss accepts is examined. Without any they
+    are inferred from the code."""
 
     target: str
     contracts: tuple[Contract, ...]
@@ -41,7 +43,8 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     job.progress(job.target, "loading")
     loaded = session.load(job.target)
     job.progress(job.target, "tracing")
-    contract, traced, refused = _accepted(job, session)
+    contracts = job.contracts or inferred(loaded, job.settings)
+    contract, traced, refused = _accepted(contracts, session)
     if traced is None or (refused and contract.origin == "inferred"):
         return ErrorItem(job.target, _refusal(loaded, refused))
     readings = Readings(session, loaded, contract, traced, job.settings)
@@ -63,8 +66,8 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
         target=job.target,
         path=places.path(loaded.path),
         line=loaded.line,
-        y_true=str(contract.y_true),
-        y_pred=str(contract.y_pred),
+        y_true=format_structure(contract.y_true),
+        y_pred=format_structure(contract.y_pred),
         origin=contract.origin,
         assumptions=contract.assumptions,
         verdict=verdict(findings, complete=ran and not notes),
@@ -75,15 +78,22 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     )
 
 
-def _accepted(job: Job, session: Session) -> tuple[Contract, Traced | None, list[Traced]]:
+def inferred(loaded: Loaded, settings: Settings) -> tuple[Contract, ...]:
+    """The contracts that the code suggests, then the natural ones."""
+    return tuple(replace(contract, magnitude=settings.magnitude) for contract in infer(loaded))
+
+
+def _accepted(
+    contracts: Sequence[Contract], session: Session
+) -> tuple[Contract, Traced | None, list[Traced]]:
     """The first contract under which the loss can be traced; with none, the first of them, and every refusal."""
     refused: list[Traced] = []
-    for contract in job.contracts:
+    for contract in contracts:
         traced = session.trace(contract)
         if traced.traced is not None:
             return contract, traced, []
         refused.append(traced)
-    return job.contracts[0], refused[0] if refused else None, refused
+    return contracts[0], refused[0] if refused else None, refused
 
 
 def _refusal(loaded: Loaded, refused: Sequence[Traced]) -> str:

@@ -15,10 +15,9 @@ from lossdoctor.engine.deaths import report_of_death
 from lossdoctor.engine.examine import Job, Progress, examine
 from lossdoctor.findings import ErrorItem, LossReport, Report, UsageError
 from lossdoctor.rules.registry import Rule
-from lossdoctor.session import Loaded, Pair, Session, SessionError, Settings
+from lossdoctor.session import Pair, Session, SessionError, Settings
 from lossdoctor.source.discover import discover
 from lossdoctor.spec import Contract, contract_from_arrays, load_data, parse_contract
-from lossdoctor.subject.inference import infer
 from lossdoctor.targets import parse_target
 from lossdoctor.worker.remote import WorkerPool
 
@@ -105,9 +104,6 @@ def check_object(
     session = LocalSession(subject, settings=settings)
     name = target or subject.loaded.target
     contracts, pair = _contracts_of(y_true, y_pred, settings)
-    if not contracts:
-        entry = None if subject.loaded.path is None else _entry_of(load_config(None, Path.cwd()), name)
-        contracts = _contracts(entry, _Given(None, None, None), subject.loaded, settings)
     job = Job(name, contracts, settings, Path.cwd(), _selector(settings, None, None), pair=pair)
     try:
         return _report([_examined(job, session)], settings)
@@ -144,10 +140,10 @@ def _prepare(
             if not names:
                 yield ErrorItem(target, f"'{target}' defines no loss that lossdoctor recognises; name it: {target}:NAME")
         for name in names:
-            entry = _entry_of(config, name)
+            entry = config.entry(name)
             job = Job(
                 target=name,
-                contracts=_contracts(entry, given, name, settings, config.root),
+                contracts=_contracts(entry, given, settings),
                 settings=settings,
                 folder=config.root,
                 selected=_selector(settings, config, entry),
@@ -158,20 +154,17 @@ def _prepare(
         yield ErrorItem(target, str(problem))
 
 
-def _contracts(
-    entry: LossEntry | None, given: _Given, target: str | Loaded, settings: Settings, root: Path | None = None
-) -> tuple[Contract, ...]:
-    """In the order of DESIGN section 3: given, data, `@contract`, configuration, the code."""
-    found: Sequence[Contract]
+def _contracts(entry: LossEntry | None, given: _Given, settings: Settings) -> tuple[Contract, ...]:
+    """What was stated: given, data, configuration (DESIGN section 3); empty where it has to be inferred."""
     if given.y_true is not None and given.y_pred is not None:
-        found = [parse_contract(given.y_true, given.y_pred)]
+        found = parse_contract(given.y_true, given.y_pred)
     elif given.data is not None:
-        found = [contract_from_arrays(*given.data, settings.magnitude)]
+        found = contract_from_arrays(*given.data, settings.magnitude)
     elif entry is not None and entry.contract is not None:
-        found = [entry.contract]
+        found = entry.contract
     else:
-        found = infer(target, root)
-    return tuple(replace(contract, magnitude=settings.magnitude) for contract in found)
+        return ()
+    return (replace(found, magnitude=settings.magnitude),)
 
 
 def _contracts_of(y_true: object, y_pred: object, settings: Settings) -> tuple[tuple[Contract, ...], Pair | None]:
@@ -184,10 +177,6 @@ def _contracts_of(y_true: object, y_pred: object, settings: Settings) -> tuple[t
     if isinstance(y_true, str) and isinstance(y_pred, str):
         return (replace(parse_contract(y_true, y_pred), magnitude=settings.magnitude),), None
     return (contract_from_arrays(y_true, y_pred, settings.magnitude),), Pair(y_true, y_pred)
-
-
-def _entry_of(config: Config, target: str) -> LossEntry | None:
-    return config.entry(target)
 
 
 def _selector(settings: Settings, config: Config | None, entry: LossEntry | None) -> Callable[[Rule, str], bool]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import tensorflow as tf
+from typing import Any, cast
 
 from lossdoctor.graph.fold_tf import NOTHING, Fact
 from lossdoctor.graph.ir import Attr
+from lossdoctor.graph.untyped_tf import tf
 from lossdoctor.ops.table import TABLE, Op
 
 
@@ -66,7 +65,7 @@ def _plain(value: Any) -> Attr:
     if isinstance(value, tf.DType):
         return value.name
     if isinstance(value, tf.TensorShape):
-        return None if value.rank is None else tuple("?" if d is None else d for d in value)
+        return None if value.rank is None else tuple("?" if d is None else int(d) for d in value.as_list())
     if isinstance(value, list | tuple):
-        return tuple(_plain(item) for item in value)
+        return tuple(_plain(item) for item in cast("list[Any]", value))
     return str(value)

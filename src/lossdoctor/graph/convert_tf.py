@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from lossdoctor.graph import attributes_tf, dims, reading_tf
 from lossdoctor.graph.fold_tf import NOTHING, Fact, analyse
 from lossdoctor.graph.ir import Attr, Dim, Graph, Node, Role, Span
 from lossdoctor.graph.reference_tf import Run
 from lossdoctor.graph.trace_tf import Records
+from lossdoctor.graph.untyped_tf import tf
 
 _PASS = ("Identity", "Snapshot", "ReadVariableOp", "PreventGradient", "_Retval")
 # A constant moved, not computed with: folding it hides no rounding.
@@ -263,9 +263,9 @@ def _merge(static: Any, named: tuple[Dim, ...] | None) -> tuple[Dim, ...] | None
     """TensorFlow's static shape, with names where it has none."""
     if static.rank is None:
         return named
-    if named is None or len(named) != static.rank:
-        named = (dims.UNKNOWN,) * static.rank
-    return tuple(name if dim is None else dim for dim, name in zip(static, named, strict=True))
+    sizes: list[int | None] = static.as_list()
+    names = named if named is not None and len(named) == len(sizes) else (dims.UNKNOWN,) * len(sizes)
+    return tuple(name if size is None else size for size, name in zip(sizes, names, strict=True))
 
 
 def prune(graph: Graph, keep: Iterable[int] = ()) -> tuple[Graph, dict[int, int]]:

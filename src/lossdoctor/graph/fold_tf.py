@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-import tensorflow as tf
 
 from lossdoctor.graph import dims
 from lossdoctor.graph.ir import Attr, Dim
 from lossdoctor.graph.reference_tf import Run
 from lossdoctor.graph.run_tf import array
+from lossdoctor.graph.untyped_tf import tf
 from lossdoctor.ops.table import TABLE
 
 _SHAPES = ("Shape", "ShapeN", "Size", "Rank")
@@ -201,7 +201,7 @@ def _text(value: object) -> str | None:
 
 
 def _tuples(value: Any) -> Attr:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+    return tuple(_tuples(item) for item in cast("list[Any]", value)) if isinstance(value, list) else value
 
 
 def _solve(values: Sequence[np.ndarray[Any, Any]], sizes: Sequence[Mapping[str, int]]) -> Attr:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
-from tensorflow.python.grappler import tf_optimizer
-
 from lossdoctor.graph.ir import Span
 from lossdoctor.graph.reference_tf import import_copy
 from lossdoctor.graph.trace_tf import Program, Records
+from lossdoctor.graph.untyped_tf import config_pb2, meta_graph_pb2, tf, tf_optimizer
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.python.framework import function_def_to_graph
 
 from lossdoctor.graph.run_tf import array
+from lossdoctor.graph.untyped_tf import function_def_to_graph, tf
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 
@@ -112,4 +111,4 @@ def handle_type(tensor: Any) -> tuple[str, tuple[int | None, ...] | None]:
     if data is None or not data.is_set or len(data.shape_and_type) != 1:
         return "resource", None
     shape = tf.TensorShape(data.shape_and_type[0].shape)
-    return tf.dtypes.as_dtype(data.shape_and_type[0].dtype).name, None if shape.rank is None else tuple(shape)
+    return tf.dtypes.as_dtype(data.shape_and_type[0].dtype).name, None if shape.rank is None else tuple(shape.as_list())

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.python.eager import context
-from tensorflow.python.framework import func_graph as func_graph_module
-from tensorflow.python.framework import importer
 
 from lossdoctor.graph.run_tf import Executable
 from lossdoctor.graph.spans import failed_nodes
 from lossdoctor.graph.trace_tf import Leaf, flatten
+from lossdoctor.graph.untyped_tf import context, func_graph, importer, tf
 from lossdoctor.spec import Contract, sample
 
 # Window operations (SSIM over five scales needs 176 pixels) fail on small sizes: then these are tried.
@@ -111,7 +108,7 @@ def import_copy(source: Any, graph_def: Any, name: str) -> Any:
     for function in graph_def.library.function:
         if not context.context().has_function(function.signature.name):
             context.context().add_function_def(function)
-    graph = func_graph_module.FuncGraph(name)
+    graph = func_graph.FuncGraph(name)
     with graph.as_default():
         importer.import_graph_def(graph_def, name="")
     captures = {

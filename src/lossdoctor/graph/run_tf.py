@@ -8,10 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.python.eager import context
-from tensorflow.python.eager.polymorphic_function import atomic_function
-from tensorflow.python.framework import ops
+
+from lossdoctor.graph.untyped_tf import atomic_function, context, ops, tf
 
 _names = itertools.count()
 

@@ -12,7 +12,7 @@ import re
 import site
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -140,11 +140,9 @@ def statement_span(path: str, line: int, function: str = "") -> Span:
 
 
 def _head_end(statement: ast.stmt) -> int:
-    body = getattr(statement, "body", None)
+    body: Sequence[ast.stmt] = getattr(statement, "body", ())
     end = statement.end_lineno or statement.lineno
-    if isinstance(body, list) and body:
-        return max(statement.lineno, min(end, body[0].lineno - 1))
-    return end
+    return max(statement.lineno, min(end, body[0].lineno - 1)) if body else end
 
 
 @lru_cache(maxsize=64)

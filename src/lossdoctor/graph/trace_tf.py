@@ -7,7 +7,7 @@ their operations, and the gradients of these, are part of the same graph.
 
 from __future__ import annotations
 
-import sys
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,15 +15,11 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.python.eager.polymorphic_function import autograph_util, polymorphic_function
-from tensorflow.python.framework import func_graph as func_graph_module
-from tensorflow.python.framework import ops
-from tensorflow.python.util import tf_stack
 
 from lossdoctor.findings import LossdoctorError
 from lossdoctor.graph import spans
 from lossdoctor.graph.ir import Span
+from lossdoctor.graph.untyped_tf import autograph_util, func_graph, ops, polymorphic_function, tf, tf_stack
 from lossdoctor.spec import Contract, Spec, Structure, leaves, map_structure
 
 Call = Callable[[Any, Any], Any]
@@ -112,15 +108,15 @@ def build(call: Call, contract: Contract, accept: spans.IsUser) -> Program:
         iterator = iter(flat)
         y_true = map_structure(lambda _: next(iterator), contract.y_true)
         y_pred = map_structure(lambda _: next(iterator), contract.y_pred)
-        with _recording(records, sys._getframe(), gradient=False), _tf_functions_in_place():
+        with _recording(records, _frame(), gradient=False), _tf_functions_in_place():
             value = call(y_true, y_pred)
         made["inputs"] = flat
         made["value"] = value = _as_tensor(value)
         predictions = [x for leaf, x in zip(all_leaves, flat, strict=True) if leaf.role == "y_pred"]
-        with _recording(records, sys._getframe(), gradient=True), _tf_functions_in_place():
+        with _recording(records, _frame(), gradient=True), _tf_functions_in_place():
             made["gradients"] = _gradients(value, predictions)
 
-    graph = func_graph_module.func_graph_from_py_func(
+    graph = func_graph.func_graph_from_py_func(
         "loss", body, args=tuple(_tensor_spec(leaf) for leaf in all_leaves), kwargs={}, add_control_dependencies=True
     )
     return Program(graph, all_leaves, tuple(made["inputs"]), made["value"], tuple(made["gradients"]), records)
@@ -159,8 +155,14 @@ def _as_tensor(value: Any) -> Any:
         raise NotATensor(f"the loss returned a value of type {kind}, which is no tensor; expected a tensor") from error
 
 
+def _frame() -> FrameType | None:
+    """The frame of the caller."""
+    here = inspect.currentframe()
+    return here.f_back if here is not None else None
+
+
 @contextmanager
-def _recording(records: Records, until: FrameType, *, gradient: bool) -> Iterator[None]:
+def _recording(records: Records, until: FrameType | None, *, gradient: bool) -> Iterator[None]:
     """Note the user's frames of every operation that is made in any graph meanwhile."""
     original = ops.Graph._create_op_internal
     stacks = tf_stack._source_mapper_stacks
@@ -169,7 +171,7 @@ def _recording(records: Records, until: FrameType, *, gradient: bool) -> Iterato
         op = original(graph, *args, **kwargs)
         key = (id(graph), op.name)
         mapped = stacks[tf_stack._get_thread_key()][-1].get_effective_source_map()
-        records.calls[key] = records.by_name[op.name] = spans.frames(sys._getframe(1), until, records.accept, mapped)
+        records.calls[key] = records.by_name[op.name] = spans.frames(_frame(), until, records.accept, mapped)
         records.graphs.add(id(graph))
         if gradient:
             records.gradients.add(key)
@@ -188,7 +190,7 @@ def _tf_functions_in_place() -> Iterator[None]:
     original = polymorphic_function.Function.__call__
 
     def in_place(function: Any, *args: Any, **kwargs: Any) -> Any:
-        if not isinstance(ops.get_default_graph(), func_graph_module.FuncGraph):
+        if not isinstance(ops.get_default_graph(), func_graph.FuncGraph):
             return original(function, *args, **kwargs)
         python_function = function._python_function
         if function._autograph:

@@ -27,7 +27,8 @@ def in_double(function: Value) -> Callable[..., Array]:
     @wraps(cast("Callable[..., Any]", function))
     def value(*args: Array, **attrs: Any) -> Array:
         dtype = np.asarray(args[0]).dtype
-        return np.asarray(function(*(np.asarray(arg, np.float64) for arg in args), **attrs)).astype(dtype)
+        with np.errstate(all="ignore"):  # the branches that are not chosen
+            return np.asarray(function(*(np.asarray(arg, np.float64) for arg in args), **attrs)).astype(dtype)
 
     return value
 

@@ -8,7 +8,6 @@ them runs eagerly, or inside a `tf.function` without AutoGraph, as `fit` does it
 from __future__ import annotations
 
 import contextlib
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,9 +18,10 @@ from lossdoctor.graph.spans import raised
 from lossdoctor.probes.calls import TRIED, Subject
 from lossdoctor.probes.draws import pair as ordinary
 from lossdoctor.probes.draws import sizes as size_table
-from lossdoctor.search.evaluate import as_tensor, leaves, out_of_memory, rebuilt
+from lossdoctor.search.evaluate import as_tensor, leaves, out_of_memory, rebuilt, to_numpy
 from lossdoctor.session import Array, Pair, Raised
 from lossdoctor.spec import Contract, Spec
+from lossdoctor.worker.capture import Sink
 
 Calling = Literal["raw", "keras-compile", "keras-loss"]
 # "autograph" is a `tf.function` as a user writes it in a loop of their own; "graph" is what `fit` runs.
@@ -103,26 +103,30 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0, batch: int | N
     if batch is None:
         taken = {dim for spec in _specs(contract) for dim in spec.dims} | {other for _, other in TRIED}
         batch = next(size for size in range(4, 4 + len(taken) + 1) if size not in taken)
-    chosen: tuple[list[Outcome], Pair] | None = None
+    runner = _Runner(subject, contract)
+    chosen: tuple[Outcome, Pair] | None = None
     for _, other in TRIED:
         pair = ordinary(contract, np.random.default_rng(seed), size_table(contract, batch, other))
-        first = _run(subject, contract, pair, "raw", "eager", False)
+        first = runner.run(pair, "raw", "eager")
         if chosen is None or first.ok:
-            chosen = ([first], pair)
+            chosen = (first, pair)
         if first.ok or not _has_other_names(contract):
             break
     assert chosen is not None
-    outcomes, pair = chosen
-    if outcomes[0].raised is not None and out_of_memory(outcomes[0].raised):
-        return Callings(tuple(outcomes), pair)
-    # As `compile` calls a loss: each leaf of a structured output apart, so that a loss of the structure cannot be.
-    flat = isinstance(contract.y_true, Spec) and isinstance(contract.y_pred, Spec)
-    outcomes += [_run(subject, contract, pair, "raw", execution, False) for execution in ("graph", "xla", "autograph")]
-    for calling in ("keras-compile", "keras-loss") if flat else ("keras-loss",):
-        for weighted in (False, True):
-            outcomes += [
-                _run(subject, contract, pair, calling, execution, weighted) for execution in ("eager", "graph")
-            ]
+    first, pair = chosen
+    if first.raised is not None and out_of_memory(first.raised):
+        return Callings((first,), pair)
+    outcomes = [first, runner.run(pair, "raw", "graph"), runner.run(pair, "raw", "xla")]
+    if not outcomes[1].ok:
+        # What AutoGraph makes of it matters only where the loss fails without.
+        outcomes.append(runner.run(pair, "raw", "autograph"))
+    if isinstance(contract.y_true, Spec) and isinstance(contract.y_pred, Spec):
+        # `compile` calls a loss for each leaf of a structured output apart: a loss of the structure cannot be.
+        outcomes.append(runner.run(pair, "keras-compile", "eager"))
+        outcomes.append(runner.run(pair, "keras-compile", "graph"))
+        outcomes.append(runner.run(pair, "keras-compile", "eager", weighted=True))
+    outcomes.append(runner.run(pair, "keras-loss", "eager"))
+    outcomes.append(runner.run(pair, "keras-loss", "eager", weighted=True))
     return Callings(tuple(outcomes), pair)
 
 
@@ -182,8 +186,12 @@ def _compiled(subject: Subject, seen: _Seen, stand_in: Callable[[], Any] | None 
 
     wrapped = _wrapped(subject, seen, stand_in)
     model = keras.Model()
-    # A function is handed over as a function: what Keras does with it is what is examined.
-    model.compile(loss=wrapped if isinstance(subject.object, keras.losses.Loss) else wrapped.fn, jit_compile=False)
+    # A function is handed over as a function: what Keras does with it is what is examined. The optimizer is not used.
+    model.compile(
+        optimizer=keras.optimizers.SGD(),
+        loss=wrapped if isinstance(subject.object, keras.losses.Loss) else wrapped.fn,
+        jit_compile=False,
+    )
 
     def call(y_true: Any, y_pred: Any, weights: Any) -> Any:
         return model.compute_loss(y=y_true, y_pred=y_pred, sample_weight=weights)
@@ -191,79 +199,78 @@ def _compiled(subject: Subject, seen: _Seen, stand_in: Callable[[], Any] | None 
     return call
 
 
-def _run(
-    subject: Subject, contract: Contract, pair: Pair, calling: Calling, execution: Execution, weighted: bool
-) -> Outcome:
-    import tensorflow as tf
+class _Runner:
+    """Runs one loss; what it is wrapped in for a calling is made once."""
 
-    seen = _Seen()
-    specs = _specs(contract)
-    arrays = [*leaves(pair.y_true), *leaves(pair.y_pred)]
-    count = len(leaves(pair.y_true))
-    sink = io.StringIO()
+    def __init__(self, subject: Subject, contract: Contract) -> None:
+        self._subject = subject
+        self._specs = _specs(contract)
+        self._seen = _Seen()
+        self._callers: dict[Any, Callable[[Any, Any, Any], Any]] = {}
 
-    def call(*tensors: Any) -> tuple[Any, Any]:
+    def run(self, pair: Pair, calling: Calling, execution: Execution, *, weighted: bool = False) -> Outcome:
+        sink = Sink()
+        seen = self._seen
         seen.value, seen.called = None, False
-        parts, weights = (tensors[:-1], tensors[-1]) if weighted else (tensors, None)
-        reduced = caller(rebuilt(pair.y_true, parts[:count]), rebuilt(pair.y_pred, parts[count:]), weights)
-        value = seen.value if _kind(seen.value) in ("tensor", "number") else None
-        return (None if value is None else as_tensor(value)), reduced
-
-    try:
-        with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
-            caller = _caller(subject, calling, execution, seen)
-            tensors = [tf.cast(array, spec.dtype) for array, spec in zip(arrays, specs, strict=True)]
-            shapes = [[dim if isinstance(dim, int) else None for dim in spec.dims] for spec in specs]
-            if weighted:
-                tensors.append(tf.ones([_batch(specs, arrays)]))
-                shapes.append([None])
-            if execution == "eager":
-                value, reduced = call(*tensors)
-            else:
-                signature = [tf.TensorSpec(s, t.dtype) for s, t in zip(shapes, tensors, strict=True)]
-                function: Any = tf.function(
-                    call,
-                    input_signature=signature,
-                    autograph=False,
-                    jit_compile=True if execution == "xla" else None,
-                )
-                value, reduced = function(*tensors)
-        kind = _kind(seen.value) if seen.called else None
-        good = calling != "raw" or value is not None
+        raise_, value, reduced = None, None, None
+        try:
+            with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
+                value, reduced = self._call(pair, calling, execution, weighted)
+        except (Exception, SystemExit) as problem:
+            raise_ = raised(problem, self._subject.is_user)
         return Outcome(
             calling=calling,
             execution=execution,
             weighted=weighted,
-            ok=good,
-            returned=kind,
+            ok=raise_ is None and (calling != "raw" or value is not None),
+            raised=raise_,
+            returned=_kind(seen.value) if seen.called else None,
             shape=None if value is None else tuple(value.shape),
             dtype=None if value is None else value.dtype.name,
             scalar=value is not None and value.shape.rank == 0,
-            value=None if value is None else np.array(value),
-            reduced=None if reduced is None else np.array(reduced),
-            prints=_lines(sink),
-        )
-    except Exception as problem:
-        return Outcome(
-            calling=calling,
-            execution=execution,
-            weighted=weighted,
-            ok=False,
-            raised=raised(problem, subject.is_user),
-            returned=_kind(seen.value) if seen.called else None,
-            prints=_lines(sink),
+            value=None if value is None else to_numpy(value),
+            reduced=None if reduced is None else to_numpy(reduced),
+            prints=sink.lines,
         )
 
+    def _call(self, pair: Pair, calling: Calling, execution: Execution, weighted: bool) -> tuple[Any, Any]:
+        """The loss as it returned it (None if it is no tensor), and what Keras made of it."""
+        import tensorflow as tf
 
-def _lines(sink: io.StringIO) -> int:
-    return len(sink.getvalue().splitlines())
+        count = len(leaves(pair.y_true))
+        arrays = [*leaves(pair.y_true), *leaves(pair.y_pred)]
+        key = (calling, execution == "autograph")
+        if key not in self._callers:
+            self._callers[key] = _caller(self._subject, calling, execution, self._seen)
+        caller = self._callers[key]
+
+        def call(*tensors: Any) -> tuple[Any, Any]:
+            parts, weights = (tensors[:-1], tensors[-1]) if weighted else (tensors, None)
+            reduced = caller(rebuilt(pair.y_true, parts[:count]), rebuilt(pair.y_pred, parts[count:]), weights)
+            returned = self._seen.value
+            return (as_tensor(returned) if _kind(returned) in ("tensor", "number") else None), reduced
+
+        tensors = [tf.cast(part, spec.dtype) for part, spec in zip(arrays, self._specs, strict=True)]
+        shapes = [[dim if isinstance(dim, int) else None for dim in spec.dims] for spec in self._specs]
+        if weighted:
+            tensors.append(tf.ones([_batch(self._specs, arrays)]))
+            shapes.append([None])
+        if execution == "eager":
+            return call(*tensors)
+        function: Any = tf.function(
+            call,
+            input_signature=[tf.TensorSpec(s, t.dtype) for s, t in zip(shapes, tensors, strict=True)],
+            autograph=False,
+            jit_compile=True if execution == "xla" else None,
+        )
+        return function(*tensors)
 
 
 def _batch(specs: list[Spec], arrays: list[Array]) -> int:
     """The size of the batch: of "B", else of the first axis."""
-    for spec, array in zip(specs, arrays, strict=True):
+    for spec, part in zip(specs, arrays, strict=True):
         if "B" in spec.dims:
-            return array.shape[spec.dims.index("B")]
+            return part.shape[spec.dims.index("B")]
     return arrays[-1].shape[0] if arrays[-1].ndim else 1
 
 

@@ -129,11 +129,12 @@ def _wrong_predictions(
     found.append(("other", other))
     found.extend(("constant", constant(target.shape)) for constant in known.constants)
     found.extend(("random", draw(spec, rng, sizes)) for _ in range(2))
-    return [
-        (wrong, prediction)
-        for wrong, prediction in ((wrong, targets.as_prediction(values, spec)) for wrong, values in found)
-        if not np.array_equal(prediction, target)
-    ]
+    predictions: list[tuple[Wrong, Array]] = []
+    for wrong, values in found:
+        prediction = targets.as_prediction(values, spec)
+        if not np.array_equal(prediction, target):
+            predictions.append((wrong, prediction))
+    return predictions
 
 
 def _walk(call: Caller, y_true: Array, start: Array, target: Array, spread: float, tally: _Tally, spec: Spec) -> None:

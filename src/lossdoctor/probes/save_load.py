@@ -107,7 +107,7 @@ class _Trip:
         ways: tuple[tuple[Way, Callable[[], Any]], ...] = (("from_config", from_config), ("deserialize", deserialize))
         result = _Loaded()
         before = self.evaluate(loss)
-        for way, load in ways[1:]:
+        for way, load in ways:
             try:
                 result = _Loaded(way, self.evaluate(load()))
             except Exception as problem:

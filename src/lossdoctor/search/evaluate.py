@@ -150,7 +150,7 @@ class Evaluator:
                 rest = iter(found)
                 gradients = [next(rest) if there else None for there in present]
             return Evaluation(
-                _array(value), tuple(None if gradient is None else _array(gradient) for gradient in gradients)
+                to_numpy(value), tuple(None if gradient is None else to_numpy(gradient) for gradient in gradients)
             )
         except (Exception, SystemExit) as problem:
             report = raised(problem, self.is_user)
@@ -221,7 +221,8 @@ def _allows(spec: Spec, array: Array) -> bool:
     return all(dim == size or isinstance(dim, str) for dim, size in zip(spec.dims, array.shape, strict=True))
 
 
-def _array(tensor: Any) -> Array:
+def to_numpy(tensor: Any) -> Array:
+    """An eager tensor's value."""
     # A copy: `numpy()` of a CPU tensor shares its memory, which TensorFlow may reuse. bfloat16 becomes float32.
     value = np.array(tensor.numpy())
     return value.astype(np.float32) if value.dtype.name == "bfloat16" else value

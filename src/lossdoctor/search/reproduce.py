@@ -36,7 +36,7 @@ def script(loaded: Loaded, symptom: str, pair: Pair | None, contract: Contract, 
         pair: the input; None takes an ordinary one of the contract.
         contract: the specs, for signatures with unknown batch.
         arguments: what the symptom's demonstration takes: `execution` ("eager", "graph", "xla"), `calling`
-            ("raw", "keras-compile"), `batch` (samples of the ordinary input), and its own (see `search.demonstrations`).
+            ("raw", "keras-compile"), `batch` (samples of the ordinary input), and its own (`search.demonstrations`).
 
     Raises:
         KeyError: an unknown symptom, or an argument that its demonstration needs is missing.

@@ -79,7 +79,7 @@ def shrink(pair: Pair, contract: Contract, still_fails: StillFails, budget: int 
 
 
 def complexity(parts: Sequence[Array], specs: Sequence[Spec]) -> tuple[float, ...]:
-    """What a reader has to take in: how many samples and elements, then how many different numbers and how plain they are.
+    """What a reader has to take in: samples and elements, then how many different numbers and how plain they are.
 
     An array of one number is plainest, whatever its size; an element that differs from the rest costs little.
     """
@@ -255,7 +255,8 @@ def _plain_everywhere(parts: Parts) -> Iterator[Parts]:
             for array in parts:
                 cast = _cast(plainer, array.dtype)
                 same = array == _exact(value, array.dtype) if array.dtype.kind not in "USOT" else None
-                changed.append(array if cast is None or same is None else np.where(same, cast, array).astype(array.dtype))
+                keep = cast is None or same is None
+                changed.append(array if keep else np.where(same, cast, array).astype(array.dtype))
             yield tuple(changed)
 
 
@@ -264,7 +265,7 @@ def _plain_rows(parts: Parts, index: int) -> Iterator[Parts]:
     array = parts[index]
     classes = array.shape[-1]
     rows = array.reshape(-1, classes) if classes else array.reshape(0, 0)
-    plain: list[Array] = [np.eye(classes, dtype=np.float64)[i] for i in dict.fromkeys((0, 1, classes - 1)) if i < classes]
+    plain: list[Array] = [np.eye(classes)[i] for i in dict.fromkeys((0, 1, classes - 1)) if i < classes]
     if classes > 1:
         half = np.zeros(classes)
         half[:2] = 0.5

@@ -122,6 +122,8 @@ def reachable(tree: ast.Module, loss: Definition) -> list[_Scope]:
             continue
         reached.append(scope)
         used = {dotted(node) for node in _own(scope.function) if isinstance(node, ast.Name | ast.Attribute)}
+        inner = set(map(id, ast.walk(scope.function)))
+        stack.extend(other for other in scopes if id(other.function) in inner)
         family = set(loss.classes) if scope.owner in loss.classes else {scope.owner}
         for other in scopes:
             short = other.name.rpartition(".")[2]
@@ -151,7 +153,7 @@ def _starts(function: Function, line: int) -> bool:
 
 
 def _own(function: Function) -> Iterator[ast.AST]:
-    """The nodes of a function without its decorators, in source order; functions inside it are its scopes too."""
+    """The nodes of a function in source order, without its decorators and the functions inside it."""
     body: list[ast.AST] = [function.body] if isinstance(function, ast.Lambda) else list(function.body)
     stack = list(reversed(body))
     while stack:

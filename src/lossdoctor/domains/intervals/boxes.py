@@ -54,7 +54,6 @@ def _real_cells(low: float, high: float, dtype: str) -> list[tuple[float, float]
         pieces.append((_next(last, dtype, 1), INF))
     cut: list[tuple[float, float]] = []
     for a, b in pieces:
-        # Denormals by themselves: a thread that flushes them takes them for the 0 that has its own cell.
         marks = [tiny, 1.0 - 8 * eps, *_CUTS]
         marks = sorted({float(round_to(np.array([s * m]), dtype)[0]) for m in marks for s in (-1.0, 1.0)})
         for mark in marks:
@@ -67,7 +66,10 @@ def _real_cells(low: float, high: float, dtype: str) -> list[tuple[float, float]
                     cut.append((a, mark))
                     a = _next(mark, dtype, 1)
         cut.append((a, b))
-    return cut
+    if dtype == "float16":
+        return cut  # computed in float32, where its denormals are normal
+    # A denormal is flushed to the 0 that has a cell of its own.
+    return [(a, b) for a, b in cut if a == b == 0.0 or max(abs(a), abs(b)) >= tiny]
 
 
 def _between(points: list[float], after: Callable[[float], float], before: Callable[[float], float]) -> list[tuple[float, float]]:

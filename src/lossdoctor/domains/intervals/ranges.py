@@ -69,7 +69,7 @@ class Ranges:
     def __init__(self, loss: LossGraph, reading: Reading, names: dict[int, str]) -> None:
         self.loss = loss
         self.gaps: tuple[NodeGap, ...] = reading.gaps
-        self.assumptions: tuple[str, ...] = (sizes.ASSUMPTION, *sorted(reading.domain.assumptions))
+        self.assumptions: tuple[str, ...] = (sizes.ASSUMPTION, sizes.DENORMALS, *sorted(reading.domain.assumptions))
         self.boxes = reading.boxes.size
         self._reading = reading
         self._names = names

@@ -10,6 +10,7 @@ from lossdoctor.graph.ir import Dim
 
 Size = tuple[float, float]
 ASSUMPTION = "1 <= B <= 2^20, every other named dimension from 1 to 4096"
+DENORMALS = "numbers below the smallest normal one are 0, as TensorFlow flushes them on CPUs"
 _BATCH: Size = (1, 2**20)
 _NAMED: Size = (1, 4096)
 _UNKNOWN: Size = (0, 2.0**62)  # any tensor that fits in memory; empty ones included
