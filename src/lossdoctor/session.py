@@ -133,9 +133,7 @@ class SessionError(Exception):
     `debug` is for the developers of lossdoctor: a traceback of the worker, or the last it wrote.
     """
 
-    def __init__(
-        self, message: str, died: Died | None = None, raised: Raised | None = None, debug: str = ""
-    ) -> None:
+    def __init__(self, message: str, died: Died | None = None, raised: Raised | None = None, debug: str = "") -> None:
         super().__init__(message)
         self.died = died
         self.raised = raised

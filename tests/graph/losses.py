@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-SCALE = tf.Variable([1.0, 2.0, 3.0])
+SCALE = tf.Variable(tf.constant([1.0, 2.0, 3.0]))
 OFFSET = tf.constant([0.5, 1.5, 2.5])
 
 
@@ -52,6 +52,22 @@ def inner_function(y_true: Any, y_pred: Any) -> Any:
     return tf.reduce_mean(decide(y_pred - y_true), -1)
 
 
+@tf.function(autograph=False)
+def logarithm(x: Any) -> Any:
+    return tf.math.log(x)
+
+
+def inner_logarithm(y_true: Any, y_pred: Any) -> Any:
+    return tf.reduce_mean(y_true * logarithm(y_pred), -1)
+
+
+TRACED = logarithm.get_concrete_function(tf.TensorSpec([None, 3], tf.float32))
+
+
+def traced_before(y_true: Any, y_pred: Any) -> Any:
+    return tf.reduce_mean(y_true * TRACED(y_pred), -1)
+
+
 @tf.custom_gradient
 def softplus(x: Any) -> Any:
     def gradient(upstream: Any) -> Any:
@@ -69,7 +85,8 @@ def captured(y_true: Any, y_pred: Any) -> Any:
 
 
 def created(y_true: Any, y_pred: Any) -> Any:
-    return tf.Variable(2.0) * tf.reduce_mean(y_pred - y_true, -1)
+    scale = tf.Variable(2.0)  # pyright: ignore[reportArgumentType]
+    return scale * tf.reduce_mean(y_pred - y_true, -1)
 
 
 def per_batch(y_true: Any, y_pred: Any) -> Any:
@@ -86,7 +103,8 @@ def masked(y_true: Any, y_pred: Any) -> Any:
 
 
 def guarded(y_true: Any, y_pred: Any) -> Any:
-    tf.debugging.assert_greater(y_pred, 1e6)
+    with tf.control_dependencies([tf.debugging.assert_greater(y_pred, 1e6)]):
+        y_pred = tf.identity(y_pred)
     return tf.reduce_mean(y_pred - y_true, -1)
 
 

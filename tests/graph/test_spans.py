@@ -91,7 +91,8 @@ def test_messages_lose_the_frameworks_noise() -> None:
     )
     assert spans.clean_message(ValueError(text)) == "Incompatible shapes: [2] vs. [3]"
     graph = (
-        'Graph execution error:\n\nDetected at node Reshape defined at (most recent call last):\n  File "a.py", line 1\n\n'
+        'Graph execution error:\n\nDetected at node Reshape defined at (most recent call last):\n  File "a.py"\n'
+        "\n"
         "Input to reshape is a tensor with 4 values, but the requested shape has 6\n\t [[{{node Reshape}}]] [Op:__f]"
     )
     assert spans.clean_message(ValueError(graph)) == (

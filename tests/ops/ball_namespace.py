@@ -53,7 +53,9 @@ class Balls:
         return ball(x).erfinv()
 
     def polygamma(self, n: Any, x: Any) -> arb:
-        order = int(ball(n).unique_fmpz())
+        whole = ball(n).unique_fmpz()
+        assert whole is not None
+        order = int(whole)
         if order == 0:
             return ball(x).digamma()
         sign = -1 if order % 2 == 0 else 1

@@ -30,6 +30,7 @@ BOXES: dict[str, Box] = {
     "sigmoid_grad": (UNIT, WIDE),
     "tanh_grad": ((-1.0, 1.0), WIDE),
     "sqrt_grad": ((0.1, 20.0), WIDE),
+    "clip": (WIDE, (-20.0, 0.0), (0.0, 20.0)),
     "elu_grad": (WIDE, (-1.0, 20.0)),
     "selu_grad": (WIDE, (-1.75, 20.0)),
 }

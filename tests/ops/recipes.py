@@ -18,6 +18,8 @@ class Recipe:
     keywords: dict[str, Any] = field(default_factory=dict[str, Any])
     close: float = 2e-5  # relative and absolute
     flows: bool = True  # whether the gradient is looked at as well
+    output: int = 0  # of which result
+    results: int | None = None  # how many results mean anything
 
     def __str__(self) -> str:
         return self.tf
@@ -72,7 +74,7 @@ RECIPES: list[Recipe] = [
     R("FloorMod", {"x": i(-7, 7, 8), "y": i(2, -2, 3)}),
     R("TruncateDiv", {"x": i(-7, 7, 8), "y": i(2, -2, 3)}),
     R("TruncateMod", {"x": i(-7, 7, 8), "y": i(2, -2, 3)}),
-    R("Select", {"condition": i(1, 0, 1, dtype="bool"), "t": X, "e": f(3, 4)}),
+    R("Select", {"condition": i(1, 0, 1, dtype="bool"), "x": X, "y": f(3, 4)}),
     R("SelectV2", {"condition": X > 0, "t": X, "e": f(4)}),
     R("ClipByValue", {"t": X, "clip_value_min": np.float32(-1), "clip_value_max": np.float32(1)}),
     *(R(name, {"x": X > 0, "y": X > 1}) for name in ("LogicalAnd", "LogicalOr")),
@@ -130,6 +132,7 @@ RECIPES: list[Recipe] = [
     R("Unpack", {"value": f(3, 1), "num": 1, "axis": 1}),
     R("Split", {"axis": i(1)[0], "value": X, "num_split": 2}),
     R("SplitV", {"value": X, "size_splits": i(1, 3), "axis": i(1)[0], "num_split": 2}),
+    R("Empty", {"shape": i(2, 3), "dtype": "float32", "init": True}),
     R("Fill", {"dims": i(2, 3), "value": np.float32(2)}),
     R("ZerosLike", {"x": X}),
     R("OnesLike", {"x": X}),
@@ -175,7 +178,8 @@ RECIPES: list[Recipe] = [
     *(R(f"TensorScatter{name}", {"tensor": X, "indices": i([0], [2]), "updates": f(2, 4)}) for name in
       ("Update", "Add", "Sub", "Max", "Min")),
     R("OneHot", {"indices": i(0, 5, -1, 2), "depth": i(3)[0], "on_value": np.float32(1), "off_value": np.float32(0)}),
-    R("OneHot", {"indices": i([0, 1]), "depth": i(3)[0], "on_value": np.float32(2), "off_value": np.float32(1), "axis": 0}),
+    R("OneHot", {"indices": i([0, 1]), "depth": i(3)[0], "on_value": np.float32(2), "off_value": np.float32(1),
+                 "axis": 0}),
     R("Where", {"condition": X > 0}),
     R("Unique", {"x": i(4, 2, 4, 1)}),
     R("UniqueWithCounts", {"x": i(4, 2, 4, 1)}),
@@ -184,7 +188,7 @@ RECIPES: list[Recipe] = [
     R("DynamicPartition", {"data": X, "partitions": i(1, 0, 1), "num_partitions": 2}),
     R("DenseBincount", {"input": i(1, 2, 1, 9), "size": i(4)[0], "weights": f(4)}),
     R("DenseBincount", {"input": i([1, 2], [1, 9]), "size": i(4)[0], "weights": f(0), "binary_output": True}),
-    R("HistogramFixedWidth", {"values": f(20), "value_range": np.float32([-2, 2]), "nbins": i(5)[0]}),
+    R("HistogramFixedWidth", {"values": f(20), "value_range": np.array([-2, 2], np.float32), "nbins": i(5)[0]}),
     R("LowerBound", {"sorted_inputs": np.sort(X, axis=1), "values": f(3, 2)}),
     R("UpperBound", {"sorted_inputs": np.sort(X, axis=1), "values": f(3, 2)}),
     R("Bucketize", {"input": X, "boundaries": [-1.0, 0.0, 1.0]}),
@@ -194,17 +198,18 @@ RECIPES: list[Recipe] = [
     R("Einsum", {"inputs": [f(2, 3, 4), f(4, 5)], "equation": "bij,jk->bik"}),
     R("Cross", {"a": f(2, 3), "b": f(2, 3)}),
     R("BiasAdd", {"value": IMAGE, "bias": f(3)}),
-    R("_FusedMatMul", {"a": f(3, 4), "b": f(4, 5), "args": [f(5)], "fused_ops": ["BiasAdd", "Relu"]}, flows=False),
+    R("_FusedMatMul", {"name": "fused", "a": f(3, 4), "b": f(4, 5), "args": [f(5)], "fused_ops": ["BiasAdd", "Relu"],
+                       "transpose_a": False, "transpose_b": False, "epsilon": 1e-4, "leakyrelu_alpha": 0.2},
+      flows=False),
     # Linear algebra.
     R("MatrixDeterminant", {"input": definite(3)}, close=1e-4),
-    R("LogMatrixDeterminant", {"input": definite(3)}, close=1e-4),
+    R("LogMatrixDeterminant", {"input": definite(3)}, close=1e-4, output=1),
     R("MatrixInverse", {"input": definite(3), "adjoint": True}, close=1e-4),
     R("MatrixSolve", {"matrix": definite(3), "rhs": f(2, 3, 2), "adjoint": True}, close=1e-4),
     R("MatrixTriangularSolve", {"matrix": definite(3), "rhs": f(2, 3, 2), "lower": True, "adjoint": True}, close=1e-4),
     R("Cholesky", {"input": definite(3)}, close=1e-4),
-    R("Cholesky", {"input": -definite(3)}, flows=False),
-    R("Svd", {"input": definite(3), "compute_uv": False}, close=1e-4),
-    R("SelfAdjointEigV2", {"input": definite(3), "compute_v": False}, close=1e-4),
+    R("Svd", {"input": definite(3), "compute_uv": False}, close=1e-4, results=1),
+    R("SelfAdjointEigV2", {"input": definite(3), "compute_v": False}, close=1e-4, results=1),
     *(R(name, {"input": c(2, 4)}, close=1e-4) for name in ("FFT", "IFFT", "FFT2D", "IFFT2D")),
     *(R(name, {"input": c(2, 4, 4)}, close=1e-4) for name in ("FFT3D", "IFFT3D")),
     R("RFFT", {"input": f(2, 6), "fft_length": i(6)}, close=1e-4),

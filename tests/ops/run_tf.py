@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import op_def_library
+from tests.ops.recipes import Recipe
 
 from lossdoctor.domains.machine import machine
 from lossdoctor.graph import attributes_tf
 from lossdoctor.graph.fold_tf import Fact, attribute
 from lossdoctor.graph.ir import Graph, Node
 from lossdoctor.ops import TABLE
-from tests.ops.recipes import Recipe
 
 
 @dataclass
@@ -35,50 +37,55 @@ def run(recipe: Recipe) -> Ran:
             feeds[tensor] = array
             return tensor
 
-        inputs = {arg.name for arg in tf.raw_ops.__dict__[recipe.tf].__signature__.parameters.values()} & {
-            name for name, value in recipe.keywords.items() if _is_array(value)
-        }
-        keywords = {
-            name: (
-                [placeholder(part) for part in value]
-                if isinstance(value, list) and name in inputs
-                else placeholder(value)
-                if name in inputs
-                else value
-            )
-            for name, value in recipe.keywords.items()
-        }
-        keywords = {name: tf.as_dtype(v) if name in ("DstT", "output_type", "type") else v for name, v in keywords.items()}
-        getattr(tf.raw_ops, recipe.tf)(**keywords)
+        keywords = {name: _converted(name, value, placeholder) for name, value in recipe.keywords.items()}
+        if hasattr(tf.raw_ops, recipe.tf):
+            getattr(tf.raw_ops, recipe.tf)(**keywords)
+        else:
+            op_def_library._apply_op_helper(recipe.tf, **keywords)
         op = graph.get_operations()[-1]
         facts = {tensor.name: Fact(solved=attribute(array), array=array) for tensor, array in feeds.items()}
         arrays = [feeds[tensor] for tensor in op.inputs]
         with tf.compat.v1.Session(graph=graph) as session:
             expected = session.run(list(op.outputs), feeds)
-            gradients = _gradients(session, op, feeds) if recipe.flows else {}
+            gradients = _gradients(session, op, feeds, recipe.output) if recipe.flows else {}
     return Ran(expected, _machine(op, facts, arrays, expected), gradients)
 
 
+def _converted(name: str, value: Any, placeholder: Any) -> Any:
+    if _is_array(value):
+        return [placeholder(part) for part in value] if isinstance(value, list) else placeholder(value)
+    return tf.as_dtype(value) if name in ("DstT", "output_type", "type", "dtype") else value
+
+
 def _is_array(value: Any) -> bool:
-    return isinstance(value, np.ndarray | np.generic) or (isinstance(value, list) and bool(value) and _is_array(value[0]))
+    return isinstance(value, np.ndarray | np.generic) or (
+        isinstance(value, list) and bool(value) and _is_array(value[0])
+    )
 
 
 def _parameters(op: Any) -> set[int]:
-    return {place % len(op.inputs) for place in TABLE.by_tf[op.type].params if -len(op.inputs) <= place < len(op.inputs)}
+    return {
+        place % len(op.inputs) for place in TABLE.by_tf[op.type].params if -len(op.inputs) <= place < len(op.inputs)
+    }
 
 
-def _gradients(session: Any, op: Any, feeds: dict[Any, np.ndarray]) -> dict[int, np.ndarray | None]:
+def _gradients(session: Any, op: Any, feeds: dict[Any, np.ndarray], output: int) -> dict[int, np.ndarray | None]:
     sources = [place for place, tensor in enumerate(op.inputs) if tensor.dtype.is_floating]
-    targets = [tensor for tensor in op.outputs[:1] if tensor.dtype.is_floating or tensor.dtype.is_complex]
+    targets = [
+        tensor for tensor in op.outputs[output : output + 1] if tensor.dtype.is_floating or tensor.dtype.is_complex
+    ]
     gradients: dict[int, np.ndarray | None] = {}
-    place_of = {place: index for index, place in enumerate(p for p in range(len(op.inputs)) if p not in _parameters(op))}
+    place_of = {
+        place: index for index, place in enumerate(p for p in range(len(op.inputs)) if p not in _parameters(op))
+    }
     for place in sources:
         if place not in place_of:
             continue
         gradient = None
         if targets:
             # Squared, so that a sum that is constant (softmax) does not look flat.
-            target = tf.reduce_sum(tf.abs(targets[0]) ** 2 * 0.5 + tf.cast(tf.math.real(targets[0]), targets[0].dtype.real_dtype))
+            size = tf.abs(targets[0])
+            target = tf.reduce_sum(size**2 + 0.7 * tf.cast(tf.math.real(targets[0]), size.dtype))
             try:
                 gradient = tf.gradients(target, [op.inputs[place]])[0]
             except LookupError:
@@ -95,10 +102,10 @@ def _machine(op: Any, facts: dict[str, Fact], arrays: list[np.ndarray], expected
     parameters = {op.inputs[place].name for place in _parameters(op)}
     known = {name: fact for name, fact in facts.items() if name in parameters}
     arguments = attributes_tf.arguments(op, known)
-    attrs = attributes_tf.attributes(op) | attributes_tf.parameters(op, known) | row.implied.get(op.type, {})
+    attrs = attributes_tf.attributes(op) | attributes_tf.parameters(op, known) | dict(row.implied.get(op.type, {}))
     nodes = [
         Node(place, "input", (), array.shape, array.dtype.name)
-        for place, array in enumerate(facts[tensor.name].array for tensor in arguments)
+        for place, array in enumerate(np.asarray(facts[tensor.name].array) for tensor in arguments)
     ]
     several = len(expected) > 1
     shape = None if several else expected[0].shape
@@ -112,3 +119,10 @@ def _machine(op: Any, facts: dict[str, Fact], arrays: list[np.ndarray], expected
     graph = Graph(tuple(nodes), tuple(range(count)), (len(nodes) - 1,))
     reading = machine(graph, {place: np.asarray(facts[t.name].array) for place, t in enumerate(arguments)})
     return [reading[place] for place in (range(whole + 1, len(nodes)) if several else [whole])]
+
+
+def evaluate(name: str, arrays: list[np.ndarray]) -> np.ndarray:
+    """An elementwise operation of TensorFlow on arrays of more than one packet, as kernels are measured."""
+    function = getattr(tf.raw_ops, name)
+    names = list(inspect.signature(function).parameters)
+    return function(**dict(zip(names, map(tf.constant, arrays), strict=False))).numpy()

@@ -15,7 +15,7 @@ ROWS = [row for row in REAL if row.name not in LOGICAL]
 LOOSE = {"polygamma": 300.0, "zeta": 300.0, "igamma": 2000.0, "igammac": 2000.0, "betainc": 2000.0, "erfinv": 300.0,
          "ndtri": 300.0, "digamma": 64.0, "lgamma": 32.0, "bessel_i0": 300.0, "bessel_i1": 300.0, "bessel_i0e": 300.0,
          "bessel_i1e": 300.0}  # fmt: skip
-ABSOLUTE = ("lgamma", "digamma", "ndtri")
+ABSOLUTE = ("lgamma", "digamma", "ndtri", "erfinv", "elu", "selu")
 # Products and differences of rounded parts: errors relative to the parts, not to the result.
 PARTS = {"subtract", "add_n", "squared_difference", "remainder", "fmod", "selu_grad", "tanh_grad", "elu_grad", "add",
          "sigmoid_grad"}  # fmt: skip
@@ -36,6 +36,8 @@ def test_value_agrees_with_the_mathematics(row: Op) -> None:
         if not np.isfinite(truth):
             continue
         scale = max(abs(truth), 1.0) if row.name in ABSOLUTE else abs(truth)
+        if row.name == "erfinv":  # rounding (1 + x) / 2 costs this much close to 1
+            scale *= float(np.exp(truth * truth))
         if row.name in PARTS:
             scale = max(scale, *map(abs, point))
         bound = LOOSE.get(row.name, 4.0) * np.spacing(max(scale, 1e-300))

@@ -61,8 +61,8 @@ def test_sum_grows_and_has_evidence(tmp_path: Path) -> None:
     assert reading.evidence is not None
     difference = np.abs(reading.evidence.y_true - reading.evidence.y_pred)
     assert difference.shape == (2, 5)
-    np.testing.assert_allclose(reading.received, difference.sum(), rtol=1e-5)
-    np.testing.assert_allclose(reading.expected, difference.sum() / 2, rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(reading.received), difference.sum(), rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(reading.expected), difference.sum() / 2, rtol=1e-5)
 
 
 def test_mean_shares_the_gradient(tmp_path: Path) -> None:

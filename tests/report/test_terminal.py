@@ -181,6 +181,14 @@ def test_verbose_shows_the_script_and_all_facts(make_report: Callable[..., Repor
     assert "sys.exit(1)" not in short
 
 
+def test_a_long_condition_of_a_fact_is_for_verbose(make_report: Callable[..., Report], focal: Path) -> None:
+    fact = Fact("finite-value", f"finite for every input (short) of the spec ({'1 <= B, ' * 9}B even)", "proved", ())
+    report = make_report()
+    report = replace(report, losses=(replace(report.losses[1], facts=(fact,)),))
+    assert "   verified  finite for every input (short) of the spec: proved\n" in render(report, View(root=focal))
+    assert "B even" in render(report, View(root=focal, verbose=True))
+
+
 def test_gradient_none_is_said_where_it_is_the_fault(finding: Finding, focal: Path) -> None:
     none = Witness([[1.0]], [[0.0]], 0.25, None)
     assert "loss 0.25, gradient None" in "\n".join(show(replace(finding, witness=none, family="no-gradient"), focal))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import new_rule
 import pytest
+
+import new_rule
 from check_docs import HEADINGS, Page, block_faults, link_faults, rule_faults
 
 

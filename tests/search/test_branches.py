@@ -5,6 +5,10 @@ import numpy as np
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.graph.parse import parse
 from lossdoctor.search.branches import Branch, branches, coverage
+from lossdoctor.search.branches import held as computed
+from lossdoctor.search.candidates import candidates
+from lossdoctor.session import Pair, Settings
+from lossdoctor.spec import parse_contract
 
 TEXT = """
 loss(%0 y_true: f32[B], %1 y_pred: f32[B]) -> %8, gradients none
@@ -45,3 +49,27 @@ def test_unknown_values_are_not_misses() -> None:
     blind = coverage(graph, [{2: None, 4: np.array([True])}])
     assert {branch.node for branch in blind.unknown} == {5, 8}
     assert blind.missed == (Branch(6, "false"),)
+
+
+def test_candidates_visit_every_branch_of_a_narrow_loss() -> None:
+    """Between 2.75 and 2.7500005 lies no random draw."""
+    graph = parse("""
+    loss(%0 y_true: f32[B,4], %1 y_pred: f32[B,4]) -> %10, gradients none
+      %2: f32[B,4] = subtract %1 %0
+      %3: f32[] = constant {2.75}
+      %4: f32[] = constant {2.7500005}
+      %5: bool[B,4] = greater_equal %2 %3
+      %6: bool[B,4] = less %2 %4
+      %7: bool[B,4] = logical_and %5 %6
+      %8: f32[B,4] = square %2
+      %9: f32[B,4] = where %7 %8 %2
+      %10: f32[B] = mean %9 axis=-1
+    """)
+    assert isinstance(graph, LossGraph)
+    contract = parse_contract("float32[B,4] real", "float32[B,4] real")
+    pairs = candidates(contract, graph, None, Settings(), np.random.default_rng(0))
+    assert coverage(graph, computed(graph, contract, pairs)).complete
+    blind = candidates(contract, None, None, Settings(), np.random.default_rng(0))
+    assert coverage(graph, computed(graph, contract, blind)).missed == (Branch(9, "true"),)
+    zeros = Pair(np.zeros((1, 4), "float32"), np.zeros((1, 4), "float32"))
+    assert coverage(graph, computed(graph, contract, [zeros])).missed == (Branch(9, "true"),)

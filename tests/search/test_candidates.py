@@ -57,8 +57,9 @@ def test_ties_and_opposites_occur() -> None:
     assert confident
 
 
-def test_everything_missing_occurs() -> None:
-    assert any(np.isnan(pair.y_true).all() for pair in made("float32[B,4] real missing", "float32[B,4] real"))
+def test_all_but_one_and_a_single_entry_missing_occur() -> None:
+    pairs = made("float32[B,60] real missing", "float32[B,60] real")
+    assert {0, 1, 59, 60} <= {int(np.isnan(pair.y_true).sum()) for pair in pairs if len(pair.y_true) == 1}
 
 
 def test_batches_of_several_samples_occur() -> None:
@@ -107,3 +108,25 @@ def test_leaves_go_back() -> None:
     again = make_pair(contract, pair_arrays(contract, pair))
     assert set(again.y_pred) == {"a", "b"} and isinstance(again.y_true, tuple)
     np.testing.assert_array_equal(again.y_pred["b"], pair.y_pred["b"])
+
+
+def test_regions_that_the_intervals_name_are_tried() -> None:
+    """y_true / (y_pred - 0.25): a pole at no edge value, and at no constant that anything is compared with."""
+    from lossdoctor.domains.intervals import ranges
+
+    graph = parse("""
+    loss(%0 y_true: f32[B], %1 y_pred: f32[B]) -> %4, gradients none
+      %2: f32[] = constant {0.25}
+      %3: f32[B] = subtract %1 %2
+      %4: f32[B] = divide %0 %3
+    """)
+    assert isinstance(graph, LossGraph)
+    contract = parse_contract("float32[B] unit", "float32[B] unit")
+    known = ranges(graph, contract)
+    pairs = candidates(contract, graph, known, Settings(), np.random.default_rng(0))
+    without = candidates(contract, graph, None, Settings(), np.random.default_rng(0))
+
+    def nearest(tried: list[Pair]) -> float:
+        return min(float(np.min(np.abs(pair.y_pred.astype(np.float64) - 0.25))) for pair in tried)
+
+    assert nearest(pairs) < 0.1 * nearest(without)

@@ -50,8 +50,8 @@ def test_session_answers_every_request(pool: WorkerPool, losses: str, contract: 
             for one, found in zip(some, session.evaluate(some, execution), strict=True):
                 difference = one.y_pred - one.y_true
                 assert found.raised is None
-                np.testing.assert_allclose(found.value, np.mean(difference**2, axis=-1), rtol=1e-5)
-                np.testing.assert_allclose(found.gradients[0], 2 * difference / 3, rtol=1e-5)
+                np.testing.assert_allclose(np.asarray(found.value), np.mean(difference**2, axis=-1), rtol=1e-5)
+                np.testing.assert_allclose(np.asarray(found.gradients[0]), 2 * difference / 3, rtol=1e-5)
         observed = session.observe(some[0], "traced")
         assert traced.traced.value in observed.stats
         assert session.probe("batches", contract).relation == "per-sample"
@@ -82,7 +82,9 @@ def test_loss_that_is_refused_raw_is_examined_as_keras_calls_it(pool: WorkerPool
         assert traced.raised.calls[-1].line == 14
         one = pairs(1, "int64")[0]
         (found,) = session.evaluate([one], "graph")
-        np.testing.assert_allclose(found.value, np.mean(one.y_true * one.y_pred, axis=-1), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            np.asarray(found.value), np.mean(one.y_true * one.y_pred, axis=-1), rtol=1e-5, atol=1e-6
+        )
 
 
 def test_exceptions_are_data(pool: WorkerPool, losses: str, contract: Contract) -> None:
@@ -198,6 +200,7 @@ def test_allocation_by_tensorflow_is_tried_once(pool: WorkerPool, losses: str, c
         assert traced.raised.calls[-1].function == "greedy_tensor"
         callings = session.probe("callings", contract)
         assert not callings.works
+        assert all(found.raised is not None for found in session.evaluate(pairs(9), "eager"))
         # TensorFlow retries for ten seconds each time.
         assert time.perf_counter() - started < 40.0
 
@@ -221,6 +224,20 @@ def test_replay_is_like_a_fresh_process(pool: WorkerPool, losses: str) -> None:
         session.replay(f"{start}settings.LIMIT = 2\nkeras.config.set_floatx('float64')")
         again = session.replay(f"{start}print(settings.LIMIT, keras.config.floatx())")
         assert again.output == "1 float32\n"
+
+
+def test_replay_does_not_see_what_the_target_changed(pool: WorkerPool, tmp_path: Path) -> None:
+    (tmp_path / "helper.py").write_text("CALLS = 0\n")
+    (tmp_path / "losses.py").write_text(
+        "import helper\n\ndef loss(y_true, y_pred):\n    helper.CALLS += 1\n    return y_pred * helper.CALLS\n"
+    )
+    with pool.session() as session:
+        loader = session.load(f"{tmp_path / 'losses.py'}:loss").loader
+        session.evaluate(pairs(3), "eager")
+        replay = session.replay(f"{loader}\nprint(float(loss(None, 1.0)))")
+        assert (replay.status, replay.output) == (0, "1.0\n")
+        one = pairs(1)[0]
+        np.testing.assert_allclose(np.asarray(session.evaluate([one], "eager")[0].value), 4 * one.y_pred, rtol=1e-6)
 
 
 def test_targets_do_not_see_each_other(pool: WorkerPool, tmp_path: Path) -> None:
@@ -247,7 +264,9 @@ def loss(y_true, y_pred):
             assert before.output == "float32 []\n"
             session.load(f"{folder / 'losses.py'}:loss")
             one = pairs(1)[0]
-            np.testing.assert_allclose(session.evaluate([one], "eager")[0].value, one.y_pred * factor, rtol=1e-6)
+            np.testing.assert_allclose(
+                np.asarray(session.evaluate([one], "eager")[0].value), one.y_pred * factor, rtol=1e-6
+            )
 
 
 def test_bad_targets_and_requests(pool: WorkerPool, losses: str, contract: Contract) -> None:

@@ -135,8 +135,7 @@ def _reduced(node: Node, source: Axes) -> Axes:
         return _plain(node, "computed")
     if len(source) == len(shape):  # keepdims
         return tuple(
-            axis if axis.dim == dim and dim != 1 else Axis(dim, "kept")
-            for dim, axis in zip(shape, source, strict=True)
+            axis if axis.dim == dim and dim != 1 else Axis(dim, "kept") for dim, axis in zip(shape, source, strict=True)
         )
     axis = node.attrs.get("axis")
     dropped = axis if isinstance(axis, tuple) else (axis,)

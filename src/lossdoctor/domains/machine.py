@@ -37,7 +37,7 @@ Value = Any
 MAX_ITERATIONS = 10_000  # of one loop; beyond, its result is unknown
 
 _ARITHMETIC = ("elementwise", "reduce", "scan", "matmul", "linalg", "image")
-_MOVES_BITS = ("negative", "abs", "where")  # keep denormals (measured: masks of the sign bit, blends)
+_MOVES_BITS = ("negative", "abs", "where", "max", "min", "max_pool")  # keep denormals (measured)
 _FLUSHED = {"float32": 2.0**-126, "bfloat16": 2.0**-126, "float64": 2.0**-1022}  # smallest normal numbers
 
 # What a `value` raises for arguments that TensorFlow refuses as well, or that it cannot answer faithfully for.
@@ -110,11 +110,11 @@ class Machine:
         attrs = {
             name: self._concrete(attr) if name in row.params.values() else attr for name, attr in node.attrs.items()
         }
-        shape = self._shape(node)
-        if shape is not None:
-            attrs["shape"] = shape
-        given = {"dtype": node.dtype} | attrs | computed
-        keywords = {name: attr for name, attr in given.items() if accepted.others or name in accepted.names}
+        keywords = {name: attr for name, attr in attrs.items() if accepted.others or name in accepted.names}
+        for name, fact in (("shape", self._shape(node)), ("dtype", None if node.dtype == "tuple" else node.dtype)):
+            if fact is not None and name in accepted.names and (name == "shape" or name not in attrs):
+                keywords[name] = fact
+        keywords |= computed
         flushes = row.kind in _ARITHMETIC and node.op not in _MOVES_BITS
         result: Value = row.value(*map(_flushed, arrays) if flushes else arrays, **keywords)
         if np.isscalar(result):
@@ -221,7 +221,7 @@ def _flushed(value: Value) -> Value:
 
 @cache
 def _accepted(value: Callable[..., Any]) -> Accepted:
-    if isinstance(value, np.ufunc):
+    if isinstance(inspect.unwrap(value), np.ufunc):  # its own keywords are no attributes
         return Accepted(frozenset(), False)
     parameters = inspect.signature(value).parameters.values()
     return Accepted(

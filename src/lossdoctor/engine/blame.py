@@ -40,7 +40,9 @@ def blames(graph: LossGraph, observed: Observed, pair: Pair, symptom: NonFinite)
     begins = sorted(node for node in order if not any(_bad_args(graph, observed, graph[node])))
     # Forward faults first: what goes wrong there explains what goes wrong behind it.
     for begin in sorted(begins, key=lambda node: (graph[node].role == "gradient", node)):
-        node = graph[begin]
+        chain = _chain(seen, begin)
+        # A missing value is not the input's fault: the first operation that lets it through is to blame.
+        node = graph[chain[1] if graph[begin].op == "input" and len(chain) > 1 else begin]
         origin = graph.origin(node)
         yield Blame(
             node=origin.id,
@@ -48,7 +50,7 @@ def blames(graph: LossGraph, observed: Observed, pair: Pair, symptom: NonFinite)
             symptom=symptom,
             stage=observed.stage,
             pair=pair,
-            chain=_chain(seen, begin),
+            chain=chain,
             backward=node.role == "gradient",
         )
 

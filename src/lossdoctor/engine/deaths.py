@@ -22,7 +22,7 @@ def report_of_death(job: Job, session: Session, died: Died) -> LossReport | Erro
     """The finding, if the same happens again when a child process calls the loss once; else an error item."""
     rule = next(rule for rule in all_rules() if rule.name == "kills-process")
     try:
-        loaded = session.load(job.target)
+        loaded = session.load(job.load)
         contract = (job.contracts or inferred(loaded, job.settings))[0]
         limit = min(job.settings.time_limit, 20.0)
         code = script(loaded, "dies", None, contract, limit=limit)

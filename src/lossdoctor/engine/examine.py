@@ -27,7 +27,8 @@ class Job:
     """One target and the contracts to try, in order; the first that the loss accepts is examined. Without any they
     are inferred from the code."""
 
-    target: str
+    target: str  # verbatim
+    load: str  # the same, with an absolute path
     contracts: tuple[Contract, ...]
     settings: Settings
     folder: Path
@@ -41,7 +42,7 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     loaded."""
     started = time.perf_counter()
     job.progress(job.target, "loading")
-    loaded = session.load(job.target)
+    loaded = session.load(job.load)
     job.progress(job.target, "tracing")
     contracts = job.contracts or inferred(loaded, job.settings)
     contract, traced, refused = _accepted(contracts, session)
@@ -83,9 +84,7 @@ def inferred(loaded: Loaded, settings: Settings) -> tuple[Contract, ...]:
     return tuple(replace(contract, magnitude=settings.magnitude) for contract in infer(loaded))
 
 
-def _accepted(
-    contracts: Sequence[Contract], session: Session
-) -> tuple[Contract, Traced | None, list[Traced]]:
+def _accepted(contracts: Sequence[Contract], session: Session) -> tuple[Contract, Traced | None, list[Traced]]:
     """The first contract under which the loss can be traced; with none, the first of them, and every refusal."""
     refused: list[Traced] = []
     for contract in contracts:

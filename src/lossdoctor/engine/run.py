@@ -18,7 +18,7 @@ from lossdoctor.rules.registry import Rule
 from lossdoctor.session import Pair, Session, SessionError, Settings
 from lossdoctor.source.discover import discover
 from lossdoctor.spec import Contract, contract_from_arrays, load_data, parse_contract
-from lossdoctor.targets import parse_target
+from lossdoctor.targets import TargetRef, parse_target
 from lossdoctor.worker.remote import WorkerPool
 
 Outcome = LossReport | ErrorItem
@@ -104,7 +104,7 @@ def check_object(
     session = LocalSession(subject, settings=settings)
     name = target or subject.loaded.target
     contracts, pair = _contracts_of(y_true, y_pred, settings)
-    job = Job(name, contracts, settings, Path.cwd(), _selector(settings, None, None), pair=pair)
+    job = Job(name, name, contracts, settings, Path.cwd(), _selector(settings, None, None), pair=pair)
     try:
         return _report([_examined(job, session)], settings)
     finally:
@@ -131,27 +131,38 @@ def _prepare(
         if broken is not None:
             yield broken
             return
-        reference = parse_target(target, config.root)
+        # What the configuration names is relative to its folder, what the caller names to the working folder.
+        keyed = any(entry.target == target for entry in config.losses)
+        reference = parse_target(target, config.root if keyed else Path.cwd())
         if reference.name is not None:
-            names = [target]
+            losses = [(target, reference)]
         else:
             assert reference.path is not None
-            names = [f"{target}:{found.name}" for found in discover(reference.path)]
-            if not names:
+            losses = [
+                (f"{target}:{found.name}", replace(reference, name=found.name)) for found in discover(reference.path)
+            ]
+            if not losses:
                 yield ErrorItem(target, f"'{target}' defines no loss that lossdoctor recognises; name it: {target}:NAME")
-        for name in names:
-            entry = config.entry(name)
+        for name, reference in losses:
+            entry = config.entry(target) if keyed else config.entry(absolute(reference))
             job = Job(
                 target=name,
+                load=absolute(reference),
                 contracts=_contracts(entry, given, settings),
                 settings=settings,
-                folder=config.root,
+                folder=config.root if keyed else Path.cwd(),
                 selected=_selector(settings, config, entry),
                 pair=None if given.data is None else Pair(*given.data),
             )
             yield replace(job, progress=progress) if progress is not None else job
     except UsageError as problem:
         yield ErrorItem(target, str(problem))
+
+
+def absolute(reference: TargetRef) -> str:
+    """A target that means the same in any folder."""
+    place = reference.path or reference.module
+    return f"{place}:{reference.name}{reference.arguments or ''}"
 
 
 def _contracts(entry: LossEntry | None, given: _Given, settings: Settings) -> tuple[Contract, ...]:

@@ -13,7 +13,7 @@ from lossdoctor.engine.place import Places
 from lossdoctor.engine.readings import Readings
 from lossdoctor.engine.witnesses import Witnesses, shows
 from lossdoctor.findings import Calling, Evidence, Finding, Severity, Witness
-from lossdoctor.rules.registry import Rule, Suspicion, all_rules
+from lossdoctor.rules.registry import Rule, Suspicion, Symptom, all_rules
 from lossdoctor.search.literals import witness_value
 from lossdoctor.search.reproduce import ordinary, script
 from lossdoctor.session import Evaluation, Execution, Pair, SessionError
@@ -80,9 +80,7 @@ class Settler:
         if self._healthy_in_single(blame):
             rule = _rule_of("low-precision")
             message = f"{message} in {self._half_dtype()}; in float32 it stays finite"
-        code = script(
-            self.readings.loaded, blame.symptom, blame.pair, self.readings.contract, execution=execution
-        )
+        code = script(self.readings.loaded, blame.symptom, blame.pair, self.readings.contract, execution=execution)
         if self._replay(code) != 1:
             return None
         graph = self.readings.graph(blame.stage)
@@ -133,7 +131,7 @@ class Settler:
         size = arguments.pop("batch", None)
         if pair is None and suspicion.symptom != "save-load":
             pair = ordinary(self.readings.contract, size or 2)
-        code = script(self.readings.loaded, suspicion.symptom, pair, self.readings.contract, **arguments)
+        code = self._script(suspicion.symptom, pair, **arguments)
         status = self._replay(code)
         if status != 1:
             return None
@@ -154,6 +152,10 @@ class Settler:
             if result.raised is None:
                 return result
         return None
+
+    def _script(self, symptom: Symptom, pair: Pair | None, **arguments: Any) -> str:
+        arguments.setdefault("calling", self.readings.traced.calling)
+        return script(self.readings.loaded, symptom, pair, self.readings.contract, **arguments)
 
     def _replay(self, code: str) -> int:
         """Run a reproduction script: 1 while the fault stands. Anything but 0 and 1 is our own bug, and noted."""
@@ -228,4 +230,3 @@ def _rule_of(family: str) -> Rule:
 def _by_order(matched: Iterable[tuple[Suspicion, Blame]]) -> list[tuple[Suspicion, Blame]]:
     """Values before gradients, then in the order of the program."""
     return sorted(matched, key=lambda item: (item[1].symptom != "nonfinite-value", item[1].node))
-

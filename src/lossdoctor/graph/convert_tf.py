@@ -165,7 +165,7 @@ class Conversion:
             inner.ids[placeholder.name] = self.ids[outer.name]
         results = inner.run(graph.outputs)
         for tensor in wanted:
-            self._alias(op, tensor, results[tensor.value_index])
+            self._alias(op, tensor, results[int(tensor.value_index)])
 
     def _body(self, op: Any, graph: Any, args: Sequence[int]) -> Graph:
         place = Place("", self._calls(op), self._role(op))

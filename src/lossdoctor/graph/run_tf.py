@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,7 +64,7 @@ class Executable:
 
 
 @contextmanager
-def graph_optimiser(*, enabled: bool) -> Iterator[None]:
+def graph_optimiser(*, enabled: bool) -> Generator[None]:
     """Run functions of this thread as the graph optimiser leaves them, or exactly as they were traced."""
     if enabled:
         yield

@@ -8,7 +8,7 @@ their operations, and the gradients of these, are part of the same graph.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -35,7 +35,8 @@ class Records:
 
     calls: dict[tuple[int, str], tuple[Span, ...]] = field(default_factory=dict[tuple[int, str], tuple[Span, ...]])
     gradients: set[tuple[int, str]] = field(default_factory=set[tuple[int, str]])
-    graphs: set[int] = field(default_factory=set[int])  # that were watched from the start
+    # The graphs that were watched while they were built; kept, so that no other gets their id.
+    graphs: dict[int, Any] = field(default_factory=dict[int, Any])
     by_name: dict[str, tuple[Span, ...]] = field(default_factory=dict[str, tuple[Span, ...]])
     accept: spans.IsUser = spans.is_user
 
@@ -44,9 +45,11 @@ class Records:
         found = self.calls.get((id(op.graph), op.name))
         if found is not None or id(op.graph) in self.graphs:
             return found or ()
+        frames = list(op.traceback or ())
+        entries = [i for i, frame in enumerate(frames) if frame.name == "func_graph_from_py_func"]
         return tuple(
             spans.statement_span(frame.filename, frame.lineno, frame.name)
-            for frame in op.traceback or ()
+            for frame in frames[entries[-1] if entries else 0 :]  # inside the function, not who had it traced
             if self.accept(frame.filename)
         )
 
@@ -137,7 +140,7 @@ def _gradients(value: Any, predictions: Sequence[Any]) -> list[Any | None]:
     return [tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in gradients]
 
 
-def _tensor_spec(leaf: Leaf) -> tf.TensorSpec:
+def _tensor_spec(leaf: Leaf) -> Any:
     key = "".join(c if c.isascii() and c.isalnum() else "_" for c in leaf.key)
     name = f"{leaf.role}_{key}" if key else leaf.role
     shape = [dim if isinstance(dim, int) else None for dim in leaf.spec.dims]
@@ -162,7 +165,7 @@ def _frame() -> FrameType | None:
 
 
 @contextmanager
-def _recording(records: Records, until: FrameType | None, *, gradient: bool) -> Iterator[None]:
+def _recording(records: Records, until: FrameType | None, *, gradient: bool) -> Generator[None]:
     """Note the user's frames of every operation that is made in any graph meanwhile."""
     original = ops.Graph._create_op_internal
     stacks = tf_stack._source_mapper_stacks
@@ -172,7 +175,7 @@ def _recording(records: Records, until: FrameType | None, *, gradient: bool) -> 
         key = (id(graph), op.name)
         mapped = stacks[tf_stack._get_thread_key()][-1].get_effective_source_map()
         records.calls[key] = records.by_name[op.name] = spans.frames(_frame(), until, records.accept, mapped)
-        records.graphs.add(id(graph))
+        records.graphs[id(graph)] = graph
         if gradient:
             records.gradients.add(key)
         return op
@@ -185,7 +188,7 @@ def _recording(records: Records, until: FrameType | None, *, gradient: bool) -> 
 
 
 @contextmanager
-def _tf_functions_in_place() -> Iterator[None]:
+def _tf_functions_in_place() -> Generator[None]:
     """Let a call of a `tf.function` put its operations in the calling graph, AutoGraph applied as it asks."""
     original = polymorphic_function.Function.__call__
 

@@ -56,7 +56,7 @@ def _cholesky_or_nan(x: Array) -> Array:
     try:
         return np.linalg.cholesky(x)
     except np.linalg.LinAlgError:
-        return np.full_like(x, np.nan)
+        return np.tril(np.full_like(x, np.nan))
 
 
 def _svd(x: Array, *, compute_uv: bool = True, full_matrices: bool = False) -> tuple[Array, ...]:

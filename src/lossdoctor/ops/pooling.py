@@ -85,7 +85,7 @@ FACTS = {name: name for name in ("ksize", "strides", "padding", "explicit_paddin
 
 
 def _row(name: str, tf: tuple[str, ...], value: Any, **facts: Any) -> None:
-    op(name, "image", tf=tf, value=in_single(value), attrs=FACTS, **facts)
+    op(name, "image", tf=tf, value=in_single(value) if value else None, attrs=FACTS, **facts)
 
 
 _row("max_pool", ("MaxPool", "MaxPool3D"), _max_pool, trend=(1,), flow=("kink",), ulps=0.0)

@@ -75,7 +75,7 @@ def _row(
 NUMBER: dict[str, Any] = {"params": {2: "num"}}
 _row("segment_sum", "SegmentSum", _segment_sum)
 _row("segment_mean", "SegmentMean", _segment_mean, ulps=1.5)
-_row("segment_prod", "SegmentProd", _sorted(np.multiply.at, 1.0, 1.0), trend=0, flow="none")
+_row("segment_prod", "SegmentProd", _sorted(np.multiply.at, 1.0, 1.0), trend=0)
 _row("segment_max", "SegmentMax", _sorted(np.maximum.at, None, 0.0, -1), flow="kink", ulps=0.0)
 _row("segment_min", "SegmentMin", _sorted(np.minimum.at, None, 0.0, 1), flow="kink", ulps=0.0)
 _row("unsorted_segment_sum", "UnsortedSegmentSum", _unsorted(np.add.at, 0.0), **NUMBER)
@@ -83,4 +83,4 @@ _row("unsorted_segment_prod", "UnsortedSegmentProd", _unsorted(np.multiply.at, 1
 _row("unsorted_segment_max", "UnsortedSegmentMax", _unsorted(np.maximum.at, None, -1), flow="kink", ulps=0.0, **NUMBER)
 _row("unsorted_segment_min", "UnsortedSegmentMin", _unsorted(np.minimum.at, None, 1), flow="kink", ulps=0.0, **NUMBER)
 _row("sparse_segment_sum", "SparseSegmentSum", _sparse_segment_sum)
-_row("sparse_segment_sum_grad", "SparseSegmentSumGrad", _sparse_segment_sum_grad, params={3: "num"})
+_row("sparse_segment_sum_grad", "SparseSegmentSumGrad", _sparse_segment_sum_grad, flow="none", params={3: "num"})

@@ -21,7 +21,7 @@ def _where(condition: Array, x: Array, y: Array, *, rows: bool | None = None) ->
 
 
 def _clip(x: Array, low: Array, high: Array) -> Array:
-    return np.minimum(np.maximum(x, low), high)
+    return np.maximum(np.minimum(x, high), low)  # the lower bound wins where the bounds cross (measured)
 
 
 def _close(x: Array, y: Array, *, tolerance: float = 1e-5) -> Array:
@@ -64,5 +64,5 @@ op("where", "elementwise", tf=("Select", "SelectV2"), implied={"Select": {"rows"
    value=_where, trend=(0, 1, 1), flow=("none", "smooth", "smooth"), ulps=0.0,
    real=lambda m, condition, x, y, rows=False: m.where(condition, x, y))  # fmt: skip
 op("clip", "elementwise", tf=("ClipByValue",), value=_clip, trend=(1, 1, 1), flow=("kink",), ulps=0.0,
-   real=lambda m, x, low, high: m.minimum(m.maximum(x, low), high),
+   real=lambda m, x, low, high: m.maximum(m.minimum(x, high), low),
    cases=(("[-1, 2]", "[0, 0]", "[1, 1]", "[0, 1]"),))  # fmt: skip

@@ -226,15 +226,17 @@ _row("ones_like", ("OnesLike",), np.ones_like, flow=("none",))
 _row("empty", ("Empty",), _empty, params={0: "shape"}, flow=("none",))
 _row("arange", ("Range",), _arange, flow=("none",))
 _row("linspace", ("LinSpace",), _linspace, flow=("none",))
-_row("pad", ("Pad", "PadV2"), in_single(_pad), params={1: "paddings"})
+_row("pad", ("Pad", "PadV2"), in_single(_pad), params={1: "paddings"}, flow=("smooth", "none"))
 _row("mirror_pad", ("MirrorPad",), in_single(_mirror_pad), params={1: "paddings"}, attrs={"mode": "mode"})
 _row("mirror_pad_grad", ("MirrorPadGrad",), _mirror_pad_grad, params={1: "paddings"}, attrs={"mode": "mode"})
 _row("roll", ("Roll",), _roll, params={1: "shift", 2: "axis"})
 _row("flip", ("ReverseV2",), _flip, params={1: "axis"})
 _row("reverse_sequence", ("ReverseSequence",), _reverse_sequence, attrs={"seq_dim": "axis", "batch_dim": "batch_axis"},
      flow=("smooth", "none"))  # fmt: skip
-_row("matrix_diag", ("MatrixDiagV3", "MatrixDiagV2"), _matrix_diag, params={1: "k", 2: "rows", 3: "columns"})
-_row("matrix_diag_part", ("MatrixDiagPartV3", "MatrixDiagPartV2"), _matrix_diag_part, params={1: "k"})
+_row("matrix_diag", ("MatrixDiagV3", "MatrixDiagV2"), _matrix_diag,
+     params={1: "k", 2: "rows", 3: "columns"}, flow=("smooth", "none"))  # fmt: skip
+_row("matrix_diag_part", ("MatrixDiagPartV3", "MatrixDiagPartV2"), _matrix_diag_part, params={1: "k"},
+     flow=("smooth", "none"))  # fmt: skip
 _row("matrix_set_diag", ("MatrixSetDiagV3", "MatrixSetDiagV2"), _matrix_set_diag, params={2: "k"})
 _row("band_part", ("MatrixBandPart",), _band_part, params={1: "lower", 2: "upper"})
 _row("bitcast", ("Bitcast",), _bitcast, attrs={"type": "dtype"}, trend=(0,), flow=("none",))

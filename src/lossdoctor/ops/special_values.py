@@ -52,21 +52,6 @@ def _ndtri(p: float) -> float:
 ndtri = _vectorised(_ndtri)  # Wichura's algorithm AS 241, about 1e-16
 
 
-def _erfinv(x: float) -> float:
-    if not -1.0 <= x <= 1.0:
-        return math.nan
-    if abs(x) == 1.0:
-        return math.copysign(math.inf, x)
-    # The quantile loses small x to (1 + x) / 2; one Newton step in erf (erfc in the tails) restores it.
-    tail = 1.0 - abs(x)
-    y = -_NORMAL.inv_cdf(tail / 2.0) / math.sqrt(2.0) if tail < 1.0 else 0.0
-    excess = math.erf(y) - abs(x) if tail > 0.5 else tail - math.erfc(y)
-    return math.copysign(y - excess * math.sqrt(math.pi) / 2.0 * math.exp(y * y), x)
-
-
-erfinv = _vectorised(_erfinv)
-
-
 # Bernoulli numbers B2, B4, … over 2k: the asymptotic series of digamma (DLMF 5.11.2).
 _DIGAMMA_SERIES = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12)
 

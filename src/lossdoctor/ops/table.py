@@ -66,7 +66,8 @@ class Op:
     defined: tuple[float, float] | None = None  # of a one-argument function: outside, NaN (ends included)
     trend: tuple[int, ...] = ()  # per argument: +1 rising, -1 falling, 0 neither
     flow: tuple[Flow, ...] = ("smooth",)  # per array argument; the last entry repeats
-    ulps: float = 1.0  # error bound of the framework's kernel, in units in the last place
+    ulps: float = 1.0  # error bound of the framework's kernel, in units in the last place of the result
+    absolute: float = 0.0  # ... plus this many times the dtype's epsilon (2**-23 in float32)
     # Known tight intervals, e.g. ("[-1, 0]", "[-inf, 0]"): argument intervals, then the result.
     cases: tuple[tuple[str, ...], ...] = ()
 
@@ -109,6 +110,7 @@ class Facts(TypedDict, total=False):
     trend: tuple[int, ...]
     flow: tuple[Flow, ...]
     ulps: float
+    absolute: float
     cases: tuple[tuple[str, ...], ...]
 
 

@@ -12,6 +12,7 @@ from lossdoctor.probes.callings import keras_arguments
 from lossdoctor.probes.calls import TRIED, Subject
 from lossdoctor.probes.draws import pair as ordinary
 from lossdoctor.probes.draws import sizes as size_table
+from lossdoctor.probes.relations import Draw, Relation, decide, shown, wanted
 from lossdoctor.search.evaluate import Evaluator, leaves, rebuilt
 from lossdoctor.session import Array, Evaluation, Execution, Pair, Raised
 from lossdoctor.spec import Contract, Spec, Structure
@@ -19,17 +20,7 @@ from lossdoctor.spec import Contract, Spec, Structure
 SIZES = (1, 2, 3, 5)
 # Tried as well where some of these fail: the batch sizes that people write into a loss.
 FIXED = (4, 8, 16, 32, 64)
-DRAWS = 3
-
-Relation = Literal[
-    "per-sample",  # a batch axis (see `axis`), each row the loss of its sample
-    "flattened",  # the leading axis is the batch and another axis in one
-    "mean",  # one value, the mean of the losses of the samples
-    "sum",  # one value, their sum: it grows with the batch
-    "coupled",  # a sample's loss depends on the others of the batch, or rows are not the samples'
-    "unknown",  # could not be told: random, or not defined for one sample
-]
-_ORDER: tuple[Relation, ...] = ("per-sample", "flattened", "mean", "sum")  # the first that holds is taken
+DRAWS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +95,12 @@ def probe(
         repeated = None
         if working is not None:
             repeated = _repeatable(evaluator, execution, _pool(contract, seed, working, other))
-        return Batches(
-            calling, True, tuple(results), "unknown", _scalar(results), None, repeated, _rank_changes(results)
-        )
+        return _undecided(calling, results, repeated)
     deterministic = _repeatable(evaluator, execution, batches[max(SIZES)][0])
     if not deterministic:
         return _undecided(calling, results, False)
     alone = [evaluator([_rows(contract, pool, row, row + 1) for row in range(max(SIZES))], execution) for pool in pools]
-    half = any(spec.dtype in ("float16", "bfloat16") for spec in _specs(contract))
-    return _compare(contract, calling, results, batches, runs, alone, _tolerance(runs, half))
+    return _compare(contract, calling, results, batches, runs, alone)
 
 
 def _undecided(
@@ -136,37 +124,19 @@ def _compare(
     batches: Mapping[int, list[Pair]],
     runs: Mapping[int, list[Evaluation]],
     alone: list[list[Evaluation]],
-    tolerance: float,
 ) -> Batches:
     usable = [
         draw
         for draw in range(len(alone))
-        if all(one.value is not None and one.finite_value for one in alone[draw])
-        and all(runs[size][draw].value is not None and runs[size][draw].finite_value for size in SIZES)
+        if all(one.finite_value for one in (*alone[draw], *(runs[size][draw] for size in SIZES)))
     ]
-    singles = {draw: [_numbers(one) for one in alone[draw]] for draw in usable}
-    # A relation holds if every draw and size agrees; "mean" and "sum" differ only where the loss is not zero.
-    axis = _batch_axis(usable, runs)
-    possible = list(_ORDER)
-    telling = False
-    for size in SIZES[1:]:  # a batch of one is its sample
-        for draw in usable:
-            batch, ones = _numbers(runs[size][draw]), singles[draw][:size]
-            held = [name for name in possible if _agrees(name, batch, ones, tolerance, axis)]
-            telling = telling or any(bool(np.any(one)) for one in ones)
-            possible = held
-    relation: Relation
-    if not usable:
-        relation = "unknown"
-    elif not possible:
-        relation = "coupled"
-    elif len(possible) > 1 and not telling and possible[0] not in ("per-sample", "flattened"):
-        relation = "unknown"
-    else:
-        relation = possible[0]
-    evidence = expected = received = None
-    if relation in ("sum", "coupled"):
-        evidence, expected, received = _evidence(relation, usable, batches, runs, singles, tolerance, axis)
+    draws = [
+        Draw({size: _numbers(runs[size][draw]) for size in SIZES}, [_numbers(one) for one in alone[draw]])
+        for draw in usable
+    ]
+    tolerance = _tolerance(contract, runs)
+    relation, axis = decide(draws, tolerance)
+    place = shown(relation, draws, tolerance, axis) if relation in ("sum", "coupled") else None
     return Batches(
         calling=calling,
         applicable=True,
@@ -176,94 +146,23 @@ def _compare(
         axis=axis if relation == "per-sample" else None,
         deterministic=True,
         rank_changes=_rank_changes(results),
-        ratios=_ratios(usable, runs, singles),
+        ratios=_ratios(draws),
         gradient_ratios=_gradient_ratios(contract, usable, runs, alone),
-        evidence=evidence,
-        expected=expected,
-        received=received,
+        evidence=None if place is None else batches[place[1]][usable[place[0]]],
+        expected=None if place is None else wanted(draws[place[0]], place[1], axis),
+        received=None if place is None else draws[place[0]].batches[place[1]],
     )
 
 
-def _batch_axis(usable: list[int], runs: Mapping[int, list[Evaluation]]) -> int:
-    """The first axis of the loss that is as long as the batch, at every size above one; 0 if there is none."""
-    shapes = [(size, runs[size][draw].value) for size in SIZES[1:] for draw in usable]
-    ranks = {value.ndim for _, value in shapes if value is not None}
-    for axis in range(min(ranks, default=0)):
-        if all(value is not None and value.shape[axis] == size for size, value in shapes):
-            return axis
-    return 0
-
-
-def _agrees(relation: Relation, batch: Array, ones: list[Array], tolerance: float, axis: int) -> bool:
-    expected = _expected(relation, batch, ones, axis)
-    return expected is not None and _close(batch, expected, ones, tolerance)
-
-
-def _expected(relation: Relation, batch: Array, ones: list[Array], axis: int) -> Array | None:
-    """The loss of the batch under a relation, from the losses of its samples; None where the shape rules it out."""
-    size = len(ones)
-    shapes = {one.shape for one in ones}
-    if relation in ("per-sample", "flattened"):
-        # A sample alone may have lost its axis (a squeeze): the row is what counts.
-        per_row = ones[0].size
-        if not batch.ndim or batch.size != size * per_row:
-            return None
-        leading = batch.shape[0] == size
-        if relation == "per-sample":
-            if axis >= batch.ndim or batch.shape[axis] != size:
-                return None
-            row = batch.shape[:axis] + batch.shape[axis + 1 :]
-            return np.stack([one.reshape(row) for one in ones], axis=axis)
-        if (leading and per_row == 1) or batch.shape[0] % size or len(shapes) > 1:
-            return None
-        return np.concatenate([one.reshape(-1) for one in ones]).reshape(batch.shape)
-    if shapes != {batch.shape}:
-        return None
-    stacked = np.stack(ones)
-    return np.asarray(stacked.mean(axis=0) if relation == "mean" else stacked.sum(axis=0))
-
-
-def _close(batch: Array, expected: Array, ones: list[Array], tolerance: float) -> bool:
-    scale = max(float(np.max(np.abs(one), initial=0.0)) for one in ones)
-    return bool(np.all(np.abs(batch - expected) <= tolerance * max(scale, 1e-30)))
-
-
-def _evidence(
-    relation: Relation,
-    usable: list[int],
-    batches: Mapping[int, list[Pair]],
-    runs: Mapping[int, list[Evaluation]],
-    singles: Mapping[int, list[Array]],
-    tolerance: float,
-    axis: int,
-) -> tuple[Pair | None, Array | None, Array | None]:
-    """The smallest batch at which the loss is neither the rows nor the mean of its samples' losses."""
-    for size in SIZES[1:]:
-        for draw in usable:
-            batch, ones = _numbers(runs[size][draw]), singles[draw][:size]
-            rivals = _ORDER if relation == "coupled" else ("mean",)
-            if any(_agrees(rival, batch, ones, tolerance, axis) for rival in rivals):
-                continue
-            # The rows where the loss has a batch axis; where it has none, Keras wants the mean.
-            rows = _expected("per-sample", batch, ones, axis)
-            expected = _expected("mean", batch, ones, axis) if rows is None else rows
-            if expected is None:
-                expected = np.concatenate([one.reshape(-1) for one in ones])
-            return batches[size][draw], expected, batch
-    return None, None, None
-
-
-def _ratios(
-    usable: list[int], runs: Mapping[int, list[Evaluation]], singles: Mapping[int, list[Array]]
-) -> dict[int, float] | None:
+def _ratios(draws: list[Draw]) -> dict[int, float] | None:
     """Mean over the draws of (total loss of the batch) / (mean total loss of its samples)."""
     table: dict[int, float] = {}
     for size in SIZES:
         found: list[float] = []
-        for draw in usable:
-            reference = float(np.mean([one.sum() for one in singles[draw][:size]]))
+        for draw in draws:
+            reference = float(np.mean([one.sum() for one in draw.alone[:size]]))
             if reference != 0.0:
-                found.append(float(_numbers(runs[size][draw]).sum()) / reference)
+                found.append(float(draw.batches[size].sum()) / reference)
         if found:
             table[size] = float(np.mean(found))
     return table or None
@@ -306,8 +205,8 @@ def _way(
     for sizes in ((2, 3), FIXED):
         for calling, evaluator in ways:
             for _, other in TRIED if named else TRIED[:1]:
-                tried = evaluator([_pool(contract, seed, size, other) for size in sizes], execution)
-                if any(one.raised is None for one in tried):
+                pools = (_pool(contract, seed, size, other) for size in sizes)
+                if any(evaluator([pool], execution)[0].raised is None for pool in pools):
                     return calling, evaluator, other
     return "raw", raw, TRIED[0][1]
 
@@ -337,8 +236,9 @@ def _rank_changes(results: Sequence[SizeResult]) -> bool:
     return len({len(result.shape) for result in results if result.shape is not None}) > 1
 
 
-def _tolerance(runs: Mapping[int, list[Evaluation]], half: bool) -> float:
+def _tolerance(contract: Contract, runs: Mapping[int, list[Evaluation]]) -> float:
     """Relative to the largest loss of a sample; rounding of sums over a few samples is far below it."""
+    half = any(spec.dtype in ("float16", "bfloat16") for spec in _specs(contract))
     values = [run.value for group in runs.values() for run in group if run.value is not None]
     return 2e-2 if half or any(value.dtype.itemsize == 2 for value in values) else 1e-4
 

@@ -16,12 +16,12 @@ import numpy as np
 
 from lossdoctor.graph.spans import raised
 from lossdoctor.probes.calls import TRIED, Subject
+from lossdoctor.probes.capture import Sink
 from lossdoctor.probes.draws import pair as ordinary
 from lossdoctor.probes.draws import sizes as size_table
 from lossdoctor.search.evaluate import as_tensor, leaves, out_of_memory, rebuilt, to_numpy
 from lossdoctor.session import Array, Pair, Raised
 from lossdoctor.spec import Contract, Spec
-from lossdoctor.worker.capture import Sink
 
 Calling = Literal["raw", "keras-compile", "keras-loss"]
 # "autograph" is a `tf.function` as a user writes it in a loop of their own; "graph" is what `fit` runs.
@@ -184,14 +184,9 @@ def _compiled(subject: Subject, seen: _Seen, stand_in: Callable[[], Any] | None 
     """What a train step does with `model.compile(loss=…)`."""
     import keras
 
-    wrapped = _wrapped(subject, seen, stand_in)
-    model = keras.Model()
-    # A function is handed over as a function: what Keras does with it is what is examined. The optimizer is not used.
-    model.compile(
-        optimizer=keras.optimizers.SGD(),
-        loss=wrapped if isinstance(subject.object, keras.losses.Loss) else wrapped.fn,
-        jit_compile=False,
-    )
+    model: Any = keras.Model()
+    # `compile` makes the same wrapper of a function. The optimizer is not used.
+    model.compile(optimizer=keras.optimizers.SGD(), loss=_wrapped(subject, seen, stand_in), jit_compile=False)
 
     def call(y_true: Any, y_pred: Any, weights: Any) -> Any:
         return model.compute_loss(y=y_true, y_pred=y_pred, sample_weight=weights)

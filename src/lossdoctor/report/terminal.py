@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -13,6 +14,7 @@ from lossdoctor.report.parts.finding import add_finding
 from lossdoctor.report.parts.sheet import Sheet
 
 SHOWN = 4  # facts and gaps of a loss, unless the view is verbose
+_LONG_ASIDE = re.compile(r" \([^()]{40,}\)")
 
 _STYLES: dict[Verdict, str] = {
     "healthy": "bold green",
@@ -73,10 +75,10 @@ def _add_loss(sheet: Sheet, loss: LossReport) -> None:
     for finding in loss.findings:
         sheet.gap()
         add_finding(sheet, finding)
-    if loss.verdict != "broken" or sheet.view.verbose:
-        if loss.findings and loss.facts:
-            sheet.gap()
-        _add_list(sheet, "verified", [_fact(fact) for fact in loss.facts])
+    told = loss.facts if loss.verdict != "broken" or sheet.view.verbose else ()
+    if loss.findings and (told or loss.gaps):
+        sheet.gap()
+    _add_list(sheet, "verified", [_fact(fact, sheet.view.verbose) for fact in told])
     _add_list(sheet, "gaps", _gaps(loss.gaps, loss.path))
     if sheet.view.verbose and loss.seconds:
         spent = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in loss.seconds.items())
@@ -96,17 +98,20 @@ def _add_list(sheet: Sheet, label: str, items: list[str]) -> None:
         sheet.add(*sheet.field("", f"and {len(items) - len(shown)} more (--verbose lists them)", style="dim"))
 
 
-def _fact(fact: Fact) -> str:
+def _fact(fact: Fact, verbose: bool) -> str:
+    """A fact with its evidence; a long condition in parentheses is for those who want all."""
     where = f", {', '.join(fact.when)}" if fact.when else ""
-    return f"{fact.statement.rstrip('.')}: {fact.evidence}{where}"
+    statement = fact.statement if verbose else _LONG_ASIDE.sub("", fact.statement)
+    return f"{statement.rstrip('.')}: {fact.evidence}{where}"
 
 
 def _gaps(gaps: Iterable[Gap], home: str) -> list[str]:
-    """One line for each operation and limited fact, with the lines where it stands."""
-    places: dict[tuple[str, str], list[str]] = {}
+    """One line for each operation and what it limits, with the lines where it stands."""
+    limits: dict[tuple[str, str], dict[str, None]] = {}
     for gap in gaps:
         place = f"line {gap.line}" if gap.path == home else f"{gap.path}:{gap.line}"
-        known = places.setdefault((gap.op, gap.limits), [])
-        if place not in known:
-            known.append(place)
-    return [f"`{op}` ({', '.join(found)}), limits {limits}" for (op, limits), found in places.items()]
+        limits.setdefault((gap.op, place), {})[gap.limits] = None
+    places: dict[tuple[str, str], list[str]] = {}
+    for (op, place), limited in limits.items():
+        places.setdefault((op, ", ".join(limited)), []).append(place)
+    return [f"`{op}` ({', '.join(found)}), limits {limited}" for (op, limited), found in places.items()]

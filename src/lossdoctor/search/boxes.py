@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossdoctor.domains.intervals import Interval, Ranges
+from lossdoctor.graph.ir import Node
 from lossdoctor.spec import Contract, Spec, bounds, leaves, numpy_dtype
 
 Array = NDArray[Any]
 Parts = tuple[Array, ...]
 Region = dict[str, tuple[float, float]]
 
-_NODES = 12  # suspicious nodes, in the order of the graph
+_NODES = 8  # suspicious nodes, in the order of the graph
+_LOOKED_AT = 96  # of the regions of one node, evenly chosen: there may be thousands
 _REGIONS = 6  # of one node, the narrowest first: exact points are cells of their own
 
 
@@ -30,7 +32,7 @@ def box_points(contract: Contract, ranges: Ranges, ordinary: Sequence[Array], ma
     places = {f"{role}[{key}]" if key else role: index for index, (role, key, _) in enumerate(named)}
     of = [spec for _, _, spec in named]
     for node in ranges.proof().limits[:_NODES]:
-        regions = sorted(ranges.boxes_where(node, _may_go_wrong), key=_width)
+        regions = sorted(_regions(ranges, node), key=_width)
         for region in regions[:_REGIONS]:
             for corner in range(4):
                 parts = list(ordinary)
@@ -41,6 +43,27 @@ def box_points(contract: Contract, ranges: Ranges, ordinary: Sequence[Array], ma
                     value = _point(ends, corner if name.startswith("y_pred") else corner // 2, of[index], magnitude)
                     parts[index] = np.full_like(parts[index], value)
                 yield tuple(parts)
+
+
+def _regions(ranges: Ranges, node: Node) -> list[Region]:
+    """Some of the regions in which the node may go wrong, spread over all of them."""
+    count = 0
+
+    def counted(interval: Interval) -> bool:
+        nonlocal count
+        count += _may_go_wrong(interval)
+        return False
+
+    ranges.boxes_where(node, counted)
+    step, turn = max(1, count // _LOOKED_AT), -1
+
+    def chosen(interval: Interval) -> bool:
+        nonlocal turn
+        wrong = _may_go_wrong(interval)
+        turn += wrong
+        return wrong and turn % step == 0
+
+    return ranges.boxes_where(node, chosen)
 
 
 def _may_go_wrong(interval: Interval) -> bool:

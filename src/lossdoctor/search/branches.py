@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 
 from lossdoctor.domains.dependence import Dependence, dependence
 from lossdoctor.domains.interpret import Reading
+from lossdoctor.domains.machine import machine
 from lossdoctor.graph.ir import LossGraph, Node
+from lossdoctor.search.leaves import pair_arrays
+from lossdoctor.session import Pair
+from lossdoctor.spec import Contract
 
 Array = NDArray[Any]
 # What every node held at one input, by node id; nodes that are unknown are left out, or None.
-Held = Mapping[int, Array | None]
+Held = Mapping[int, Any]
 
 _BY_SIGN = frozenset({"abs", "relu", "leaky_relu", "elu", "selu", "sign", "softsign"})
 
@@ -81,6 +85,17 @@ def coverage(loss: LossGraph, inputs: Iterable[Held]) -> Coverage:
         missed=tuple(branch for branch in wanted if branch not in visited and branch.node in seen),
         unknown=tuple(branch for branch in wanted if branch.node not in seen),
     )
+
+
+def held(loss: LossGraph, contract: Contract, pairs: Iterable[Pair]) -> Iterator[Held]:
+    """What the machine domain computes for each pair, one pair after the other."""
+    places = (*loss.y_true, *loss.y_pred)
+    for pair in pairs:
+        reading = machine(loss, dict(zip(places, pair_arrays(contract, pair), strict=True)))
+        yield {
+            node.id: np.asarray(value) if isinstance(value, np.ndarray | np.generic) else None
+            for node, value in zip(loss.nodes, reading.values, strict=True)
+        }
 
 
 def _chosen_by(node: Node) -> tuple[int, ...]:

@@ -121,9 +121,7 @@ def _crossed(of: Sequence[Spec], shapes: Sequence[tuple[int, ...]], true: int, m
     outputs = max((len(options) for options in fills[true:]), default=1)
     pairs = product(range(min(targets, _TARGETS)), range(outputs))
     for t, p in sorted(pairs, key=lambda pair: (pair[0] + pair[1], pair)):
-        yield tuple(
-            options[min(t if i < true else p, len(options) - 1)] for i, options in enumerate(fills)
-        )
+        yield tuple(options[min(t if i < true else p, len(options) - 1)] for i, options in enumerate(fills))
 
 
 def _equal(

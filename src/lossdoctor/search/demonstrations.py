@@ -358,17 +358,22 @@ def frozen(contract: Contract, arguments: Arguments) -> str:
         first, second = (f"{target} = {value!r}" for value in values)
         first += "\n"
         second += "\n"
-    return first + dedent(f"""\
+    return (
+        first
+        + dedent(f"""\
         def mean(run):
             return float(tf.reduce_mean(run(y_true, y_pred)))
 
         compiled = {compiled(call, "graph", contract)}
         before = mean({call}), mean(compiled)
-        """) + second + dedent(f"""\
+        """)
+        + second
+        + dedent(f"""\
         after = mean({call}), mean(compiled)
         print(f"eager {{before[0]:.6g}} -> {{after[0]:.6g}}, compiled {{before[1]:.6g}} -> {{after[1]:.6g}}")
         return {_DIFFERENT.format("before[0]", "after[0]", 1e-6)} and before[1] == after[1]
         """)
+    )
 
 
 def _assignable(holder: str, name: str) -> str:

@@ -254,9 +254,11 @@ def _plain_everywhere(parts: Parts) -> Iterator[Parts]:
             changed: list[Array] = []
             for array in parts:
                 cast = _cast(plainer, array.dtype)
-                same = array == _exact(value, array.dtype) if array.dtype.kind not in "USOT" else None
-                keep = cast is None or same is None
-                changed.append(array if keep else np.where(same, cast, array).astype(array.dtype))
+                if cast is None or array.dtype.kind in "USOT":
+                    changed.append(array)
+                else:
+                    same = array == _exact(value, array.dtype)
+                    changed.append(np.where(same, cast, array).astype(array.dtype))
             yield tuple(changed)
 
 

@@ -8,67 +8,25 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from lossdoctor.source import vocabulary as words
 from lossdoctor.source.calls import argument
+from lossdoctor.source.hints import Evidence
 from lossdoctor.source.module import SourceFunction, SourceModule
 from lossdoctor.source.names import Argument, argument_role
+from lossdoctor.source.stock import stock_call
 
 DEPTH = 2  # how many calls within the file are followed
 _NEGLIGIBLE = 1e-3  # constants up to this are guards, not terms
 
 
 @dataclass(frozen=True, slots=True)
-class Hint:
-    """One reason to believe that an argument is of a kind. Among hints the strongest counts, then the first."""
-
-    role: Argument
-    kind: str  # a kind of a spec
-    strength: int
-    reason: str
-    line: int
-    classes: int | None = None
-
-
-@dataclass(slots=True)
-class Evidence:
-    """Everything found. Axes are counted from 0; `last` is the exact size of the last axis, where the code fixes it.
-
-    `sizes` are least sizes of axes (negative ones from the end), `total` the number of elements of one sample.
-    """
-
-    hints: list[Hint] = field(default_factory=list[Hint])
-    rank: dict[Argument, int] = field(default_factory=dict[Argument, int])
-    last: dict[Argument, int] = field(default_factory=dict[Argument, int])
-    total: dict[Argument, int] = field(default_factory=dict[Argument, int])
-    sizes: dict[tuple[Argument, int], int] = field(default_factory=dict[tuple[Argument, int], int])
-    events: dict[str, int] = field(default_factory=dict[str, int])  # name -> line of the first
-    image: int | None = None  # line of an image operation
-
-    def hint(
-        self, role: Argument, kind: str, strength: int, reason: str, node: ast.AST, classes: int | None = None
-    ) -> None:
-        self.hints.append(Hint(role, kind, strength, reason, getattr(node, "lineno", 0), classes))
-
-    def event(self, name: str, node: ast.AST) -> None:
-        self.events.setdefault(name, getattr(node, "lineno", 0))
-
-    def at_least(self, role: Argument, rank: int) -> None:
-        self.rank[role] = max(rank, self.rank.get(role, 1))
-
-    def size(self, role: Argument, axis: int, least: int) -> None:
-        self.sizes[role, axis] = max(least, self.sizes.get((role, axis), 1))
-
-    def best(self, role: Argument) -> Hint | None:
-        found = [hint for hint in self.hints if hint.role == role]
-        return max(found, key=lambda hint: hint.strength, default=None)  # the first of the strongest
-
-
-@dataclass(frozen=True, slots=True)
 class _Value:
     same: Argument | None = None  # holds the values of an argument (a small constant added or clipped or not)
     shaped: Argument | None = None  # has the shape of an argument
+    rank_of: Argument | None = None  # has the rank of an argument, but other sizes
+    width: int | None = None  # columns that a slice takes from y_pred; 0: an index, the axis is gone
     complement: Argument | None = None  # is 1 minus an argument
     negated: bool = False
     product: bool = False  # y_true times y_pred
@@ -182,7 +140,7 @@ class _Reader:
 
     def _arithmetic(self, node: ast.BinOp) -> _Value:
         left, right = self._value(node.left), self._value(node.right)
-        shaped = _joined(left, right)
+        shaped = left.shaped or right.shaped
         self._vector(left, right)
         found = self.evidence
         if isinstance(node.op, ast.Sub) and left.literal in (1, 1.0):
@@ -215,13 +173,16 @@ class _Reader:
                 found.hint("y_pred", "positive", 2, "it is normalised to probabilities", node)
         if isinstance(node.op, ast.Pow) and left.same and _fractional(right.literal):
             found.event(f"root of {left.same}", node)
-        return _Value(shaped=shaped, literal=self.module.literal(node))
+        rank = left.rank_of or right.rank_of
+        return _Value(shaped=shaped, rank_of=rank, literal=self.module.literal(node))
 
     def _vector(self, left: _Value, right: _Value) -> None:
         """A constant vector beside an argument fixes the last axis."""
         for one, other in ((left, right), (right, left)):
             if one.shaped and other.numbers and other.numbers > 1:
                 self.evidence.last.setdefault(one.shaped, other.numbers)
+            if one.shaped == "y_true" and other.width is not None:
+                self.evidence.width.setdefault("y_true", other.width)
 
     def _comparison(self, node: ast.Compare) -> _Value:
         left = self._value(node.left)
@@ -255,7 +216,23 @@ class _Reader:
                 whole = False
                 if axis != 0:
                     self.evidence.size(role, axis, least)
-        return base if whole else _Value()
+        if whole:
+            return base
+        indexed = any(
+            not isinstance(part, ast.Slice) and part is not (parts[dots[0]] if dots else None) for part in parts
+        )
+        last = parts[-1] if role == "y_pred" and len(parts) > 1 else None
+        return _Value(rank_of=None if indexed else role, width=self._width(last) if last is not None else None)
+
+    def _width(self, part: ast.expr) -> int | None:
+        """How many columns a slice with literal ends takes; 0 for an index."""
+        if not isinstance(part, ast.Slice):
+            return 0 if isinstance(self.module.literal(part), int) else None
+        start = self.module.literal(part.lower) if part.lower is not None else 0
+        stop = self.module.literal(part.upper) if part.upper is not None else None
+        if isinstance(start, int) and isinstance(stop, int) and 0 <= start < stop and part.step is None:
+            return stop - start
+        return None
 
     def _least(self, part: ast.expr) -> int | None:
         """The size that an axis needs for an index or slice; None for the whole axis."""
@@ -281,7 +258,7 @@ class _Reader:
         helper = self._helper(node, dotted)
         if helper is not None:
             return self._follow(helper, values, keywords, node)
-        known = self._known_loss(node, dotted, values, keywords)
+        known = self._stock(node, values, keywords)
         if known is not None:
             return known
         found, role = self.evidence, first.same
@@ -327,8 +304,11 @@ class _Reader:
             self._reshape(node, name, first)
             return replace(first, shaped=None)
         if name in words.ELEMENTWISE:
-            shaped = next((value.shaped for value in [*values, *keywords.values()] if value.shaped), None)
-            return _Value(shaped=shaped, exponential=role if name == "exp" else None)
+            form: Argument | None = next(
+                (value.shaped for value in [*values, *keywords.values()] if value.shaped), None
+            )
+            rank: Argument | None = next((value.rank_of for value in values if value.rank_of), None)
+            return _Value(shaped=form, rank_of=rank, exponential=role if name == "exp" else None)
         return _NOTHING
 
     def _reduced(self, node: ast.Call, name: str, value: _Value) -> _Value:
@@ -378,7 +358,9 @@ class _Reader:
         elif name == "argmax":
             kind = "onehot" if role == "y_true" else "probability"
             found.hint(role, kind, 4 if role == "y_true" else 3, f"{shown} picks a class of it", node)
-        elif name in ("cast",) and "int" in self._shown(node):
+        elif name in ("ssim", "ssim_multiscale", "psnr"):
+            found.hint(role, "unit", 2, f"{shown} compares images", node)
+        elif name == "cast" and "int" in self._shown(node):
             found.event(f"integer {role}", node)
         elif name in ("split", "unstack") and (count := self._count(node, name)):
             found.size(role, -1, count)
@@ -390,59 +372,25 @@ class _Reader:
         literal = self.module.literal(given) if given is not None else None
         return literal if isinstance(literal, int) and axis in (-1, 1) else None
 
-    def _known_loss(
-        self, node: ast.Call, dotted: str, values: list[_Value], keywords: Mapping[str, _Value]
-    ) -> _Value | None:
-        """Losses of Keras and TensorFlow that get the arguments; they say what both are."""
-        found, name = self.evidence, dotted.rpartition(".")[2]
-        if name in words.WITH_LOGITS:
-            labels = keywords.get("labels", values[0] if values else _NOTHING)
-            logits = keywords.get("logits", values[1] if len(values) > 1 else _NOTHING)
-            kind, form = words.WITH_LOGITS[name]
-            reason = f"it is passed to `{name}`"
-            if logits.same:
-                found.hint(logits.same, "logit", 8, reason, node)
-            if labels.same:
-                found.hint(labels.same, kind, 8, reason, node)
-            if form == "classes":
-                found.event("classes", node)
-            if not (logits.same or labels.same):
-                return None
-            if form == "elementwise":
-                return _Value(shaped=logits.shaped or labels.shaped)
-            return _Value(shaped=labels.shaped) if kind == "label" else _NOTHING
-        source = node
-        if isinstance(node.func, ast.Call) or dotted.startswith("self.") or dotted in self.module.names:
-            made = node.func if isinstance(node.func, ast.Call) else self._maker(dotted)
-            if made is None:
-                return None
-            dotted = self.module.resolve(made.func) or ""
-            name = _snake(dotted.rpartition(".")[2])
-            source = made
-        if name not in words.LOSSES or not dotted.startswith(("keras", "tensorflow")):
+    def _stock(self, node: ast.Call, values: list[_Value], keywords: Mapping[str, _Value]) -> _Value | None:
+        """A loss of Keras or TensorFlow that gets an argument; None for any other call."""
+        call = stock_call(node, self.module)
+        if call is None:
             return None
-        pair = [*values[:2], *(keywords[key] for key in ("y_true", "y_pred", "target", "output") if key in keywords)]
-        true, usual, logits_kind = words.LOSSES[name]
-        flag = argument(source, "from_logits", 99)
-        kind = logits_kind if flag is not None and self.module.literal(flag) is True else usual
-        strength = 2 if usual == "real" else 7
-        for value, what in zip(pair[:2], (true, kind), strict=False):
-            # backend.binary_crossentropy has (target, output), keras.losses (y_true, y_pred): the same order.
+        given = {id(item): value for item, value in zip(node.args, values, strict=True)}
+        given |= {id(item.value): keywords[item.arg] for item in node.keywords if item.arg}
+        target, prediction = given.get(id(call.target), _NOTHING), given.get(id(call.prediction), _NOTHING)
+        if not (target.same or prediction.same):
+            return None
+        for value, kind in zip((target, prediction), call.kinds, strict=True):
             if value.same:
-                suffix = " with from_logits" if what == "logit" else ""
-                found.hint(value.same, what, strength, f"it is passed to `{name}`{suffix}", node)
-        if "categorical" in name:
-            found.event("classes", node)
-        return _NOTHING if any(value.same for value in pair) else None
-
-    def _maker(self, dotted: str) -> ast.Call | None:
-        """The call that made `self.name` or a global: `self.bce = keras.losses.BinaryCrossentropy(…)`."""
-        for node in ast.walk(self.module.tree):
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-                for target in node.targets:
-                    if ast.unparse(target) == dotted:
-                        return node.value
-        return None
+                suffix = " with from_logits" if kind == "logit" and "logits" not in call.name else ""
+                self.evidence.hint(value.same, kind, call.strength, f"it is passed to `{call.name}`{suffix}", node)
+        if call.classes:
+            self.evidence.event("classes", node)
+        if call.elementwise:
+            return _Value(shaped=prediction.shaped or target.shaped)
+        return _Value(shaped=target.shaped) if call.kinds[0] == "label" else _NOTHING
 
     def _helper(self, node: ast.Call, dotted: str) -> SourceFunction | None:
         if self.depth >= DEPTH:
@@ -452,10 +400,9 @@ class _Reader:
         local = f"{self.function.qualname}.<locals>.{dotted}"
         if local in self.module.functions:
             return self.module.functions[local]
-        owner = self.function.owner
-        if owner and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
-            if node.func.value.id in ("self", "cls", owner):
-                return self.module.functions.get(f"{owner}.{node.func.attr}")
+        owner, target = self.function.owner, node.func
+        if owner and isinstance(target, ast.Attribute) and ast.unparse(target.value) in ("self", "cls", owner):
+            return self.module.functions.get(f"{owner}.{target.attr}")
         return None
 
     def _follow(
@@ -471,9 +418,10 @@ class _Reader:
         given = argument(node, "axis", 1)
         literal = self.module.literal(given) if given is not None else None
         axes = [axis for axis in (literal if isinstance(literal, tuple) else (literal,)) if isinstance(axis, int)]
-        if value.shaped and axes:
+        role = value.shaped or value.rank_of
+        if role and axes:
             lowest = max((axis + 1 if axis >= 0 else -axis for axis in axes), default=1)
-            self.evidence.at_least(value.shaped, lowest)
+            self.evidence.at_least(role, lowest)
             if given is not None and isinstance(literal, tuple) and len(axes) >= 2:
                 self.evidence.event("several axes", node)
 
@@ -528,10 +476,6 @@ def _fractional(exponent: object) -> bool:
     return isinstance(exponent, float) and not exponent.is_integer()
 
 
-def _joined(left: _Value, right: _Value) -> Argument | None:
-    return left.shaped or right.shaped
-
-
 def _negligible(value: _Value, node: ast.AST) -> bool:
     """Whether a value is a small constant, or is made to look like one (`eps`, `K.epsilon()`)."""
     if isinstance(value.literal, int | float) and not isinstance(value.literal, bool):
@@ -541,10 +485,3 @@ def _negligible(value: _Value, node: ast.AST) -> bool:
     sides = [node.left, node.right] if isinstance(node, ast.BinOp) else node.args
     names = [ast.unparse(side).lower() for side in sides if isinstance(side, ast.Name | ast.Attribute | ast.Call)]
     return any("eps" in name.split("(")[0] or "tiny" in name.split("(")[0] for name in names)
-
-
-def _snake(name: str) -> str:
-    special = {"KLDivergence": "kl_divergence", "CategoricalHinge": "categorical_hinge"}
-    if name in special:
-        return special[name]
-    return "".join("_" + char.lower() if char.isupper() and index else char.lower() for index, char in enumerate(name))

@@ -37,7 +37,7 @@ def validate(array: Any, spec: Spec) -> str | None:
     if spec.missing:
         numbers = np.where(absent, np.nanmin(numbers) if not absent.all() else 0.0, numbers)
     elif absent.any():
-        return "; ".join([*faults, f"NaN at {_first(absent)}"])
+        return "; ".join([*faults, f"NaN at {_index(_first(absent))}"])
     bad = ~np.isfinite(numbers)
     expected = "finite numbers"
     if not bad.any():

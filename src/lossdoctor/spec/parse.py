@@ -53,6 +53,11 @@ _KIND_ALIASES = {
     "score": "logit",
     "nan": "missing",
 }
+# How many of the numbers 0, 1, 2, … a dtype holds exactly. Floats: 2 to the bits of the significand.
+_COUNTABLE = {"float16": 2**11, "bfloat16": 2**8, "float32": 2**24, "float64": 2**53, "bool": 2}
+_COUNTABLE |= {f"int{bits}": 2 ** (bits - 1) for bits in (8, 16, 32, 64)} | {
+    f"uint{bits}": 2**bits for bits in (8, 16, 32, 64)
+}
 
 
 def parse_spec(text: str, argument: str = "y_true") -> Spec:
@@ -183,6 +188,8 @@ def _fault(spec: Spec) -> str | None:
         return f"a floating dtype for the kind `{spec.kind}`"
     if spec.dtype == "bool" and spec.kind not in ("binary", "onehot"):
         return "the kind `binary` or `onehot` for the dtype bool"
+    if spec.kind == "label" and (spec.classes or 1) > _COUNTABLE[spec.dtype]:
+        return f"a dtype that can count to {(spec.classes or 1) - 1}, which {spec.dtype} cannot"
     if spec.dtype.startswith("uint") and spec.kind == "sign":
         return f"a dtype with negative values for the kind `sign`, which {spec.dtype} lacks"
     if spec.kind in ("probability", "onehot"):

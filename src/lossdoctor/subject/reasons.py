@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lossdoctor.source.evidence import Evidence, Hint
+from lossdoctor.source.hints import Evidence, Hint
 from lossdoctor.source.names import Argument, words
 from lossdoctor.source.vocabulary import NAMES
 
@@ -58,6 +58,10 @@ def _from_events(evidence: Evidence) -> None:
         elif "1 - y_pred" in events and "1 - y_true" in events:
             add("y_pred", "unit", 4, "1 minus it and its log are taken", "log(y_pred)")
             add("y_true", "binary", 3, "1 minus it is a weight", "1 - y_true")
+        elif any(hint.role == "y_pred" and hint.kind == "positive" for hint in evidence.hints):
+            add(
+                "y_pred", "positive", 4, "its log is taken", "log(y_pred)"
+            )  # and the name says rates, not probabilities
         else:
             add("y_pred", "probability", 3, "its log is taken", "log(y_pred)")
             add("y_true", "onehot", 2, "the log of y_pred is taken", "log(y_pred)")
@@ -83,13 +87,8 @@ def _from_events(evidence: Evidence) -> None:
         add("y_true", "binary", 2, "it is compared with 0 or 1", "y_true is 0 or 1")
     for role in ("y_true", "y_pred"):
         if f"root of {role}" in events:
-            add(
-                role,
-                "unit" if evidence.image or like_image(evidence) else "positive",
-                3,
-                "a root of it is taken",
-                f"root of {role}",
-            )
+            kind = "unit" if like_image(evidence) else "positive"
+            add(role, kind, 3, "a root of it is taken", f"root of {role}")
     if like_image(evidence) and "difference" in events:
         for role in ("y_true", "y_pred"):
             add(role, "unit", 1, "it is compared as an image", "difference")
@@ -106,12 +105,10 @@ def _settle(evidence: Evidence) -> Belief:
         # A class axis and independent probabilities exclude each other; the stronger reason decides.
         if true.kind in ("onehot", "label") and pred.kind == "unit":
             pred = replace(pred, kind="probability") if true.strength >= 2 else pred
-        if pred.kind in ("unit", "logit") and true.kind in ("onehot", "label") and true.strength == 1:
-            if "classes" not in evidence.events:
-                true = replace(true, kind="binary")
-        if true.kind == "binary" and true.strength == 1 and "classes" in evidence.events:
-            true = replace(true, kind="onehot")
-        if "classes" in evidence.events and true.kind == "binary" and true.strength < 4:
+        classes = "classes" in evidence.events
+        if true.kind in ("onehot", "label") and true.strength == 1 and pred.kind in ("unit", "logit") and not classes:
+            true = replace(true, kind="binary")
+        if true.kind == "binary" and true.strength < 4 and classes:
             true = replace(true, kind="onehot")
         if pred.kind == "positive" and pred.strength == 1 and evidence.rank.get("y_pred", 1) > 2:
             pred = replace(pred, kind="real")  # embeddings rather than a distance
@@ -158,5 +155,3 @@ _PLURAL = {
 
 def _sentence(hint: Hint) -> str:
     return f"{hint.role} is taken as {_PLURAL[hint.kind]} since {hint.reason} (line {hint.line})"
-
-

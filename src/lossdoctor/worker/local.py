@@ -16,6 +16,7 @@ import numpy as np
 
 from lossdoctor.findings import UsageError
 from lossdoctor.graph.ir import Span, Stage
+from lossdoctor.probes.capture import captured
 from lossdoctor.session import (
     Evaluation,
     Execution,
@@ -29,7 +30,6 @@ from lossdoctor.session import (
     Traced,
 )
 from lossdoctor.spec import Contract, Spec
-from lossdoctor.worker.capture import captured
 from lossdoctor.worker.start import start, versions
 
 if TYPE_CHECKING:

@@ -72,7 +72,9 @@ def _real_cells(low: float, high: float, dtype: str) -> list[tuple[float, float]
     return [(a, b) for a, b in cut if a == b == 0.0 or max(abs(a), abs(b)) >= tiny]
 
 
-def _between(points: list[float], after: Callable[[float], float], before: Callable[[float], float]) -> list[tuple[float, float]]:
+def _between(
+    points: list[float], after: Callable[[float], float], before: Callable[[float], float]
+) -> list[tuple[float, float]]:
     """The points as cells of their own, and what lies between neighbours."""
     pieces: list[tuple[float, float]] = []
     for index, point in enumerate(points):

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-# `kernels` registers its rules on import.
-from lossdoctor.domains.intervals import elementwise, kernels, moves, reductions, relations, sizes, structure
+# `kernels` and `special` register their rules on import.
+from lossdoctor.domains.intervals import elementwise, kernels, moves, reductions, relations, sizes, special, structure
 from lossdoctor.domains.intervals.boxes import Boxes
 from lossdoctor.domains.intervals.enclosure import INF, Enclosure, Leaf, anything, union
 from lossdoctor.domains.intervals.moves import Chain
 from lossdoctor.domains.interpret import NodeGap
 from lossdoctor.graph.ir import Graph, Node
 
-_REGISTERS = kernels
+_REGISTERS = (kernels, special)
 _DEPTH = 200  # of views of views; beyond, a view is only known to lie in the hull
 _FOLDS = frozenset({"sum", "mean", "max", "min", "prod"})
 
@@ -111,9 +111,7 @@ class Intervals:
             if node.op == "sum":
                 bounds = relations.weighted(node, self.graph, lambda arg: self.view(arg, (), 0))
                 if bounds is not None:
-                    found = replace(
-                        found, low=np.maximum(found.low, bounds[0]), high=np.minimum(found.high, bounds[1])
-                    )
+                    found = replace(found, low=np.maximum(found.low, bounds[0]), high=np.minimum(found.high, bounds[1]))
             hull = found
         if node.op in ("constant", "dims", "full") or node.dtype == "tuple":
             self.hulls[node.id, ()] = hull
@@ -163,8 +161,12 @@ class Intervals:
             results.append(
                 values[body.outputs[0]]
                 if node.dtype != "tuple"
-                else Enclosure(np.array([-INF]), np.array([INF]), np.array([True]),
-                               parts=tuple(values[out] for out in body.outputs))  # fmt: skip
+                else Enclosure(
+                    np.array([-INF]),
+                    np.array([INF]),
+                    np.array([True]),
+                    parts=tuple(values[out] for out in body.outputs),
+                )  # fmt: skip
             )
         if not results:
             return self._gap(node)

@@ -203,7 +203,9 @@ def _divide(node: Node, args: Args) -> Enclosure:
 
 @strict("reciprocal")
 def _reciprocal(node: Node, args: Args) -> Enclosure:
-    return arith.divide(constant(1.0, 1.0), args[0], node.dtype)
+    # With AVX-512 Eigen refines an estimate by Newton steps: up to 3 ulp off, measured on TensorFlow 2.21.
+    result = arith.divide(constant(1.0, 1.0), args[0], node.dtype)
+    return made(result.low, result.high, result.nan, node.dtype, (result,), ulps=4.0)
 
 
 @strict("rsqrt")
@@ -407,7 +409,9 @@ def _astype(node: Node, args: Args) -> Enclosure:
         return anything(node.dtype)
     low, high = np.trunc(x.low), np.trunc(x.high)
     lost = x.nan | ~(low >= bounds[0]) | ~(high <= bounds[1])  # undefined beyond the range
-    return Enclosure(np.where(lost, bounds[0], low), np.where(lost, bounds[1], high), np.zeros_like(lost), x.leaves, True)
+    return Enclosure(
+        np.where(lost, bounds[0], low), np.where(lost, bounds[1], high), np.zeros_like(lost), x.leaves, True
+    )
 
 
 def _number(truth: Bools) -> np.ndarray:

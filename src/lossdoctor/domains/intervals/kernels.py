@@ -177,4 +177,3 @@ def _xdivy(node: Node, args: Args) -> Enclosure:
         high=np.where(zero, 0.0, quotient.high),
         nan=np.broadcast_to(bad & ~zero, np.broadcast_shapes(bad.shape, quotient.low.shape)),
     )
-

@@ -195,9 +195,7 @@ def ranges(loss_graph: LossGraph, contract: Contract, magnitude: float | None = 
     return Ranges(loss_graph, reading, names)
 
 
-def prove(
-    loss_graph: LossGraph, contract: Contract, magnitude: float | None = None, budget: int = BUDGET
-) -> Proof:
+def prove(loss_graph: LossGraph, contract: Contract, magnitude: float | None = None, budget: int = BUDGET) -> Proof:
     """Whether value and gradient are finite for every input of the contract; see `Proof`."""
     return ranges(loss_graph, contract, magnitude, budget).proof()
 

@@ -103,9 +103,7 @@ def _maximum_of(node: Node, graph: Graph, at: Callable[[int], Enclosure]) -> tup
     return _fold_of(node.args[0], node.args[1], "max", graph, at)
 
 
-def _fold_of(
-    of: int, number: int, op: str, graph: Graph, at: Callable[[int], Enclosure]
-) -> tuple[int, ...] | None:
+def _fold_of(of: int, number: int, op: str, graph: Graph, at: Callable[[int], Enclosure]) -> tuple[int, ...] | None:
     """The axes if node `number` is the fold of node `of` over them, laid out so that it meets its own slices."""
     source, node = graph[origin(graph, of)], graph[origin(graph, number)]
     while True:
@@ -146,7 +144,12 @@ def _kept_facts(node: Node, result: Enclosure, args: Sequence[Enclosure], graph:
             moved = elementwise.transfer(node, [point])
             if moved is not None and moved.bounded.all():
                 result = replace(result, peak=SliceFact(first.peak.axes, float(moved.low[0]), float(moved.high[0])))
-    if first.total is not None and len(args) == 2 and args[1].low.size == 1 and node.op in ("maximum", "minimum", "add"):
+    if (
+        first.total is not None
+        and len(args) == 2
+        and args[1].low.size == 1
+        and node.op in ("maximum", "minimum", "add")
+    ):
         result = replace(result, total=_shifted(node, first.total, args[1], graph))
     if first.total is not None and node.op == "clip" and all(arg.low.size == 1 for arg in args[1:]):
         raised = _shifted(replace(node, op="maximum"), first.total, args[1], graph)

@@ -162,7 +162,8 @@ def _concat(node: Node, args: Args, graph: Graph) -> Enclosure | None:
 def _split(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     part = args[0].plain()
     outputs = 1 + max(
-        (int(item.attrs["index"]) for item in graph.where("item") if item.args[0] == node.id), default=0  # type: ignore[arg-type]
+        (int(item.attrs["index"]) for item in graph.where("item") if item.args[0] == node.id),
+        default=0,  # type: ignore[arg-type]
     )
     return Enclosure(part.low, part.high, part.nan, whole=part.whole, parts=(part,) * outputs)
 
@@ -229,8 +230,6 @@ def _random_uniform(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     return constant(0.0, 1.0) if is_float(node.dtype) else anything(node.dtype)
 
 
-@rule(
-    "random_normal", "random_truncated_normal", "stateless_random_normal", "stateless_random_truncated_normal"
-)
+@rule("random_normal", "random_truncated_normal", "stateless_random_normal", "stateless_random_truncated_normal")
 def _random_normal(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     return constant(-_DEVIATIONS, _DEVIATIONS)

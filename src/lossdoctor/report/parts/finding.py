@@ -10,6 +10,7 @@ from lossdoctor.report.parts.numbers import literal, rounded
 from lossdoctor.report.parts.sheet import INDENT, Sheet
 
 LIMIT = 15
+_STEP = 32  # cells of a step of the chain
 _LEAST_TELLING = ("chain", "when")
 STYLES: dict[Severity, str] = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
@@ -117,7 +118,7 @@ def _witness(sheet: Sheet, witness: Witness, tells_gradient: bool) -> Text:
 
 
 def _chain(sheet: Sheet, finding: Finding) -> Text:
-    steps = [f"{sheet.one_line(link.text)} (line {link.line})" for link in finding.chain]
+    steps = [f"{sheet.clip(sheet.one_line(link.text), _STEP)} (line {link.line})" for link in finding.chain]
     if len(steps) > 4:
         steps = [*steps[:2], sheet.ellipsis, *steps[-2:]]
     return Text(f" {sheet.arrow} ".join(steps))

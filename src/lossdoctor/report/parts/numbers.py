@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-_NONFINITE = frozenset({"nan", "inf", "-inf"})
-
 
 def literal(value: object) -> str:
     """An input as Python writes it; a NumPy expression as it is; NaN and infinities without quotes."""
@@ -35,8 +33,3 @@ def rounded(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return repr(value)
-
-
-def is_expression(value: object) -> bool:
-    """Whether a witness is given as a NumPy expression, not by its elements."""
-    return isinstance(value, str) and value not in _NONFINITE

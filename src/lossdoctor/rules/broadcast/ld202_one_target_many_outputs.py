@@ -18,5 +18,8 @@ def one_target_many_outputs(graph: LossGraph, broadcasts: tuple[Broadcast, ...])
     for found in broadcasts:
         if found.stretch:
             node = graph[found.node]
-            yield RULE.at(node, f"`{node.call}` compares one target with {found.shape[-1]} outputs: {found.why}",
-                          evidence="proved")
+            yield RULE.at(
+                node,
+                f"`{node.call}` compares one target with {found.shape[-1]} outputs: {found.why}",
+                evidence="proved",
+            )

@@ -23,6 +23,6 @@ def raises(callings: Callings, batches: Batches) -> Iterator[Suspicion]:
         evidence="witnessed",
         symptom="raises",
         pair=callings.pair,
-        arguments={"execution": "eager"},
+        arguments={"execution": "eager", "calling": "raw"},
         when=("eager", "graph"),
     )

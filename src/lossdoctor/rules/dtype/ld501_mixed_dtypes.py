@@ -28,6 +28,6 @@ def mixed_dtypes(callings: Callings, contract: Contract) -> Iterator[Suspicion]:
         evidence="witnessed",
         symptom="raises",
         pair=callings.pair,
-        arguments={"execution": "eager"},
+        arguments={"execution": "eager", "calling": "raw"},
         when=("raw",),
     )

@@ -29,6 +29,6 @@ def fails_in_graph(callings: Callings, eager: EagerRun) -> Iterator[Suspicion]:
         evidence="witnessed",
         symptom="raises",
         pair=callings.pair,
-        arguments={"execution": "graph"},
+        arguments={"execution": "graph", "calling": "raw"},
         when=("graph", "keras-compile"),
     )

@@ -13,13 +13,13 @@ RULE = Rule(code="LD403", name="frozen-random", family="graph-mode", severity="e
 @RULE.check
 def frozen_random(frozen: Frozen) -> Iterator[Suspicion]:
     draw = frozen.draw
-    if draw is None:
-        return
-    call = f"`{draw.span.text}`" if draw.span else "the random number"
+    if draw is None or draw.span is None:
+        return  # without a call in the source, the cause is not shown
+    call = f"`{' '.join(draw.span.text.split())}`"
     yield RULE.at(
         None,
         f"{call} is drawn once, when `fit` traces the loss, and stays the same for the whole training",
-        calls=(draw.span,) if draw.span else (),
+        calls=(draw.span,),
         evidence="witnessed",
         symptom="frozen",
         arguments={"holder": "draw"},

@@ -25,6 +25,7 @@ def config_lost(saved: SaveLoad) -> Iterator[Suspicion]:
         calls=(saved.span,) if saved.span else (),
         evidence="witnessed",
         symptom="save-load",
+        pair=first.pair,
         arguments={"argument": first.name, "value": first.changed},
         when=("save-load",),
     )

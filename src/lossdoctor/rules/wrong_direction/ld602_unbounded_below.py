@@ -15,7 +15,10 @@ RULE = Rule(code="LD602", name="unbounded-below", family="wrong-direction", seve
 def unbounded_below(direction: Direction, graph: LossGraph) -> Iterator[Suspicion]:
     if graph.stage != "traced" or not direction.unbounded:
         return
-    fall = max(direction.unbounded, key=lambda ray: ray.growth)
+    falls = [fall for fall in direction.unbounded if fall.ray != "towards"]  # past the target: a critic, by design
+    if not falls:
+        return
+    fall = max(falls, key=lambda ray: ray.growth)
     yield RULE.at(
         graph[graph.value],
         f"the loss is unbounded below: it falls from {fall.at_base:.4g} to {fall.losses[-1]:.4g} and on as y_pred "
@@ -31,6 +34,5 @@ _RAYS = {
     "up": "grows",
     "down": "falls",
     "away": "moves away from the target",
-    "towards": "moves past the target",
     "random": "moves along a random direction",
 }

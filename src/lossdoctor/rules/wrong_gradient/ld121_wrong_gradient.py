@@ -12,10 +12,8 @@ RULE = Rule(code="LD121", name="wrong-gradient", family="wrong-gradient", severi
 
 @RULE.check
 def wrong_gradient(gradient: GradientCheck) -> Iterator[Suspicion]:
-    """A custom gradient that is not the derivative. stop_gradient and pass-through layers differ by design."""
-    if not gradient.applicable or not gradient.mismatches or not gradient.custom or gradient.pass_through:
-        return
-    if gradient.stopped:
+    """A custom gradient that is not the derivative and is not meant to differ (stop_gradient, pass-through layers)."""
+    if not gradient.wrong:
         return
     worst = gradient.mismatches[0]
     factor = f", {gradient.factor:.4g} times the true one everywhere" if gradient.factor is not None else ""
