@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -364,6 +365,20 @@ def _alive(pid: int) -> bool:
 def test_pool_refuses_a_size_of_zero() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         WorkerPool(0, Settings())
+
+
+def test_closing_the_pool_ends_what_other_threads_wait_for() -> None:
+    made = WorkerPool(settings=Settings(time_limit=60.0))
+    session = made.session()
+    session.versions()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(session.replay, "while True: pass")
+        time.sleep(0.3)
+        started = time.perf_counter()
+        made.close()
+        with pytest.raises(SessionError, match="died"):
+            waiting.result(timeout=30)
+    assert time.perf_counter() - started < 20.0
 
 
 def test_closed_pool_lends_nothing() -> None:

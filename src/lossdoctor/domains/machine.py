@@ -91,7 +91,8 @@ class Machine:
             case "dims":
                 return np.array(self._concrete(node.attrs["value"]), dtype_named(node.dtype))
             case "item":
-                return args[0][node.attrs["index"]]
+                part = args[0][node.attrs["index"]]
+                return None if part is UNKNOWN else part  # a gap within a body
             case "while":
                 return self._while(node, args)
             case "cond":

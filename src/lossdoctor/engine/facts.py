@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from lossdoctor.domains.intervals import Proof, Ranges
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.readings import Readings
 from lossdoctor.engine.witnesses import Witnesses
-from lossdoctor.findings import Calling, Fact, Gap
+from lossdoctor.findings import Calling, Fact, Finding, Gap
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
 from lossdoctor.readings import Direction, GradientCheck
@@ -104,8 +104,10 @@ def _close(a: np.ndarray, b: np.ndarray) -> bool:
     return bool(np.allclose(left, right, rtol=2e-2 if half else 1e-4, atol=1e-6, equal_nan=True))
 
 
-def gaps(readings: Readings, places: Places) -> Iterator[Gap]:
-    """Operations that limited a proof, and readings that could not be made."""
+def gaps(readings: Readings, places: Places, findings: Sequence[Finding]) -> Iterator[Gap]:
+    """Operations that limited a proof, and readings that could not be made. A line that a finding already accuses
+    is no gap: it is known why the proof failed there."""
+    accused = {(finding.location.path, finding.location.line) for finding in findings}
     seen: set[tuple[str, int, str]] = set()
     for stage in readings.stages():
         proof = readings.available(Proof, stage)
@@ -118,7 +120,7 @@ def gaps(readings: Readings, places: Places) -> Iterator[Gap]:
             for node in proof.limits:
                 location, _ = places.locate(graph.calls(node))
                 key = (node.op, location.line, limits)
-                if key not in seen:
+                if key not in seen and (location.path, location.line) not in accused:
                     seen.add(key)
                     yield Gap(node.op, location.path, location.line, limits)
     for name, problem in readings.failed.items():

@@ -24,7 +24,7 @@ from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
 from lossdoctor.rules.registry import Check
 from lossdoctor.session import Loaded, Session, SessionError, Settings, Traced
-from lossdoctor.spec import Contract
+from lossdoctor.spec import Contract, leaves
 
 
 class Unavailable(Exception):
@@ -51,10 +51,16 @@ class Readings:
             started = time.perf_counter()
             try:
                 self._cache[key] = self._make(kind, stage)
-            except (Unavailable, SessionError) as problem:
+            except Unavailable as problem:
+                self._cache[key] = problem
+            except SessionError as problem:
+                if problem.died is not None:
+                    raise  # the engine says how the process ended
                 self._cache[key] = Unavailable(str(problem))
-                if not isinstance(problem, Unavailable):
-                    self.failed[_label(kind)] = str(problem)
+                self.failed[_label(kind)] = str(problem)
+            except Exception as problem:  # a reading that fails must not take the others with it
+                self._cache[key] = Unavailable(str(problem))
+                self.failed[_label(kind)] = f"{type(problem).__name__}: {problem}; this is a bug in lossdoctor"
             name = _label(kind)
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
         value = self._cache[key]
@@ -84,6 +90,8 @@ class Readings:
     def _make(self, kind: Any, stage: Stage) -> Any:
         if kind in _OF_GRAPH:
             return _OF_GRAPH[kind](self, self.graph(stage))
+        if kind is Batches:
+            return self.session.probe("batches", self.contract, hints=_static_sizes(self.contract))
         if kind in _PROBES:
             return self.session.probe(_PROBES[kind], self.contract)
         if kind is probed.EagerRun:
@@ -102,13 +110,19 @@ _OF_GRAPH: dict[Any, Callable[[Readings, LossGraph], Any]] = {
 }
 _PROBES: dict[Any, str] = {
     Callings: "callings",
-    Batches: "batches",
     probed.Direction: "direction",
     probed.GradientCheck: "gradient",
     probed.SaveLoad: "save_load",
     probed.Frozen: "frozen",
 }
-_PLAIN: tuple[Any, ...] = (Loaded, Contract, Traced, probed.EagerRun)
+_PLAIN: tuple[Any, ...] = (Loaded, Contract, Traced, Batches, probed.EagerRun)
+
+
+def _static_sizes(contract: Contract) -> tuple[int, ...]:
+    """Sizes that a batch may coincide with: the numbers among the dimensions of the specs."""
+    specs = [spec for structure in (contract.y_true, contract.y_pred) for _, spec in leaves(structure)]
+    sizes = {dim for spec in specs for dim in spec.dims if isinstance(dim, int) and 1 < dim <= 256}
+    return tuple(sorted(sizes))
 
 
 def _label(kind: Any) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from lossdoctor.engine.blame import Blame, NonFinite
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.readings import Readings
+from lossdoctor.engine.threshold import threshold
 from lossdoctor.engine.witnesses import Witnesses, shows
 from lossdoctor.findings import Calling, Evidence, Finding, Severity, Witness
 from lossdoctor.rules.registry import Rule, Suspicion, Symptom, all_rules
@@ -80,7 +81,9 @@ class Settler:
         if self._healthy_in_single(blame):
             rule = _rule_of("low-precision")
             message = f"{message} in {self._half_dtype()}; in float32 it stays finite"
-        code = script(self.readings.loaded, blame.symptom, blame.pair, self.readings.contract, execution=execution)
+        if rule.name == "exp-overflow":
+            message += self._from_size(blame)
+        code = self._script(blame.symptom, blame.pair, execution=execution)
         if self._replay(code) != 1:
             return None
         graph = self.readings.graph(blame.stage)
@@ -106,6 +109,13 @@ class Settler:
             if shows(result, symptom):
                 shown[execution] = result
         return shown
+
+    def _from_size(self, blame: Blame) -> str:
+        def fails(pairs: Sequence[Pair]) -> list[bool]:
+            return [shows(result, blame.symptom) for result in self.readings.session.evaluate(pairs, "graph")]
+
+        limit = threshold(blame.pair, fails)
+        return "" if limit is None else f", here from |y_pred| > {abs(limit):g}"
 
     def _half_dtype(self) -> str | None:
         found = [str(array.dtype) for array in leaves(self.witnesses.pairs[0].y_pred)] if self.witnesses.pairs else []
@@ -153,6 +163,10 @@ class Settler:
                 return result
         return None
 
+    def _both(self) -> tuple[Calling, ...]:
+        """Where a fault stands that no rule limits: wherever the loss runs."""
+        return ("eager", "graph") if self.readings.traced.traced is not None else ("eager",)
+
     def _script(self, symptom: Symptom, pair: Pair | None, **arguments: Any) -> str:
         arguments.setdefault("calling", self.readings.traced.calling)
         return script(self.readings.loaded, symptom, pair, self.readings.contract, **arguments)
@@ -193,7 +207,7 @@ class Settler:
             family=suspicion.family or rule.family,
             severity=severity,
             evidence=evidence,
-            when=when,
+            when=when or self._both(),
             message=suspicion.message,
             location=location,
             function=function,

@@ -54,7 +54,8 @@ def _selu(x: Array) -> Array:
     straight: Array = like(x, float(SELU_SCALE)) * x
     slope: Any = like(x, float(SELU_SCALE) * float(SELU_ALPHA))
     bent: Any = slope * (np.exp(x) - like(x, 1))
-    return np.where(x < 0, bent, straight)
+    result: Array = np.where(x < 0, bent, straight)
+    return result
 
 
 def _mask(x: Array, passes: Array) -> Array:

@@ -22,6 +22,12 @@ def _shown(x: Array, *_: Array) -> Array:
     return x
 
 
+def _content(optional: tuple[Array, ...]) -> tuple[Array, ...]:
+    if not optional:
+        raise ValueError("an optional without value")
+    return optional
+
+
 def _check_numerics(x: Array, *, message: str = "") -> Array:
     if not np.all(np.isfinite(x)):
         raise FloatingPointError(message or "a tensor has NaN or Inf")  # TensorFlow raises as well
@@ -70,6 +76,7 @@ for _name, _tf in (("assign", "AssignVariableOp"), ("assign_add", "AssignAddVari
                    ("assign_subtract", "AssignSubVariableOp"), ("scatter_assign", "ResourceScatterNdUpdate"),
                    ("scatter_assign_add", "ResourceScatterNdAdd")):  # fmt: skip
     op(_name, "control", tf=(_tf,), flow=("none",), ulps=0.0)
-op("optional", "control", tf=("OptionalFromValue",), outputs=1, ulps=0.0)
-op("optional_value", "control", tf=("OptionalGetValue",), outputs=0, ulps=0.0)
-op("optional_none", "control", tf=("OptionalNone",), flow=("none",), ulps=0.0)
+# What a branch keeps for its gradient; none for the branch that was not taken.
+op("optional", "control", tf=("OptionalFromValue",), value=_all, ulps=0.0)
+op("optional_value", "control", tf=("OptionalGetValue",), value=_content, outputs=0, ulps=0.0)
+op("optional_none", "control", tf=("OptionalNone",), value=_all, flow=("none",), ulps=0.0)

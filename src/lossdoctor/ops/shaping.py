@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -28,8 +28,10 @@ def _permute_dims(x: Array, *, axes: Shape) -> Array:
     return np.transpose(x, axes)
 
 
-def _tile(x: Array, *, multiples: Shape | None = None, shape: Shape) -> Array:
+def _tile(x: Array, *, multiples: Shape | None = None, shape: Shape | None = None) -> Array:
     if multiples is None:
+        if shape is None:
+            raise ValueError("neither multiples nor shape")
         if 0 in x.shape:
             return np.zeros(shape, x.dtype)
         multiples = tuple(after // before for after, before in zip(shape, x.shape, strict=True))
@@ -106,6 +108,13 @@ def _full(fill: Array, *, shape: Shape) -> Array:
 
 def _empty(*, shape: Shape, dtype: str) -> Array:
     return np.zeros(shape, dtype)
+
+
+def _zeros_like(x: Any) -> Any:
+    """Zeros for each element of a tensor list as well."""
+    if isinstance(x, tuple):
+        return tuple(None if item is None else np.zeros_like(item) for item in cast("tuple[Array | None, ...]", x))
+    return np.zeros_like(x)
 
 
 def _arange(start: Array, stop: Array, step: Array) -> Array:
@@ -221,7 +230,7 @@ _row("unstack", ("Unpack",), _unstack, attrs={"axis": "axis"}, outputs=0)
 _row("split", ("Split",), _split, params={0: "axis"}, attrs={"num_split": "number"}, outputs=0)
 _row("split_sizes", ("SplitV",), _split, params={1: "sizes", 2: "axis"}, outputs=0)
 _row("full", ("Fill",), _full, params={0: "shape"})
-_row("zeros_like", ("ZerosLike",), np.zeros_like, flow=("none",))
+_row("zeros_like", ("ZerosLike",), _zeros_like, flow=("none",))
 _row("ones_like", ("OnesLike",), np.ones_like, flow=("none",))
 _row("empty", ("Empty",), _empty, params={0: "shape"}, flow=("none",))
 _row("arange", ("Range",), _arange, flow=("none",))

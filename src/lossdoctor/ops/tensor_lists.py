@@ -90,6 +90,13 @@ def _length(items: Items) -> Array:
     return np.array(len(items), np.int32)
 
 
+def _element_shape(items: Items, *, dtype: str = "int32") -> Array:
+    known = next((item.shape for item in items if item is not None), None)
+    if known is None:
+        raise ValueError("the shape of elements that were never written")
+    return np.array(known, dtype)
+
+
 def _resize(items: Items, size: Array) -> Items:
     return (*items[: int(size)], *(None,) * (int(size) - len(items)))
 
@@ -125,7 +132,7 @@ _row("push", ("TensorListPushBack",), _push)
 _row("pop", ("TensorListPopBack",), _pop, params={1: "element_shape"}, attrs={"element_dtype": "dtype"}, outputs=2)
 _row("length", ("TensorListLength",), _length, flow=("none",))
 _row("resize", ("TensorListResize",), _resize, flow=("smooth", "none"))
-_row("element_shape", ("TensorListElementShape",), flow=("none",))
+_row("element_shape", ("TensorListElementShape",), _element_shape, attrs={"shape_type": "dtype"}, flow=("none",))
 _row("split", ("TensorListSplit",), _split, params={1: "element_shape"}, flow=("smooth", "none"))
 _row("concat", ("TensorListConcat", "TensorListConcatV2"), _concat, params={1: "element_shape"}, outputs=2)
 _row("concat_lists", ("TensorListConcatLists",))

@@ -54,9 +54,14 @@ _KIND_ALIASES = {
     "nan": "missing",
 }
 # How many of the numbers 0, 1, 2, … a dtype holds exactly. Floats: 2 to the bits of the significand.
-_COUNTABLE = {"float16": 2**11, "bfloat16": 2**8, "float32": 2**24, "float64": 2**53, "bool": 2}
-_COUNTABLE |= {f"int{bits}": 2 ** (bits - 1) for bits in (8, 16, 32, 64)} | {
-    f"uint{bits}": 2**bits for bits in (8, 16, 32, 64)
+_COUNTABLE = {
+    "float16": 2**11,
+    "bfloat16": 2**8,
+    "float32": 2**24,
+    "float64": 2**53,
+    "bool": 2,
+    **{f"int{bits}": 2 ** (bits - 1) for bits in (8, 16, 32, 64)},
+    **{f"uint{bits}": 2**bits for bits in (8, 16, 32, 64)},
 }
 
 

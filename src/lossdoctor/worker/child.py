@@ -31,6 +31,7 @@ class Worker:
 
     def __init__(self, settings: Settings, *, verbose: bool = False) -> None:
         self.used = False
+        self._ended = False  # by us
         self._verbose = verbose
         self._key = secrets.token_bytes(32)
         try:
@@ -187,7 +188,7 @@ class Worker:
         out_of_memory = any(text in self.output for text in _OUT_OF_MEMORY)
         if code >= 0:
             died = Died("exit", f"exit status {code}")
-        elif out_of_memory or code == -9:  # nobody but the system kills a process that has just answered
+        elif out_of_memory or (code == -9 and not self._ended):  # the system kills for want of memory
             died = Died("memory", f"signal {-code}, out of memory")
         else:
             died = Died("signal", f"signal {-code} ({_signal_name(-code)})")
@@ -202,15 +203,20 @@ class Worker:
                 self._process.wait(1.0)
         self.kill()
 
-    def kill(self) -> None:
-        """End the process and what it started, at once, and release what belongs to it."""
+    def end(self) -> None:
+        """End the process and what it started, at once. A thread that waits for its answer learns that it died."""
         if self.alive:
+            self._ended = True
             with contextlib.suppress(OSError):
                 if os.name == "posix":
                     os.killpg(self._process.pid, signal.SIGKILL)
                 else:
                     self._process.kill()
         self._process.wait()
+
+    def kill(self) -> None:
+        """End the process as `end` does, and release what belongs to it."""
+        self.end()
         if not self._connected.is_set():
             # The thread that accepts is let go by a connection of our own.
             with contextlib.suppress(OSError, EOFError, AuthenticationError):

@@ -182,14 +182,15 @@ class WorkerPool:
             self._free.notify()
 
     def close(self) -> None:
-        """End all processes."""
+        """End all processes, those in use too: their sessions, perhaps in other threads, raise `SessionError`."""
         with self._free:
             self._closed = True
-            workers = [*self._idle, *self._lent]
+            idle, lent = list(self._idle), list(self._lent)
             self._idle.clear()
-            self._lent.clear()
             self._free.notify_all()
-        for worker in workers:
+        for worker in lent:
+            worker.end()
+        for worker in idle:
             worker.stop()
         atexit.unregister(self.close)
 

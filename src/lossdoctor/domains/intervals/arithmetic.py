@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from lossdoctor.domains.intervals.enclosure import INF, Bools, Enclosure, Floats, made
+from lossdoctor.domains.intervals.enclosure import INF, Bools, Enclosure, Floats, made, tiniest
 
 Function = Callable[..., Floats]
 
@@ -89,6 +89,21 @@ def divide(a: Enclosure, b: Enclosure, dtype: str) -> Enclosure:
     low = np.where(by_zero, np.where(only_zero, 0.0, -INF), low)
     high = np.where(by_zero, np.where(only_zero, 0.0, INF), high)
     return made(low, high, bad, dtype, (a, b))
+
+
+def reciprocal(b: Enclosure, dtype: str) -> Enclosure:
+    """1 / b by Eigen's packet kernel.
+
+    With AVX-512 it refines an estimate of 14 bits by Newton steps, which reach 3 ulp, and are lost where the result is
+    near the denormals (measured on TensorFlow 2.21: 2**-12.7 off at 3e37).
+    """
+    one = np.array([1.0])
+    result = divide(Enclosure(one, one, np.array([False])), b, dtype)
+    small = tiniest(dtype) * 2.0**40
+    with np.errstate(invalid="ignore"):
+        low = np.where(np.abs(result.low) < small, result.low - np.abs(result.low) * 2.0**-11, result.low)
+        high = np.where(np.abs(result.high) < small, result.high + np.abs(result.high) * 2.0**-11, result.high)
+    return made(low, high, result.nan, dtype, (result,), ulps=4.0)
 
 
 def without_zero(b: Enclosure, least: float) -> Enclosure:

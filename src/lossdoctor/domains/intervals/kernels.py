@@ -11,9 +11,11 @@ import numpy as np
 
 from lossdoctor.domains.intervals import arithmetic as arith
 from lossdoctor.domains.intervals.elementwise import Args, strict
-from lossdoctor.domains.intervals.enclosure import INF, Enclosure, constant, made, union
+from lossdoctor.domains.intervals.enclosure import INF, Enclosure, constant, made, tiniest, union, unit_roundoff
 from lossdoctor.graph.ir import Node
 
+# Klambauer et al. 2017, Self-Normalizing Neural Networks: scale, and scale * alpha.
+_SELU_SCALE, _SELU_BOTTOM = 1.0507009873554805, 1.7580993408473766
 _NEVER = np.array([False])
 
 
@@ -57,15 +59,30 @@ def _tanh_grad(node: Node, args: Args) -> Enclosure:
 @strict("sqrt_grad")
 def _sqrt_grad(node: Node, args: Args) -> Enclosure:
     y, dy = args
-    result = arith.divide(arith.scaled(dy, 0.5, node.dtype), y, node.dtype)
+    half = arith.scaled(dy, 0.5, node.dtype)
+    result = arith.divide(half, y, node.dtype)
+    # Packets multiply by a reciprocal, which may under- or overflow where the quotient does not.
+    inverse = arith.reciprocal(y, node.dtype)
+    small = 64.0 * tiniest(node.dtype)
+    flushed = (np.abs(inverse.low) < small) | (np.abs(inverse.high) < small)
+    inverse = replace(
+        inverse,
+        low=np.where(flushed, np.minimum(inverse.low, 0.0), inverse.low),
+        high=np.where(flushed, np.maximum(inverse.high, 0.0), inverse.high),
+    )
+    result = union(result, arith.multiply(half, inverse, node.dtype))
     return made(result.low, result.high, result.nan, node.dtype, (result,), ulps=2.0)
 
 
 @strict("rsqrt_grad")
 def _rsqrt_grad(node: Node, args: Args) -> Enclosure:
     y, dy = args
-    first = arith.scaled(arith.multiply(dy, y, node.dtype), -0.5, node.dtype)
-    return arith.multiply(first, arith.square(y, node.dtype), node.dtype)
+    product, squared = arith.multiply(dy, y, node.dtype), arith.square(y, node.dtype)
+    # The factor goes with either; that matters where one of them underflows.
+    return union(
+        arith.multiply(arith.scaled(product, -0.5, node.dtype), squared, node.dtype),
+        arith.multiply(product, arith.scaled(squared, -0.5, node.dtype), node.dtype),
+    )
 
 
 @strict("reciprocal_grad")
@@ -144,6 +161,28 @@ def _alpha(node: Node) -> float:
     return float(np.float32(alpha)) if isinstance(alpha, (int, float)) else 0.2
 
 
+@strict("elu")
+def _elu(node: Node, args: Args) -> Enclosure:
+    return _exponential_unit(node, args[0], 1.0, 1.0)
+
+
+@strict("selu")
+def _selu(node: Node, args: Args) -> Enclosure:
+    return _exponential_unit(node, args[0], _SELU_SCALE, _SELU_BOTTOM)
+
+
+def _exponential_unit(node: Node, x: Enclosure, scale: float, bottom: float) -> Enclosure:
+    """scale * x above 0, bottom * (exp(x) - 1) below, which cancels: the error is absolute."""
+
+    def value(v: np.ndarray) -> np.ndarray:
+        return np.where(v < 0.0, bottom * np.expm1(np.minimum(v, 0.0)), scale * v)
+
+    error = 8.0 * unit_roundoff(node.dtype)
+    low = np.where(x.low < 0.0, np.maximum(value(x.low) - error, -bottom), value(x.low))
+    high = np.where(x.high < 0.0, np.minimum(value(x.high) + error, 0.0), value(x.high))
+    return made(low, high, _NEVER, node.dtype, (x,), ulps=4.0)
+
+
 @strict("elu_grad")
 def _elu_grad(node: Node, args: Args) -> Enclosure:
     dy, y = args
@@ -157,11 +196,16 @@ def _elu_grad(node: Node, args: Args) -> Enclosure:
 @strict("selu_grad")
 def _selu_grad(node: Node, args: Args) -> Enclosure:
     dy, y = args
-    scale, bottom = 1.0507009873554805, 1.7580993408473766
     below = replace(y, low=np.minimum(y.low, 0.0), high=np.minimum(y.high, 0.0))
-    left = arith.multiply(dy, arith.add(below, constant(bottom - 1e-6, bottom + 1e-6), node.dtype), node.dtype)
-    right = arith.multiply(dy, constant(scale - 1e-6, scale + 1e-6), node.dtype)
+    left = arith.multiply(dy, arith.add(below, _about(_SELU_BOTTOM, node), node.dtype), node.dtype)
+    right = arith.multiply(dy, _about(_SELU_SCALE, node), node.dtype)
     return replace(_choice(y.high < 0.0, y.low < 0.0, left, right), leaves=dy.leaves | y.leaves)
+
+
+def _about(value: float, node: Node) -> Enclosure:
+    """A number as the dtype holds it."""
+    error = value * 2.0 * unit_roundoff(node.dtype)
+    return constant(value - error, value + error)
 
 
 @strict("xdivy")

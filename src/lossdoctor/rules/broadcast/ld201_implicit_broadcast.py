@@ -27,15 +27,22 @@ def implicit_broadcast(graph: LossGraph, broadcasts: tuple[Broadcast, ...], batc
         if batches.evidence is not None:
             yield RULE.at(node, message, symptom="batch-mismatch", pair=batches.evidence, evidence="proved")
         elif batches.fails:
-            failing = batches.fails[-1]
-            sizes = ", ".join(str(size) for size in batches.works)
             yield RULE.at(
                 node,
-                f"{message}; it fails unless the batch is {sizes}" if sizes else message,
+                f"{message}; {_sizes(batches.works)}",
                 symptom="raises",
                 evidence="proved",
-                arguments={"batch": failing.size},
+                arguments={"batch": batches.fails[0].size},
             )
+
+
+def _sizes(works: Sequence[int]) -> str:
+    """For which batch sizes it runs all the same, and what it then does."""
+    silent = [size for size in works if size > 1]
+    if not silent:
+        return "it fails for every batch but one of 1" if works else "it fails for every batch"
+    listed = " or ".join(str(size) for size in works)
+    return f"it fails unless the batch is {listed}, and with {silent[0]} silently compares the wrong pairs"
 
 
 def _shape(shape: Sequence[Dim]) -> str:
