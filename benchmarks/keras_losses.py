@@ -98,9 +98,7 @@ def main() -> None:
         for name, (y_true, y_pred) in LOSSES:
             if options.only not in name:
                 continue
-            report = check(
-                [f"keras.losses:{name}"], y_true=y_true, y_pred=y_pred, settings=settings, pool=pool
-            )
+            report = check([f"keras.losses:{name}"], y_true=y_true, y_pred=y_pred, settings=settings, pool=pool)
             losses += report.losses
             show(name, report, options.findings)
     summary(losses)

@@ -265,7 +265,11 @@ def test_log_sum_exp_after_subtraction_of_the_maximum_is_proved() -> None:
     assert found[4].high == 0.0 and found[6].low == pytest.approx(1.0)
     assert found.proof().finite_value and found.proof().finite_gradient and found[9].high == 1.0
     # The maximum over another axis is none of these elements.
-    other = of(body.replace("%2: f32[B,1] = max %1 axis=-1", "%2: f32[1,3] = max %1 axis=0").replace("%3: f32[B,1]", "%3: f32[1,3]"))
+    other = of(
+        body.replace("%2: f32[B,1] = max %1 axis=-1", "%2: f32[1,3] = max %1 axis=0").replace(
+            "%3: f32[B,1]", "%3: f32[1,3]"
+        )
+    )
     assert not other.proof().finite_value
 
 
@@ -279,7 +283,11 @@ def test_a_weighted_mean_lies_between_the_values() -> None:
     """
     assert prove(loss(body), SIMPLEX).finite_value
     assert not prove(loss(body), UNIT).finite_value  # no label may be set
-    over_batch = body.replace("axis=-1", "axis=0").replace("f32[B] = sum", "f32[3] = sum").replace("f32[B] = log", "f32[3] = log")
+    over_batch = (
+        body.replace("axis=-1", "axis=0")
+        .replace("f32[B] = sum", "f32[3] = sum")
+        .replace("f32[B] = log", "f32[3] = log")
+    )
     assert not prove(loss(over_batch), SIMPLEX).finite_value
 
 
@@ -342,7 +350,9 @@ def test_cutting_pairs_into_boxes_keeps_both_elements_apart() -> None:
     """
     given = contract("float32[B] real", "float32[B] unit")
     assert not of(body, given, "%0 y_true: f32[B], %1 y_pred: f32[B]").finite(6)
-    aligned = body.replace("%2: f32[B,1] = expand_dims %1 axis=-1", "%2: f32[B] = multiply %1 %1").replace("[B,B]", "[B]")
+    aligned = body.replace("%2: f32[B,1] = expand_dims %1 axis=-1", "%2: f32[B] = multiply %1 %1").replace(
+        "[B,B]", "[B]"
+    )
     assert of(aligned, given, "%0 y_true: f32[B], %1 y_pred: f32[B]").finite(6)
 
 
@@ -365,7 +375,9 @@ def test_one_minus_p_plus_eps_depends_on_the_order() -> None:
     %6: f32[B,3] = log %5
     """
     assert of(kept, UNIT).finite(6)
-    moved = kept.replace("subtract %2 %1", "add %2 %3").replace("%5: f32[B,3] = add %4 %3", "%5: f32[B,3] = subtract %4 %1")
+    moved = kept.replace("subtract %2 %1", "add %2 %3").replace(
+        "%5: f32[B,3] = add %4 %3", "%5: f32[B,3] = subtract %4 %1"
+    )
     moved = moved.replace("%4: f32[B,3]", "%4: f32[]")
     assert not of(moved, UNIT).finite(6)
 

@@ -76,8 +76,10 @@ def _violations(graph: LossGraph, tensors: dict[int, Any], found: Ranges, run: C
     return wrong
 
 
-@pytest.mark.parametrize("name, options, y_true, y_pred, proved", LOSSES)
-def test_losses_of_keras(name: str, options: dict[str, Any], y_true: str, y_pred: str, proved: tuple[bool, bool]) -> None:
+@pytest.mark.parametrize(("name", "options", "y_true", "y_pred", "proved"), LOSSES)
+def test_losses_of_keras(
+    name: str, options: dict[str, Any], y_true: str, y_pred: str, proved: tuple[bool, bool]
+) -> None:
     import keras
 
     from lossdoctor.graph.frontend_tf import trace

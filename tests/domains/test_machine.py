@@ -194,3 +194,39 @@ def test_rows_are_chosen_only_where_that_is_certain() -> None:
     np.testing.assert_array_equal(found[True], [[1, 2], [-3, -4]])
     np.testing.assert_array_equal(found[False], [[1, -2], [3, -4]])
     assert found[None] is UNKNOWN
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    "name", ["crossentropy", "huber", "ssim", "cond", "map_fn", "while_loop", "cholesky", "top_k", "boolean_mask"]
+)
+def test_value_and_gradient_agree_with_tensorflow(name: str) -> None:
+    tf = pytest.importorskip("tensorflow")
+    from lossdoctor.graph.frontend_tf import trace
+    from lossdoctor.session import Pair
+    from lossdoctor.spec import Contract, Spec
+
+    losses = {
+        "crossentropy": lambda t, p: tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(t), p),
+        "huber": lambda t, p: tf.reduce_mean(tf.where(tf.abs(p - t) < 1, (p - t) ** 2 / 2, tf.abs(p - t) - 0.5), -1),
+        "ssim": lambda t, p: 1 - tf.image.ssim(t, p, 1.0, filter_size=5),
+        "cond": lambda t, p: tf.cond(tf.reduce_sum(p) > 0, lambda: p * 2, lambda: tf.exp(p)),
+        "map_fn": lambda t, p: tf.map_fn(
+            lambda x: tf.reduce_sum(tf.square(x[0] - x[1])), (t, p), fn_output_signature=tf.float32
+        ),
+        "while_loop": lambda t, p: tf.while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, x * p), (0, p))[1],
+        "cholesky": lambda t, p: tf.linalg.cholesky(tf.matmul(p, p, transpose_a=True) + 3 * tf.eye(5)),
+        "top_k": lambda t, p: tf.math.top_k(p, 2).values,
+        "boolean_mask": lambda t, p: tf.boolean_mask(p, t > 0),
+    }
+    dims = ("B", 12, 12, 1) if name == "ssim" else ("B", 5)
+    live = trace(losses[name], Contract(Spec("float32", dims), Spec("float32", dims)))
+    rng = np.random.default_rng(2)
+    t, p = (rng.normal(size=(4, *dims[1:])).astype(np.float32) for _ in range(2))
+    (expected,) = live.run([Pair(t, p)])
+    for graph in (live.traced, live.optimised):
+        assert graph is not None and graph.gradients[0] is not None
+        reading = machine(graph, {graph.y_true[0]: t, graph.y_pred[0]: p})
+        assert not reading.gaps
+        np.testing.assert_allclose(reading[graph.value], expected.value, rtol=2e-4, atol=1e-5)
+        np.testing.assert_allclose(reading[graph.gradients[0]], expected.gradients[0], rtol=2e-4, atol=1e-5)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.rules.pages import HEADINGS, Block, blocks, pages
 
 from lossdoctor.engine import check
 from lossdoctor.findings import SEVERITIES, at_or_above
 from lossdoctor.rules.registry import all_rules
 from lossdoctor.worker.remote import WorkerPool
-from tests.rules.pages import HEADINGS, Block, blocks, pages
 
 ALL = [block for page in pages() for block in blocks(page)]
 

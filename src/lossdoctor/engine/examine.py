@@ -61,7 +61,7 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     findings = arrange([f for f in settler.settle(suspicions) if _kept(f, job)])
     found_facts = tuple(facts(readings, witnesses))
     ran = complete(readings, witnesses)
-    limits = [*gaps(readings, places, findings), *(_internal(note, loaded, places) for note in notes)]
+    limits = [*gaps(readings, witnesses, places, findings), *(_internal(note, loaded, places) for note in notes)]
     readings.seconds["total"] = time.perf_counter() - started
     return LossReport(
         target=job.target,

@@ -14,6 +14,7 @@ from lossdoctor.findings import Calling, Fact, Finding, Gap
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
 from lossdoctor.readings import Direction, GradientCheck
+from lossdoctor.search.branches import coverage, held
 
 
 def facts(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
@@ -49,6 +50,9 @@ def _finiteness(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
     when: tuple[Calling, ...] = ("eager", "graph") if len(proved) == 2 else ("eager",)
     ranges = readings.available(Ranges)
     assumed = f" ({'; '.join(ranges.assumptions)})" if ranges is not None and ranges.assumptions else ""
+    batches = readings.available(Batches)
+    if batches is not None and batches.fails:
+        proved = []  # "for every input" would include those that it refuses
     value = bool(proved) and all(proof.finite_value for proof in proved)
     gradient = bool(proved) and all(proof.finite_gradient for proof in proved)
     for name, what, known, symptom in (
@@ -104,7 +108,7 @@ def _close(a: np.ndarray, b: np.ndarray) -> bool:
     return bool(np.allclose(left, right, rtol=2e-2 if half else 1e-4, atol=1e-6, equal_nan=True))
 
 
-def gaps(readings: Readings, places: Places, findings: Sequence[Finding]) -> Iterator[Gap]:
+def gaps(readings: Readings, witnesses: Witnesses, places: Places, findings: Sequence[Finding]) -> Iterator[Gap]:
     """Operations that limited a proof, and readings that could not be made. A line that a finding already accuses
     is no gap: it is known why the proof failed there."""
     accused = {(finding.location.path, finding.location.line) for finding in findings}
@@ -123,8 +127,20 @@ def gaps(readings: Readings, places: Places, findings: Sequence[Finding]) -> Ite
                 if key not in seen and (location.path, location.line) not in accused:
                     seen.add(key)
                     yield Gap(node.op, location.path, location.line, limits)
+    if any(not (proof.finite_value and proof.finite_gradient) for proof in proofs(readings)):
+        yield from _unvisited(readings, witnesses, places)
     for name, problem in readings.failed.items():
         yield Gap(f"{name}: {problem}", places.path(readings.loaded.path), readings.loaded.line, name)
+
+
+def _unvisited(readings: Readings, witnesses: Witnesses, places: Places) -> Iterator[Gap]:
+    """Branches that no input took, so that nothing is known of them. Where a proof covers them nobody asks."""
+    graph = readings.graph("traced")
+    visited = coverage(graph, held(graph, readings.contract, witnesses.pairs))
+    for branch in visited.missed:
+        node = graph[branch.node]
+        location, _ = places.locate(graph.calls(node))
+        yield Gap(f"{node.op}, {branch.side}: not visited", location.path, location.line, "search")
 
 
 def complete(readings: Readings, witnesses: Witnesses) -> bool:
@@ -134,7 +150,7 @@ def complete(readings: Readings, witnesses: Witnesses) -> bool:
     return (
         readings.traced.traced is not None
         and any(gradient is not None for gradient in readings.traced.traced.gradients)
-        and bool(witnesses.results)
+        and witnesses.tried() > 0
         and batches is not None
         and callings is not None
         and not readings.failed

@@ -142,7 +142,9 @@ def _prepare(
                 (f"{target}:{found.name}", replace(reference, name=found.name)) for found in discover(reference.path)
             ]
             if not losses:
-                yield ErrorItem(target, f"'{target}' defines no loss that lossdoctor recognises; name it: {target}:NAME")
+                yield ErrorItem(
+                    target, f"'{target}' defines no loss that lossdoctor recognises; name it: {target}:NAME"
+                )
         for name, reference in losses:
             entry = config.entry(target) if keyed else config.entry(absolute(reference))
             job = Job(

@@ -20,6 +20,7 @@ from lossdoctor.search.reproduce import ordinary, script
 from lossdoctor.session import Evaluation, Execution, Pair, SessionError
 
 _EXECUTIONS: tuple[Execution, ...] = ("eager", "graph", "xla")
+_CALLINGS: dict[Execution, Calling] = {"eager": "eager", "graph": "graph", "xla": "xla"}
 _HALF = frozenset({"float16", "bfloat16"})
 _SHRUNK_AT_MOST = 6  # non-finite findings of one loss that are shrunk and replayed; the rest would repeat them
 
@@ -75,8 +76,7 @@ class Settler:
         shown = self._executions(blame.pair, blame.symptom)
         if not shown:
             return None
-        when = tuple(shown)
-        execution = when[0]
+        execution = next(iter(shown))
         rule, message = suspicion.rule, suspicion.message
         if self._healthy_in_single(blame):
             rule = _rule_of("low-precision")
@@ -90,7 +90,7 @@ class Settler:
         return self._finding(
             replace(suspicion, rule=rule, message=message),
             evidence="witnessed",
-            when=when,
+            when=tuple(_CALLINGS[each] for each in shown),
             witness=self._witness(blame.pair, shown[execution]),
             reproduce=code,
             chain=self.places.chain(graph, blame.chain),

@@ -10,12 +10,15 @@ import numpy as np
 
 from lossdoctor.domains.intervals import Ranges
 from lossdoctor.engine.blame import Blame, NonFinite, blames
-from lossdoctor.engine.readings import Readings, Unavailable
+from lossdoctor.engine.readings import Readings
 from lossdoctor.graph.ir import LossGraph, Stage
+from lossdoctor.probes.batches import Batches
 from lossdoctor.search.candidates import candidates
+from lossdoctor.search.leaves import repeated
 from lossdoctor.search.shrink import shrink
 from lossdoctor.session import Evaluation, Execution, Pair
 
+_FIRST = 8  # inputs that show whether the loss accepts the batch sizes of the candidates
 _OBSERVED_AT_MOST = 48  # inputs whose every node is looked at, a stage and symptom
 _WITHOUT_NEWS = 10  # stop after so many that blamed only known nodes
 # How the graph of a stage runs: op for op as eager execution, or as the graph optimiser left it.
@@ -39,7 +42,8 @@ class Witnesses:
         known = readings.available(Ranges)
         rng = np.random.default_rng(readings.settings.seed)
         real = [] if self.first is None else [self.first]
-        self.pairs = real + candidates(readings.contract, readings.graph("traced"), known, readings.settings, rng)
+        drawn = candidates(readings.contract, readings.graph("traced"), known, readings.settings, rng)
+        self.pairs = self._accepted(real + drawn)
         for stage in readings.stages():
             self.results[stage] = readings.session.evaluate(self.pairs, _RUNS[stage])
         readings.seconds["search"] = time.perf_counter() - started
@@ -47,6 +51,15 @@ class Witnesses:
             for symptom in ("nonfinite-value", "nonfinite-gradient"):
                 self._blame(stage, symptom)
         readings.seconds["blame"] = time.perf_counter() - started - readings.seconds["search"]
+
+    def _accepted(self, pairs: list[Pair]) -> list[Pair]:
+        """The pairs, or, for a loss that refuses their batch size, the same samples repeated to a size that works."""
+        readings = self.readings
+        first = readings.session.evaluate(pairs[:_FIRST], _RUNS["traced"])
+        batches = readings.available(Batches)
+        if not all(result.raised for result in first) or batches is None or not batches.works:
+            return pairs
+        return [repeated(pair, readings.contract, min(batches.works)) for pair in pairs]
 
     def _blame(self, stage: Stage, symptom: NonFinite) -> None:
         graph = self.readings.graph(stage)
@@ -81,10 +94,13 @@ class Witnesses:
         return blame
 
     def tried(self) -> int:
-        return len(self.pairs)
+        """How many inputs the loss accepted, in the stage in which it accepted the fewest."""
+        counts = [sum(result.raised is None for result in results) for results in self.results.values()]
+        return min(counts, default=0)
 
     def all_finite(self, symptom: NonFinite) -> bool:
-        return bool(self.results) and not any(
+        """Whether the loss accepted inputs and never showed the symptom."""
+        return self.tried() > 0 and not any(
             shows(result, symptom) for results in self.results.values() for result in results
         )
 
@@ -101,10 +117,8 @@ def shows(result: Evaluation, symptom: NonFinite) -> bool:
 def search(readings: Readings, first: Pair | None = None) -> Witnesses:
     """Search with the candidates of the spec, after `first` (real data) if there is any."""
     witnesses = Witnesses(readings, first)
-    try:
+    if readings.stages():  # without a graph there is nothing to search
         witnesses.search()
-    except Unavailable:
-        pass  # without a graph there is nothing to search
     return witnesses
 
 

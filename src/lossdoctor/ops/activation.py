@@ -6,8 +6,6 @@ The order of the products in the gradient kernels is TensorFlow's: it decides wh
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from lossdoctor.ops.arrays import Array, in_single, like
@@ -52,10 +50,8 @@ def _elu(x: Array) -> Array:
 
 def _selu(x: Array) -> Array:
     straight: Array = like(x, float(SELU_SCALE)) * x
-    slope: Any = like(x, float(SELU_SCALE) * float(SELU_ALPHA))
-    bent: Any = slope * (np.exp(x) - like(x, 1))
-    result: Array = np.where(x < 0, bent, straight)
-    return result
+    bent: Array = like(x, float(SELU_SCALE) * float(SELU_ALPHA)) * (np.exp(x) - like(x, 1))
+    return np.where(x < 0, bent, straight)
 
 
 def _mask(x: Array, passes: Array) -> Array:
@@ -67,8 +63,9 @@ def _elu_grad(dy: Array, y: Array) -> Array:
 
 
 def _selu_grad(dy: Array, y: Array) -> Array:
-    bottom = like(y, float(SELU_SCALE) * float(SELU_ALPHA))
-    return np.where(y < 0, dy * (y + bottom), dy * like(y, float(SELU_SCALE)))
+    below: Array = dy * (y + like(y, float(SELU_SCALE) * float(SELU_ALPHA)))
+    above: Array = dy * like(y, float(SELU_SCALE))
+    return np.where(y < 0, below, above)
 
 
 def _leaky_relu_grad(dy: Array, x: Array, *, alpha: float = 0.2) -> Array:

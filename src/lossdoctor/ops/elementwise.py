@@ -92,8 +92,15 @@ def _astype(x: Array, *, dtype: str) -> Array:
     return x.astype(target)
 
 
-def _add_n(*terms: Array) -> Array:
+def _add_n(*terms: Any) -> Any:
+    if isinstance(terms[0], tuple):  # tensor lists: element by element, None for zeros
+        return tuple(_add_known(items) for items in zip(*terms, strict=True))
     return fold(np.add, terms)
+
+
+def _add_known(items: tuple[Array | None, ...]) -> Array | None:
+    known = [item for item in items if item is not None]
+    return fold(np.add, known) if known else None
 
 
 def _exact_sum(_: RealNamespace, *terms: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossdoctor.session import Pair, Value
-from lossdoctor.spec import Contract, Spec, Structure, leaves, map_structure, validate
+from lossdoctor.spec import BATCH, Contract, Spec, Structure, leaves, map_structure, validate
 
 Array = NDArray[Any]
 
@@ -60,3 +60,14 @@ def valid(parts: Sequence[Array], of: Sequence[Spec]) -> bool:
             if isinstance(dim, str) and sizes.setdefault(dim, size) != size:
                 return False
     return True
+
+
+def repeated(pair: Pair, contract: Contract, size: int) -> Pair:
+    """The samples of a pair over and over, up to a batch of `size`."""
+    parts: list[Array] = []
+    for spec, array in zip(pair_specs(contract), pair_arrays(contract, pair), strict=True):
+        for axis, dim in enumerate(spec.dims):
+            if dim == BATCH:
+                array = np.take(array, np.arange(size) % array.shape[axis], axis=axis)
+        parts.append(array)
+    return make_pair(contract, parts)

@@ -56,12 +56,13 @@ def subtract(a: Enclosure, b: Enclosure, dtype: str) -> Enclosure:
 def multiply(a: Enclosure, b: Enclosure, dtype: str) -> Enclosure:
     # 0 * inf is NaN only if the infinity is reached; 0 * finite is 0, so that corner counts as 0.
     bad = (holds(a, 0.0) & infinite(b)) | (holds(b, 0.0) & infinite(a))
-    low, high, _ = corners(lambda x, y: _zero_for_nan(x * y), (a, b))
+    low, high, _ = corners(_product, (a, b))
     return made(low, high, bad, dtype, (a, b), whole=a.whole and b.whole)
 
 
-def _zero_for_nan(values: Floats) -> Floats:
-    return np.where(np.isnan(values), 0.0, values)
+def _product(x: Floats, y: Floats) -> Floats:
+    result = x * y
+    return np.where(np.isnan(result), 0.0, result)
 
 
 def square(a: Enclosure, dtype: str) -> Enclosure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -26,7 +27,7 @@ def initial_cells(domain: Enclosure, dtype: str) -> Cells:
     pieces: list[tuple[float, float]] = []
     if low <= high:
         if domain.whole and high - low <= _ENUMERATED:
-            pieces = [(float(n), float(n)) for n in np.arange(np.ceil(low), np.floor(high) + 1)]
+            pieces = [(float(n), float(n)) for n in range(math.ceil(low), math.floor(high) + 1)]
         elif domain.whole:
             points = sorted({p for p in (low, -1.0, 0.0, 1.0, high) if low <= p <= high and abs(p) < INF})
             pieces = _between(points, lambda p: p + 1.0, lambda p: p - 1.0)

@@ -7,15 +7,26 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-# `kernels` and `special` register their rules on import.
-from lossdoctor.domains.intervals import elementwise, kernels, moves, reductions, relations, sizes, special, structure
+from lossdoctor.domains.interpret import NodeGap
+
+# `kernels`, `logic` and `special` register their rules on import.
+from lossdoctor.domains.intervals import (
+    elementwise,
+    kernels,
+    logic,
+    moves,
+    reductions,
+    relations,
+    sizes,
+    special,
+    structure,
+)
 from lossdoctor.domains.intervals.boxes import Boxes
 from lossdoctor.domains.intervals.enclosure import INF, Enclosure, Leaf, anything, union
 from lossdoctor.domains.intervals.moves import Chain
-from lossdoctor.domains.interpret import NodeGap
 from lossdoctor.graph.ir import Graph, Node
 
-_REGISTERS = (kernels, special)
+_REGISTERS = (kernels, logic, special)
 _DEPTH = 200  # of views of views; beyond, a view is only known to lie in the hull
 _FOLDS = frozenset({"sum", "mean", "max", "min", "prod"})
 
@@ -88,7 +99,7 @@ class Intervals:
         if result is None:
             return self._mixed(node, chain)
         result = relations.refine(node, result, args, self.graph, lambda arg: self.view(arg, (), 0))
-        leaves = frozenset[Leaf]().union(*(arg.leaves for arg in args))
+        leaves: frozenset[Leaf] = frozenset(leaf for arg in args for leaf in arg.leaves)
         if node.op in ("zeros_like", "ones_like"):
             leaves = frozenset()
         result = replace(result, leaves=leaves)
@@ -156,18 +167,10 @@ class Intervals:
             inside = Intervals(body, arguments, self.boxes, inner=True)
             values = [inside.transfer(inner, (), body) for inner in body.nodes]
             self.assumptions |= inside.assumptions
-            if inside.gaps or len(body.outputs) < 1:
+            if inside.gaps or not body.outputs:
                 return self._gap(node)
-            results.append(
-                values[body.outputs[0]]
-                if node.dtype != "tuple"
-                else Enclosure(
-                    np.array([-INF]),
-                    np.array([INF]),
-                    np.array([True]),
-                    parts=tuple(values[out] for out in body.outputs),
-                )  # fmt: skip
-            )
+            outputs = tuple(values[output] for output in body.outputs)
+            results.append(replace(self.top(node), parts=outputs) if node.dtype == "tuple" else outputs[0])
         if not results:
             return self._gap(node)
         if node.dtype == "tuple":

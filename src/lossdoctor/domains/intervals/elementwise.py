@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 import lossdoctor.ops as _rows  # fills the table
-
 from lossdoctor.domains.intervals import arithmetic as arith
 from lossdoctor.domains.intervals.enclosure import (
     INF,
     Bools,
     Enclosure,
+    Floats,
     anything,
     constant,
     integer_range,
@@ -61,11 +62,18 @@ LOOSE: dict[str, Rule] = {}  # rules that treat NaN themselves
 
 
 def strict(*names: str) -> Callable[[Rule], Rule]:
-    return lambda rule: [STRICT.__setitem__(name, rule) for name in names] and rule or rule
+    """Register a rule whose result is NaN wherever an argument is; it sees no NaN and no empty interval."""
+    return lambda rule: _registered(STRICT, names, rule)
 
 
 def loose(*names: str) -> Callable[[Rule], Rule]:
-    return lambda rule: [LOOSE.__setitem__(name, rule) for name in names] and rule or rule
+    """Register a rule that deals with NaN and empty intervals itself."""
+    return lambda rule: _registered(LOOSE, names, rule)
+
+
+def _registered(table: dict[str, Rule], names: Sequence[str], rule: Rule) -> Rule:
+    table.update(dict.fromkeys(names, rule))
+    return rule
 
 
 def known(op: str) -> bool:
@@ -124,7 +132,7 @@ def _ulps(op: str) -> float:
 
 def _by_trend(row: Op, node: Node, args: Args) -> Enclosure:
     assert row.value is not None
-    value = row.value
+    value: Callable[..., Floats] = row.value
     bad: Bools = np.array([False])
     if row.defined is not None and len(args) == 1:
         low, high = row.defined
@@ -132,11 +140,11 @@ def _by_trend(row: Op, node: Node, args: Args) -> Enclosure:
         bad = (arg.low < low) | (arg.high > high)
         outside = (arg.high < low) | (arg.low > high)
         inside = replace(arg, low=np.clip(arg.low, low, high), high=np.clip(arg.high, low, high))
-        result = arith.monotone(lambda x: value(x, **node.attrs), (inside,), node.dtype, _ulps(row.name))
+        result = arith.monotone(partial(value, **node.attrs), (inside,), node.dtype, _ulps(row.name))
         # An end of the domain may be reached by -0.0 and have a one-sided pole there.
         low_ends = np.where(outside, INF, result.low)
         return replace(result, low=low_ends, high=np.where(outside, -INF, result.high), nan=result.nan | bad)
-    return arith.monotone(lambda *ends: value(*ends, **node.attrs), args, node.dtype, _ulps(row.name))
+    return arith.monotone(partial(value, **node.attrs), args, node.dtype, _ulps(row.name))
 
 
 @strict("add")
@@ -211,11 +219,15 @@ def _reciprocal(node: Node, args: Args) -> Enclosure:
     return arith.reciprocal(args[0], node.dtype)
 
 
+def _inverse_root(values: Floats) -> Floats:
+    return 1.0 / np.sqrt(values)
+
+
 @strict("rsqrt")
 def _rsqrt(node: Node, args: Args) -> Enclosure:
     (x,) = args
     inside = limited(x, low=0.0)
-    result = arith.monotone(lambda v: 1.0 / np.sqrt(v), (inside,), node.dtype, _ulps("rsqrt"))
+    result = arith.monotone(_inverse_root, (inside,), node.dtype, _ulps("rsqrt"))
     low = np.where(arith.holds(x, 0.0), -INF, np.maximum(result.low, 0.0))  # rsqrt(-0.0) is -inf
     outside = x.high < 0.0
     return replace(
@@ -257,14 +269,18 @@ def _divide_no_nan(node: Node, args: Args) -> Enclosure:
     return made(low, high, result.nan & ~gone, node.dtype, args)
 
 
-def _times_log(node: Node, args: Args, log: Callable[..., object]) -> Enclosure:
+def _product_or_zero(x: Floats, y: Floats) -> Floats:
+    return np.where(x == 0.0, 0.0, x * y)
+
+
+def _times_log(node: Node, args: Args, log: Callable[..., Floats]) -> Enclosure:
     """x * log(y), 0 where x is 0 (unless y is NaN)."""
     x, y = args
     inside = limited(y, low=0.0)
     void = inside.low > inside.high
     inside = replace(inside, low=np.where(void, 1.0, inside.low), high=np.where(void, 1.0, inside.high))
-    logs = arith.monotone(log, (inside,), node.dtype, 4.0)  # type: ignore[arg-type]
-    low, high, _ = arith.corners(lambda a, b: np.where(a == 0.0, 0.0, a * b), (x, logs))
+    logs = arith.monotone(log, (inside,), node.dtype, 4.0)
+    low, high, _ = arith.corners(_product_or_zero, (x, logs))
     inf = arith.infinite(x) & arith.holds(logs, 0.0)
     zero = (x.low == 0.0) & (x.high == 0.0)
     return made(low, high, inf | ((y.low < 0.0) & ~zero), node.dtype, args, ulps=4.0)
@@ -305,9 +321,9 @@ def _asin(node: Node, args: Args) -> Enclosure:
     return _bounded_inverse(node, args[0], np.arcsin)
 
 
-def _bounded_inverse(node: Node, x: Enclosure, function: Callable[..., object]) -> Enclosure:
+def _bounded_inverse(node: Node, x: Enclosure, function: Callable[..., Floats]) -> Enclosure:
     inside = replace(x, low=np.clip(x.low, -1.0, 1.0), high=np.clip(x.high, -1.0, 1.0))
-    result = arith.monotone(function, (inside,), node.dtype, 6.0)  # type: ignore[arg-type]
+    result = arith.monotone(function, (inside,), node.dtype, 6.0)
     return replace(result, nan=result.nan | (x.low < -1.0) | (x.high > 1.0))
 
 
@@ -331,9 +347,8 @@ def _clip(node: Node, args: Args) -> Enclosure:
     return result
 
 
-def _extreme(node: Node, args: Args, function: Callable[..., object]) -> Enclosure:
-    result = arith.monotone(function, args, node.dtype, 0.0, whole=all(arg.whole for arg in args))  # type: ignore[arg-type]
-    return result
+def _extreme(node: Node, args: Args, function: Callable[..., Floats]) -> Enclosure:
+    return arith.monotone(function, args, node.dtype, 0.0, whole=all(arg.whole for arg in args))
 
 
 @loose("maximum", "minimum")
@@ -372,7 +387,9 @@ def _remainder(node: Node, args: Args) -> Enclosure:
     if integer_range(node.dtype) is not None and arith.holds(b, 0.0).any():
         return anything(node.dtype)
     bad = arith.holds(b, 0.0) | arith.infinite(a) | arith.infinite(b)
-    return made(np.minimum(b.low, 0.0), np.maximum(b.high, 0.0), bad, node.dtype, args, whole=a.whole and b.whole)
+    # The kernel's own rounding can leave a remainder of the other sign.
+    least, most = (-arith.magnitude(b).high, arith.magnitude(b).high) if is_float(node.dtype) else (b.low, b.high)
+    return made(np.minimum(least, 0.0), np.maximum(most, 0.0), bad, node.dtype, args, whole=a.whole and b.whole)
 
 
 @strict("floor_divide")
@@ -396,127 +413,3 @@ def _zeros_like(node: Node, args: Args) -> Enclosure:
 @loose("ones_like")
 def _ones_like(node: Node, args: Args) -> Enclosure:
     return constant(1.0, 1.0, whole=True)
-
-
-@loose("astype", "cast")
-def _astype(node: Node, args: Args) -> Enclosure:
-    (x,) = args
-    if node.dtype == "bool":
-        zero, only = arith.holds(x, 0.0), (x.low == 0.0) & (x.high == 0.0) & ~x.nan
-        return Enclosure(_number(~zero), _number(~only), np.zeros_like(only), x.leaves, True)
-    if is_float(node.dtype):
-        result = made(x.low, x.high, x.nan, node.dtype, (x,), whole=x.whole)
-        void = x.low > x.high
-        if void.any():
-            result = replace(result, low=np.where(void, INF, result.low), high=np.where(void, -INF, result.high))
-        return replace(result, peak=x.peak if x.whole else None, total=x.total if x.whole else None)
-    bounds = integer_range(node.dtype)
-    if bounds is None:
-        return anything(node.dtype)
-    low, high = np.trunc(x.low), np.trunc(x.high)
-    lost = x.nan | ~(low >= bounds[0]) | ~(high <= bounds[1])  # undefined beyond the range
-    return Enclosure(
-        np.where(lost, bounds[0], low), np.where(lost, bounds[1], high), np.zeros_like(lost), x.leaves, True
-    )
-
-
-def _number(truth: Bools) -> np.ndarray:
-    return truth.astype(np.float64)
-
-
-def _truth(surely: Bools, possibly: Bools, args: Args, nan_gives: bool) -> Enclosure:
-    """A bool that is true where `surely` and may be where `possibly`; NaN arguments give `nan_gives`."""
-    leaves = frozenset[object]()
-    nan = np.array([False])
-    void = np.array([False])
-    for arg in args:
-        leaves |= arg.leaves
-        nan, void = nan | arg.nan, void | (arg.low > arg.high)
-    if nan_gives:
-        surely, possibly = surely | void, possibly | nan
-    else:
-        surely, possibly = surely & ~nan, possibly & ~void
-    size = max(surely.size, possibly.size)
-    return Enclosure(
-        _number(np.broadcast_to(surely, (size,))),
-        _number(np.broadcast_to(possibly, (size,))),
-        np.zeros(size, bool),
-        leaves,  # type: ignore[arg-type]
-        True,
-    )
-
-
-@loose("less", "less_equal", "greater", "greater_equal")
-def _order(node: Node, args: Args) -> Enclosure:
-    a, b = args if node.op.startswith("less") else (args[1], args[0])
-    if node.op in ("less", "greater"):
-        return _truth(a.high < b.low, a.low < b.high, args, False)
-    return _truth(a.high <= b.low, a.low <= b.high, args, False)
-
-
-@loose("equal", "not_equal")
-def _equal(node: Node, args: Args) -> Enclosure:
-    a, b = args
-    possibly = (a.low <= b.high) & (b.low <= a.high)
-    surely = (a.low == a.high) & (b.low == b.high) & (a.low == b.low)
-    if node.op == "equal":
-        return _truth(surely, possibly, args, False)
-    return _truth(~possibly, ~surely, args, True)
-
-
-@loose("isnan", "is_nan")
-def _isnan(node: Node, args: Args) -> Enclosure:
-    return _truth(args[0].low > args[0].high, args[0].nan, args, True)
-
-
-@loose("isinf", "is_inf")
-def _isinf(node: Node, args: Args) -> Enclosure:
-    (x,) = args
-    return _truth((x.low == x.high) & np.isinf(x.low), arith.infinite(x), args, False)
-
-
-@loose("isfinite", "is_finite")
-def _isfinite(node: Node, args: Args) -> Enclosure:
-    (x,) = args
-    return _truth(x.bounded, (x.high > -INF) & (x.low < INF), args, False)
-
-
-@loose("logical_not")
-def _not(node: Node, args: Args) -> Enclosure:
-    return replace(args[0].plain(), low=1.0 - args[0].high, high=1.0 - args[0].low)
-
-
-@loose("logical_and", "logical_or", "logical_xor")
-def _logical(node: Node, args: Args) -> Enclosure:
-    a, b = args
-    if node.op == "logical_xor":
-        sure = (a.low == a.high) & (b.low == b.high)
-        low, high = np.where(sure, np.abs(a.low - b.low), 0.0), np.where(sure, np.abs(a.low - b.low), 1.0)
-    else:
-        function = np.minimum if node.op == "logical_and" else np.maximum
-        low, high = function(a.low, b.low), function(a.high, b.high)
-    return Enclosure(low, high, np.zeros(low.shape, bool), a.leaves | b.leaves, True)
-
-
-@loose("where", "where_rows")
-def _where(node: Node, args: Args) -> Enclosure:
-    condition, yes, no = args
-    always, never = condition.low >= 1.0, condition.high <= 0.0
-    both = union(yes, no)
-    low = np.where(always, yes.low, np.where(never, no.low, both.low))
-    high = np.where(always, yes.high, np.where(never, no.high, both.high))
-    nan = np.where(always, yes.nan, np.where(never, no.nan, both.nan))
-    return Enclosure(low, high, np.broadcast_to(nan, low.shape), condition.leaves | both.leaves, yes.whole and no.whole)
-
-
-@loose("multiply_no_nan")
-def _multiply_no_nan(node: Node, args: Args) -> Enclosure:
-    # x * y, 0 where y is 0 even if x is not finite.
-    x, y = args
-    void = x.low > x.high
-    clean = replace(x.plain(), low=np.where(void, 0.0, x.low), high=np.where(void, 0.0, x.high))
-    result = arith.multiply(clean, y, node.dtype)
-    never = (y.low == 0.0) & (y.high == 0.0)
-    nan = (x.nan | y.nan | arith.infinite(y)) & ~never
-    low, high, nan = np.broadcast_arrays(result.low, result.high, nan)
-    return Enclosure(low, high, nan, result.leaves)

@@ -128,8 +128,7 @@ def _relu6_grad(node: Node, args: Args) -> Enclosure:
 def _masked(dy: Enclosure, surely: np.ndarray, possibly: np.ndarray, node: Node) -> Enclosure:
     # The kernel multiplies by 0 or 1, so that an infinite dy gives NaN where it is masked.
     blocked = replace(constant(0.0, 0.0), nan=arith.infinite(dy) | dy.nan)
-    result = _choice(surely, possibly, dy, blocked)
-    return result
+    return _choice(surely, possibly, dy, blocked)
 
 
 @strict("leaky_relu")

@@ -37,8 +37,9 @@ def lifted(arg: Node, node: Node, chain: Chain) -> Chain:
     """The moves that bring an argument of an elementwise node to a view of that node."""
     if not chain or sizes.same(arg.shape, node.shape):
         return chain
-    shape: object = node.shape if node.shape is not None and UNKNOWN not in node.shape else ("node", node.id)
-    return (("broadcast_to", shape), *chain)
+    if node.shape is None or UNKNOWN in node.shape:
+        return (("broadcast_to", "node", node.id), *chain)
+    return (("broadcast_to", node.shape), *chain)
 
 
 def normal(arg: Node, chain: Chain) -> Chain:
@@ -50,8 +51,7 @@ def normal(arg: Node, chain: Chain) -> Chain:
             del moves[index]
         else:
             index += 1
-    if moves and moves[0][0] in ("reshape", "broadcast_to") and len(moves[0]) == 2:
-        shape = moves[0][1]
-        if isinstance(shape, tuple) and sizes.same(arg.shape, shape):
-            return normal(arg, tuple(moves[1:])) if moves[1:] else ()
+    known = arg.shape is not None and UNKNOWN not in arg.shape
+    if moves and known and moves[0] in (("reshape", arg.shape), ("broadcast_to", arg.shape)):
+        return normal(arg, tuple(moves[1:])) if moves[1:] else ()
     return tuple(moves)

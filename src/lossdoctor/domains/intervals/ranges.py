@@ -21,7 +21,8 @@ from lossdoctor.domains.intervals.enclosure import (
 )
 from lossdoctor.domains.intervals.refine import Reading, bounded, read
 from lossdoctor.graph.ir import LossGraph, Node
-from lossdoctor.spec import Contract, Spec, bounds as spec_bounds, discrete_values, leaves
+from lossdoctor.spec import Contract, Spec, discrete_values, leaves
+from lossdoctor.spec import bounds as spec_bounds
 
 BUDGET = 20_000
 _SIMPLEX_TOLERANCE = 0.01  # of the sum of a row of probabilities given as data
@@ -49,7 +50,8 @@ class Proof:
     """What holds for every input of the contract, under `Ranges.assumptions`.
 
     `finite_value`, `finite_gradient`: proved; False means unknown, never refuted. `limits`: the nodes at which
-    finite arguments may give a result that is not finite, or of which nothing is known. `lower`, `upper`: bounds of the loss.
+    finite arguments may give a result that is not finite, or of which nothing is known. `lower`, `upper`: bounds of the
+    loss.
     """
 
     finite_value: bool

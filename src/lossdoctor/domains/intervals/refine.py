@@ -10,8 +10,8 @@ import numpy as np
 from lossdoctor.domains.interpret import interpret
 from lossdoctor.domains.intervals.boxes import Boxes
 from lossdoctor.domains.intervals.domain import Intervals
-from lossdoctor.domains.intervals.enclosure import Bools, Enclosure, Leaf
 from lossdoctor.domains.intervals.elementwise import known
+from lossdoctor.domains.intervals.enclosure import Bools, Enclosure, Leaf
 from lossdoctor.graph.ir import Graph, Node
 
 _ROUNDS = 14

@@ -31,7 +31,7 @@ def _positive(x: Enclosure) -> tuple[Enclosure, Bools]:
 
 
 def _spread(low: np.ndarray, high: np.ndarray, x: Enclosure, node: Node, outside: Bools, nan: Bools) -> Enclosure:
-    slack = 1e-5 if node.dtype in ("float32", "float64") else 1e-2
+    slack = 5e-6 if node.dtype in ("float32", "float64") else 1e-2
     low, high = np.where(outside, -INF, low - slack), np.where(outside, INF, high + slack)
     return made(low, high, nan, node.dtype, (x,), ulps=_ERROR)
 

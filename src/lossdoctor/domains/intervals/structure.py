@@ -153,6 +153,12 @@ def _full(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     return args[-1].plain() if args else None  # a shape that is data comes first
 
 
+@rule("broadcast_axes")
+def _broadcast_axes(node: Node, args: Args, graph: Graph) -> Enclosure | None:
+    axes = constant(0.0, 255.0, whole=True)  # TensorFlow's largest rank
+    return Enclosure(axes.low, axes.high, axes.nan, whole=True, parts=(axes, axes))
+
+
 @rule("concat", "stack")
 def _concat(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     return union(args[0], *args[1:])
@@ -161,10 +167,8 @@ def _concat(node: Node, args: Args, graph: Graph) -> Enclosure | None:
 @rule("split", "split_sizes", "unstack", "dynamic_partition")
 def _split(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     part = args[0].plain()
-    outputs = 1 + max(
-        (int(item.attrs["index"]) for item in graph.where("item") if item.args[0] == node.id),
-        default=0,  # type: ignore[arg-type]
-    )
+    read = [item.attrs["index"] for item in graph.where("item") if item.args[0] == node.id]
+    outputs = 1 + max((index for index in read if isinstance(index, int)), default=0)
     return Enclosure(part.low, part.high, part.nan, whole=part.whole, parts=(part,) * outputs)
 
 
