@@ -273,6 +273,29 @@ def test_log_sum_exp_after_subtraction_of_the_maximum_is_proved() -> None:
     assert not other.proof().finite_value
 
 
+def test_a_maximum_laid_along_another_axis_is_no_bound() -> None:
+    body = """
+    %2: f32[B] = max %1 axis=-1 keepdims=False
+    %3: f32[B,B] = subtract %1 %2
+    """
+    given = contract("float32[B,B] real", "float32[B,B] unit")
+    found = of(body, given, "%0 y_true: f32[B,B], %1 y_pred: f32[B,B]")
+    assert found[3] == Interval(-1.0, 1.0)
+    column = body.replace("%2: f32[B] = max %1 axis=-1 keepdims=False", "%2: f32[B,1] = max %1 axis=-1 keepdims=True")
+    assert of(column, given, "%0 y_true: f32[B,B], %1 y_pred: f32[B,B]")[3] == Interval(-1.0, 0.0)
+
+
+def test_comparisons_with_nan_are_false() -> None:
+    given = contract("float32[B,3] unit missing", "float32[B,3] real")
+    body = """
+    %2: f32[] = constant {2.0}
+    %3: bool[B,3] = less %0 %2
+    %4: bool[B,3] = not_equal %0 %2
+    """
+    found = of(body, given)
+    assert found[3] == Interval(0.0, 1.0) and found[4] == Interval(1.0, 1.0)
+
+
 def test_a_weighted_mean_lies_between_the_values() -> None:
     body = """
     %2: f32[] = constant {0.001}
@@ -283,12 +306,10 @@ def test_a_weighted_mean_lies_between_the_values() -> None:
     """
     assert prove(loss(body), SIMPLEX).finite_value
     assert not prove(loss(body), UNIT).finite_value  # no label may be set
-    over_batch = (
-        body.replace("axis=-1", "axis=0")
-        .replace("f32[B] = sum", "f32[3] = sum")
-        .replace("f32[B] = log", "f32[3] = log")
-    )
-    assert not prove(loss(over_batch), SIMPLEX).finite_value
+    # Summed over the other axis, a class may not occur.
+    columns = body.replace("axis=-1", "axis=0").replace("f32[B] =", "f32[3] =").replace("[B,3]", "[4,3]")
+    given = contract("float32[4,3] onehot", "float32[4,3] probability")
+    assert not prove(loss(columns, "%0 y_true: f32[4,3], %1 y_pred: f32[4,3]"), given).finite_value
 
 
 def test_softmax_lies_in_the_unit_interval_and_may_be_zero() -> None:

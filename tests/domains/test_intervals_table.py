@@ -15,7 +15,6 @@ from lossdoctor.ops.table import TABLE, Op
 assert _rows.TABLE is TABLE
 SPECIAL = (0.0, 1e-45, 1e-38, 1e-7, 0.5, 1 - 6e-8, 1.0, 2.0, 9.42, 88.72, 1e4, 3e38, np.inf)
 BOOLEAN = {"logical_and", "logical_or", "logical_not"}
-# A row whose kernels in TensorFlow are not what NumPy computes where an argument is infinite or 0 by infinity.
 ROWS = [
     row for row in TABLE.by_name.values() if row.kind == "elementwise" and row.value is not None and known(row.name)
 ]

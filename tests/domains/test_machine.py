@@ -224,6 +224,7 @@ def test_value_and_gradient_agree_with_tensorflow(name: str) -> None:
     rng = np.random.default_rng(2)
     t, p = (rng.normal(size=(4, *dims[1:])).astype(np.float32) for _ in range(2))
     (expected,) = live.run([Pair(t, p)])
+    assert expected.value is not None and expected.gradients[0] is not None
     for graph in (live.traced, live.optimised):
         assert graph is not None and graph.gradients[0] is not None
         reading = machine(graph, {graph.y_true[0]: t, graph.y_pred[0]: p})

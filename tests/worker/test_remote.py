@@ -201,9 +201,12 @@ def test_allocation_by_tensorflow_is_tried_once(pool: WorkerPool, losses: str, c
         assert traced.raised.calls[-1].function == "greedy_tensor"
         callings = session.probe("callings", contract)
         assert not callings.works
-        assert all(found.raised is not None for found in session.evaluate(pairs(9), "eager"))
+        assert session.probe("batches", contract).works == ()
+        for found in session.evaluate(pairs(9), "eager"):
+            assert found.raised is not None
+            assert found.raised.calls[-1].function == "greedy_tensor"
         # TensorFlow retries for ten seconds each time.
-        assert time.perf_counter() - started < 40.0
+        assert time.perf_counter() - started < 20.0
 
 
 def test_replay_is_like_a_fresh_process(pool: WorkerPool, losses: str) -> None:

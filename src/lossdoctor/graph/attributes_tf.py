@@ -47,7 +47,7 @@ def attributes(op: Any) -> dict[str, Attr]:
     row = row_of(op)
     if row is not None:
         named = ((mine, _value(op, theirs)) for theirs, mine in row.attrs.items() if theirs in op.node_def.attr)
-        return dict(named)
+        return {**row.implied.get(op.type, {}), **dict(named)}
     plain = (name for name in op.node_def.attr if not name.startswith("_"))
     kinds = ("i", "f", "b", "s")
     return {name: _value(op, name) for name in sorted(plain) if op.node_def.attr[name].WhichOneof("value") in kinds}

@@ -29,7 +29,7 @@ _VALUE_SHAPED = frozenset(
 _SHAPED_BY = {"Reshape": 1, "BroadcastTo": 1, "Fill": 0}  # which input is the shape of the result
 _SIZE_PARAMETERS = frozenset(
     "shape dims repeats multiples size sizes begin end start stop limit step delta paddings depth num "
-    "output_shape".split()
+    "k length block output_shape".split()
 )
 # Polynomial where their arguments are, at every size: solved from the runs.
 _POLYNOMIAL = frozenset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import linecache
 import sys
@@ -81,7 +82,7 @@ class LocalSession:
         from lossdoctor.graph.frontend_tf import trace
         from lossdoctor.graph.spans import raised
         from lossdoctor.probes.callings import keras_arguments
-        from lossdoctor.search.evaluate import Evaluator, out_of_memory
+        from lossdoctor.search.evaluate import Evaluator
 
         subject = self._loaded()
         self._forget()
@@ -98,10 +99,12 @@ class LocalSession:
                 return None, raised(problem, subject.is_user)
 
         def both() -> Traced:
-            first = self._evaluator([_smallest(contract)], "eager")[0].raised
-            if first is not None and out_of_memory(first):
-                # Tracing runs the loss several times, and each would take the ten seconds that TensorFlow waits.
-                return Traced(None, None, "raw", first, time.perf_counter() - started)
+            exhausted = _memory_error(subject, contract)
+            if exhausted is not None:
+                # Tracing and probing would run the loss many times, and TensorFlow waits ten seconds each time.
+                self._subject = _raising(subject, exhausted)
+                self._evaluator = Evaluator(self._subject.call, subject.is_user, contract)
+                return Traced(None, None, "raw", raised(exhausted, subject.is_user), time.perf_counter() - started)
             self._live, problem = attempt(subject.call)
             if problem is None:
                 return self._traced("raw", None, started)
@@ -230,11 +233,37 @@ class LocalSession:
                 ) from None
 
 
-def _smallest(contract: Contract) -> Pair:
-    """One ordinary sample."""
-    from lossdoctor.probes.draws import pair, sizes
+def _memory_error(subject: Subject, contract: Contract) -> Exception | None:
+    """What the loss raises for one ordinary sample, if it is that there is too little memory."""
+    import tensorflow as tf
 
-    return pair(contract, np.random.default_rng(0), sizes(contract, 1, 2))
+    from lossdoctor.probes.draws import pair, sizes
+    from lossdoctor.search.evaluate import leaves, rebuilt
+
+    sample = pair(contract, np.random.default_rng(0), sizes(contract, 1, 2))
+    y_true, y_pred = (
+        rebuilt(value, [tf.cast(leaf, spec.dtype) for leaf, spec in zip(leaves(value), leaves(structure), strict=True)])
+        for value, structure in ((sample.y_true, contract.y_true), (sample.y_pred, contract.y_pred))
+    )
+    try:
+        subject.call(y_true, y_pred)
+    except (MemoryError, tf.errors.ResourceExhaustedError) as problem:
+        return problem
+    except (Exception, SystemExit):
+        return None  # tracing has its own to say
+    return None
+
+
+def _raising(subject: Subject, problem: Exception) -> Subject:
+    """The subject with a call that raises at once what it has raised."""
+    frames = problem.__traceback__
+
+    def call(y_true: Any, y_pred: Any) -> Any:
+        raise problem.with_traceback(frames)
+
+    failing: Any = copy.copy(subject)
+    failing.call = call
+    return failing
 
 
 def _status(end: SystemExit, write: Callable[[str], object]) -> int:

@@ -24,7 +24,7 @@ from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.spec import Contract, Spec, discrete_values, leaves
 from lossdoctor.spec import bounds as spec_bounds
 
-BUDGET = 20_000
+BUDGET = 10_000
 _SIMPLEX_TOLERANCE = 0.01  # of the sum of a row of probabilities given as data
 
 
@@ -49,9 +49,9 @@ class Interval:
 class Proof:
     """What holds for every input of the contract, under `Ranges.assumptions`.
 
-    `finite_value`, `finite_gradient`: proved; False means unknown, never refuted. `limits`: the nodes at which
-    finite arguments may give a result that is not finite, or of which nothing is known. `lower`, `upper`: bounds of the
-    loss.
+    `finite_value`, `finite_gradient`: proved; False means unknown, never refuted (and where there is no gradient).
+    `limits`: the nodes at which finite arguments may give a result that is not finite, or of which nothing is known.
+    `lower`, `upper`: bounds of the loss.
     """
 
     finite_value: bool
@@ -121,7 +121,7 @@ class Ranges:
         gradients = [gradient for gradient in self.loss.gradients if gradient is not None]
         value = self[self.loss.value]
         finite_value = self.finite(self.loss.value)
-        finite_gradient = all(self.finite(gradient) for gradient in gradients)
+        finite_gradient = bool(gradients) and all(self.finite(gradient) for gradient in gradients)
         roots = [root for root in (self.loss.value, *gradients) if not self.finite(root)]
         return Proof(
             finite_value,

@@ -34,7 +34,7 @@ def non_differentiable(graph: LossGraph, terms: tuple[Term, ...]) -> Iterator[Su
 def _why(node: Node, cut: Cut) -> str:
     if node.op == "astype":
         return f"casts the prediction to {node.dtype}, which has no derivative"
-    if node.op in ("py_function", "tf.PyFunc", "tf.EagerPyFunc", "tf.PyFuncStateless"):
+    if node.op in ("py_function", "numpy_function"):
         return "leaves TensorFlow, which cannot differentiate through Python"
     return f"({node.op}) has no derivative"
 
