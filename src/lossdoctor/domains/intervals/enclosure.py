@@ -127,7 +127,8 @@ def step_up(values: Floats, dtype: str, steps: int) -> Floats:
         moved = values + steps * np.maximum(np.abs(values) * 2.0**-7, 2.0**-133)
         return np.where(moved > _FORMATS[dtype][0], INF, round_to(moved, dtype))
     kind = np.dtype(dtype)
-    out = values.astype(kind)
+    with np.errstate(over="ignore"):  # a cut beyond the largest number of the dtype is one at infinity
+        out = values.astype(kind)
     for _ in range(steps):
         out = np.nextafter(out, np.array(INF, kind))
     return out.astype(np.float64)
