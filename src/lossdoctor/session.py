@@ -153,7 +153,7 @@ class Session(Protocol):
 
     def probe(self, name: str, contract: Contract, **arguments: Any) -> Any: ...
 
-    def replay(self, script: str) -> Replay: ...
+    def replay(self, script: str, *, limit: float | None = None) -> Replay: ...
 
     def versions(self) -> Mapping[str, str]: ...
 
@@ -166,7 +166,7 @@ class Settings:
 
     seed: int = 0
     magnitude: float = 1e4  # of `real`, `positive` and `logit`
-    time_limit: float = 60.0  # seconds for one request
+    time_limit: float = 30.0  # seconds for one request
     memory_limit: float = 8.0  # GiB above what TensorFlow takes
     draws: int = 256
     ignore: tuple[str, ...] = field(default=())

@@ -147,7 +147,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how")
     how.add_argument("--seed", type=whole(0), metavar="N", help="of every random draw (0)")
     how.add_argument("--jobs", type=whole(1), metavar="N", help="losses examined at the same time")
-    how.add_argument("--time-limit", type=positive, metavar="S", help="seconds for one step of an examination (60)")
+    how.add_argument("--time-limit", type=positive, metavar="S", help="seconds for one step of an examination (30)")
     how.add_argument("--memory-limit", type=positive, metavar="GIB", help="memory for one loss (8)")
 
 

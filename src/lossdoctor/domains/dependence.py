@@ -142,7 +142,7 @@ def _nested(node: Node, args: Sequence[Dependence]) -> Dependence:
     entering = join(args)
     leaving: list[Dependence] = []
     for body in node.bodies:
-        inputs = {place: entering for place in body.inputs}
+        inputs = dict.fromkeys(body.inputs, entering)
         reading = interpret(body, DependenceDomain(), inputs)
         leaving.extend(reading[output] for output in body.outputs)
     inside = join(leaving)

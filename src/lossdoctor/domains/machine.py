@@ -41,7 +41,7 @@ _MOVES_BITS = ("negative", "abs", "where", "max", "min", "max_pool")  # keep den
 _FLUSHED = {"float32": 2.0**-126, "bfloat16": 2.0**-126, "float64": 2.0**-1022}  # smallest normal numbers
 
 # What a `value` raises for arguments that TensorFlow refuses as well, or that it cannot answer faithfully for.
-_REFUSALS = (ArithmeticError, LookupError, TypeError, ValueError, np.linalg.LinAlgError)
+REFUSALS = (ArithmeticError, LookupError, TypeError, ValueError, np.linalg.LinAlgError)
 
 
 def machine(
@@ -59,7 +59,7 @@ def machine(
         gaps) and for all that is computed from such a node.
     """
     inner = graph.graph if isinstance(graph, LossGraph) else graph
-    known = {**_sizes_of(inner, inputs), **(sizes or {})}
+    known = {**sizes_of(inner, inputs), **(sizes or {})}
     with np.errstate(all="ignore"):
         return interpret(inner, Machine(known), inputs)
 
@@ -80,7 +80,7 @@ class Machine:
             return UNKNOWN
         try:
             result = self._computed(node, args)
-        except _REFUSALS:
+        except REFUSALS:
             return None
         return result if result is UNKNOWN or self._fits(node, result) else None
 
@@ -172,6 +172,9 @@ class Machine:
             return result is not None
         if node.dtype not in ("tuple", "resource", "variant", "string") and result.dtype.name != node.dtype:
             return False
+        return self._has_shape(node, result)
+
+    def _has_shape(self, node: Node, result: Array) -> bool:
         if node.shape is None:
             return True
         return len(node.shape) == result.ndim and all(
@@ -231,7 +234,7 @@ def _accepted(value: Callable[..., Any]) -> Accepted:
     )
 
 
-def _sizes_of(graph: Graph, inputs: Mapping[int, Array]) -> dict[str, int]:
+def sizes_of(graph: Graph, inputs: Mapping[int, Array]) -> dict[str, int]:
     """The sizes of names that are a dimension of an input by themselves."""
     found: dict[str, int] = {}
     for place in graph.inputs:

@@ -25,7 +25,7 @@ Progress = Callable[[str, str], None]
 @dataclass(frozen=True)
 class Job:
     """One target and the contracts to try, in order; the first that the loss accepts is examined. Without any they
-    are inferred from the code."""
+    are inferred from the code. A contract of the configuration yields to the decorator `@contract`."""
 
     target: str  # verbatim
     load: str  # the same, with an absolute path
@@ -35,6 +35,7 @@ class Job:
     selected: Callable[[Rule, str], bool]  # rule, path of the finding
     progress: Progress = field(default=lambda target, stage: None)
     pair: Pair | None = None  # real data, tried before anything that is drawn
+    loaded: Loaded | None = None  # of a live loss, which the session has already
 
 
 def examine(job: Job, session: Session) -> LossReport | ErrorItem:
@@ -42,9 +43,9 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     loaded."""
     started = time.perf_counter()
     job.progress(job.target, "loading")
-    loaded = session.load(job.load)
+    loaded = job.loaded or session.load(job.load)
     job.progress(job.target, "tracing")
-    contracts = job.contracts or inferred(loaded, job.settings)
+    contracts = contracts_of(job, loaded)
     contract, traced, refused = _accepted(contracts, session)
     if traced is None or (refused and contract.origin == "inferred"):
         return ErrorItem(job.target, _refusal(loaded, refused))
@@ -77,6 +78,18 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
         gaps=tuple(limits),
         seconds=readings.seconds,
     )
+
+
+def contracts_of(job: Job, loaded: Loaded) -> tuple[Contract, ...]:
+    """What the loss is given: what the caller or data say, else the decorator, else the configuration, else the code.
+
+    Raises:
+        UsageError: the decorator's spec is invalid.
+    """
+    if any(contract.origin != "config" for contract in job.contracts):
+        return job.contracts
+    found = inferred(loaded, job.settings)
+    return job.contracts if job.contracts and found[0].origin != "contract" else found
 
 
 def inferred(loaded: Loaded, settings: Settings) -> tuple[Contract, ...]:

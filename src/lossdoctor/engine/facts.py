@@ -14,7 +14,7 @@ from lossdoctor.findings import Calling, Fact, Finding, Gap
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
 from lossdoctor.readings import Direction, GradientCheck
-from lossdoctor.search.branches import coverage, held
+from lossdoctor.search.branches import coverage, held, possible
 
 
 def facts(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
@@ -23,9 +23,10 @@ def facts(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
     yield from _batch(readings)
     gradient = readings.available(GradientCheck)
     if gradient is not None and gradient.consistent:
+        precision = "" if gradient.dtype == "as given" else f" in {gradient.dtype}"
         yield Fact(
             "gradient",
-            f"the gradient is the derivative of the value, in {gradient.checked} comparisons in {gradient.dtype}",
+            f"the gradient is the derivative of the value, in {gradient.checked} comparisons{precision}",
             "witnessed",
             ("eager",),
         )
@@ -53,6 +54,8 @@ def _finiteness(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
     batches = readings.available(Batches)
     if batches is not None and batches.fails:
         proved = []  # "for every input" would include those that it refuses
+    if readings.traced.calling == "keras-compile":
+        assumed = f", as `compile` calls the loss{assumed}"
     value = bool(proved) and all(proof.finite_value for proof in proved)
     gradient = bool(proved) and all(proof.finite_gradient for proof in proved)
     for name, what, known, symptom in (
@@ -117,11 +120,10 @@ def gaps(readings: Readings, witnesses: Witnesses, places: Places, findings: Seq
         proof = readings.available(Proof, stage)
         if proof is None:
             continue
-        graph = readings.graph(stage)
-        for limits, known in (("finite-value", proof.finite_value), ("finite-gradient", proof.finite_gradient)):
-            if known:
-                continue
-            for node in proof.limits:
+        graph, known = readings.graph(stage), readings.get(Ranges, stage)
+        gradients = [gradient for gradient in graph.gradients if gradient is not None]
+        for limits, roots in (("finite-value", [graph.value]), ("finite-gradient", gradients)):
+            for node in known.limits(*(root for root in roots if not known.finite(root))):
                 location, _ = places.locate(graph.calls(node))
                 key = (node.op, location.line, limits)
                 if key not in seen and (location.path, location.line) not in accused:
@@ -137,9 +139,17 @@ def _unvisited(readings: Readings, witnesses: Witnesses, places: Places) -> Iter
     """Branches that no input took, so that nothing is known of them. Where a proof covers them nobody asks."""
     graph = readings.graph("traced")
     visited = coverage(graph, held(graph, readings.contract, witnesses.pairs))
+    known = readings.available(Ranges)
+    seen: set[tuple[str, str, str, int]] = set()
     for branch in visited.missed:
+        if known is not None and not possible(graph, branch, known):
+            continue
         node = graph[branch.node]
         location, _ = places.locate(graph.calls(node))
+        key = (node.op, branch.side, location.path, location.line)
+        if key in seen:
+            continue
+        seen.add(key)
         yield Gap(f"{node.op}, {branch.side}: not visited", location.path, location.line, "search")
 
 

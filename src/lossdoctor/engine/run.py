@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lossdoctor.config import Config, LossEntry, load_config
+from lossdoctor.contract import contract_of
 from lossdoctor.engine.deaths import report_of_death
 from lossdoctor.engine.examine import Job, Progress, examine
 from lossdoctor.findings import ErrorItem, LossReport, Report, UsageError
@@ -18,6 +20,7 @@ from lossdoctor.rules.registry import Rule
 from lossdoctor.session import Pair, Session, SessionError, Settings
 from lossdoctor.source.discover import discover
 from lossdoctor.spec import Contract, contract_from_arrays, load_data, parse_contract
+from lossdoctor.spec.arrays import as_array, is_structure
 from lossdoctor.targets import TargetRef, parse_target
 from lossdoctor.worker.remote import WorkerPool
 
@@ -67,6 +70,7 @@ def check(
         raise UsageError(f"Invalid value for `{missing}`. Expected a spec beside the other one. Received: none")
     settings = settings or Settings()
     config = config or load_config(None, Path.cwd())
+    _check_settings(settings)
     given = _Given(y_true, y_pred, None if data is None else load_data(data))
     if y_true is not None and y_pred is not None:
         parse_contract(y_true, y_pred)  # the caller's own mistakes are reported once, before anything starts
@@ -78,7 +82,13 @@ def check(
             if isinstance(item, ErrorItem):
                 return item
             with workers.session() as session:
-                return _examined(item, session)
+                try:
+                    return _examined(item, session)
+                except Exception as problem:  # the other losses are examined all the same
+                    if verbose:
+                        traceback.print_exc()
+                    text = " ".join(f"{type(problem).__name__}: {problem}".split())
+                    return ErrorItem(item.target, f"{text} (this is a bug in lossdoctor; --verbose shows the details)")
 
         with ThreadPoolExecutor(max(1, jobs)) as threads:
             outcomes = list(threads.map(work, prepared))
@@ -95,20 +105,41 @@ def _workers(
 def check_object(
     loss: object, y_true: object, y_pred: object, *, settings: Settings | None = None, target: str = ""
 ) -> Report:
-    """Examine a live loss in this process; see `lossdoctor.check`."""
+    """Examine a live loss in this process; see `lossdoctor.check`.
+
+    Raises:
+        UsageError: it is no loss, or y_true and y_pred are unusable.
+    """
     from lossdoctor.subject import subject_of
     from lossdoctor.worker.local import LocalSession
+    from lossdoctor.worker.state import preserved
 
     settings = settings or Settings()
-    subject = subject_of(loss)
-    session = LocalSession(subject, settings=settings)
-    name = target or subject.loaded.target
+    _check_settings(settings)
     contracts, pair = _contracts_of(y_true, y_pred, settings)
-    job = Job(name, name, contracts, settings, Path.cwd(), _selector(settings, None, None), pair=pair)
-    try:
-        return _report([_examined(job, session)], settings)
-    finally:
-        session.close()
+    if not contracts and (stated := contract_of(loss)) is not None:
+        contracts = (replace(stated, magnitude=settings.magnitude),)
+    with preserved(settings.seed):
+        try:
+            subject = subject_of(loss)
+        except SessionError as problem:
+            return _report([ErrorItem(target or repr(loss), str(problem))], settings)
+        session = LocalSession(subject, settings=settings)
+        name = target or subject.loaded.target
+        job = Job(
+            name,
+            name,
+            contracts,
+            settings,
+            Path.cwd(),
+            _selector(settings, None, None),
+            pair=pair,
+            loaded=subject.loaded,
+        )
+        try:
+            return _report([_examined(job, session)], settings)
+        finally:
+            session.close()
 
 
 def _examined(job: Job, session: Session) -> Outcome:
@@ -118,7 +149,7 @@ def _examined(job: Job, session: Session) -> Outcome:
         return ErrorItem(job.target, str(problem))
     except SessionError as problem:
         if problem.died is not None:
-            return report_of_death(job, session, problem.died)
+            return report_of_death(job, session, problem)
         return ErrorItem(job.target, str(problem))
 
 
@@ -168,16 +199,23 @@ def absolute(reference: TargetRef) -> str:
 
 
 def _contracts(entry: LossEntry | None, given: _Given, settings: Settings) -> tuple[Contract, ...]:
-    """What was stated: given, data, configuration (DESIGN section 3); empty where it has to be inferred."""
+    """What was stated: given, data, configuration (DESIGN section 3); empty where it has to be inferred.
+
+    Real data may have a larger magnitude than the settings, and keep it."""
     if given.y_true is not None and given.y_pred is not None:
         found = parse_contract(given.y_true, given.y_pred)
     elif given.data is not None:
-        found = contract_from_arrays(*given.data, settings.magnitude)
+        return (contract_from_arrays(*given.data, settings.magnitude),)
     elif entry is not None and entry.contract is not None:
         found = entry.contract
     else:
         return ()
     return (replace(found, magnitude=settings.magnitude),)
+
+
+def _check_settings(settings: Settings) -> None:
+    if not 1 < settings.magnitude < float("inf"):
+        raise UsageError(f"Invalid value for `range`. Expected a number above 1. Received: {settings.magnitude:g}")
 
 
 def _contracts_of(y_true: object, y_pred: object, settings: Settings) -> tuple[tuple[Contract, ...], Pair | None]:
@@ -187,9 +225,35 @@ def _contracts_of(y_true: object, y_pred: object, settings: Settings) -> tuple[t
     if y_true is None or y_pred is None:
         missing = "y_true" if y_true is None else "y_pred"
         raise UsageError(f"Invalid value for `{missing}`. Expected a spec or an array. Received: None")
-    if isinstance(y_true, str) and isinstance(y_pred, str):
+    texts = (_is_text(y_true), _is_text(y_pred))
+    if all(texts):
         return (replace(parse_contract(y_true, y_pred), magnitude=settings.magnitude),), None
-    return (contract_from_arrays(y_true, y_pred, settings.magnitude),), Pair(y_true, y_pred)
+    if any(texts):
+        raise UsageError(
+            "Invalid value for `y_true`. Expected two specs or two arrays. Received: "
+            + ("a spec and an array" if texts[0] else "an array and a spec")
+        )
+    # Of the dtypes that the specs say: lists of Python numbers become float32 and int32.
+    pair = Pair(_arrays(y_true, "y_true"), _arrays(y_pred, "y_pred"))
+    return (contract_from_arrays(pair.y_true, pair.y_pred, settings.magnitude),), pair
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a spec string, or a list or table of such."""
+    if isinstance(value, Mapping):
+        return bool(value) and all(map(_is_text, value.values()))
+    if isinstance(value, list | tuple):
+        return bool(value) and all(map(_is_text, value))
+    return isinstance(value, str)
+
+
+def _arrays(value: Any, argument: str) -> Any:
+    """NumPy arrays in place of tensors and lists of numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): _arrays(part, argument) for key, part in value.items()}
+    if is_structure(value):
+        return tuple(_arrays(part, argument) for part in value)
+    return as_array(value, argument)
 
 
 def _selector(settings: Settings, config: Config | None, entry: LossEntry | None) -> Callable[[Rule, str], bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from lossdoctor.engine.witnesses import Witnesses, shows
 from lossdoctor.findings import Calling, Evidence, Finding, Severity, Witness
 from lossdoctor.rules.registry import Rule, Suspicion, Symptom, all_rules
 from lossdoctor.search.literals import witness_value
-from lossdoctor.search.reproduce import ordinary, script
+from lossdoctor.search.reproduce import ordinary, plainest, script
 from lossdoctor.session import Evaluation, Execution, Pair, SessionError
 
 _EXECUTIONS: tuple[Execution, ...] = ("eager", "graph", "xla")
@@ -137,19 +137,30 @@ class Settler:
             if severity == "error":
                 raise AssertionError(f"{suspicion.rule.code} claims an error that nothing can replay")
             return self._finding(suspicion, suspicion.evidence, suspicion.when)
-        pair, arguments = suspicion.pair, dict(suspicion.arguments)
-        size = arguments.pop("batch", None)
-        if pair is None and suspicion.symptom != "save-load":
-            pair = ordinary(self.readings.contract, size or 2)
-        code = self._script(suspicion.symptom, pair, **arguments)
-        status = self._replay(code)
-        if status != 1:
+        for pair, arguments in self._inputs(suspicion):
+            code = self._script(suspicion.symptom, pair, **arguments)
+            if self._replay(code) == 1:
+                break
+        else:
             return None
         evidence: Evidence = "proved" if suspicion.evidence == "proved" else "witnessed"
         shown: Witness | None = None
         if pair is not None:
-            shown = self._witness(pair, self._evaluated(pair))
+            result = None if suspicion.symptom == "raises" else self._evaluated(pair)
+            shown = self._witness(pair, result)
         return self._finding(suspicion, evidence, suspicion.when, shown, code)
+
+    def _inputs(self, suspicion: Suspicion) -> Iterator[tuple[Pair | None, dict[str, Any]]]:
+        """The inputs to replay a suspicion with, the plainest first, and the arguments of its script."""
+        arguments = dict(suspicion.arguments)
+        size = arguments.pop("batch", None)
+        pair = suspicion.pair
+        if suspicion.symptom == "raises":
+            # Its numbers rarely matter; if they do, the next input shows it.
+            yield plainest(self.readings.contract, size or 1), arguments
+        if pair is None and suspicion.symptom != "save-load":
+            pair = ordinary(self.readings.contract, size or 2)
+        yield pair, arguments
 
     def _evaluated(self, pair: Pair) -> Evaluation | None:
         for execution in ("eager", "graph"):

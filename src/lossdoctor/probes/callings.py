@@ -117,8 +117,8 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0, batch: int | N
     if first.raised is not None and out_of_memory(first.raised):
         return Callings((first,), pair)
     outcomes = [first, runner.run(pair, "raw", "graph"), runner.run(pair, "raw", "xla")]
-    if not outcomes[1].ok:
-        # What AutoGraph makes of it matters only where the loss fails without.
+    if first.ok and not outcomes[1].ok:
+        # What AutoGraph makes of it matters only where the loss runs and the graph fails without.
         outcomes.append(runner.run(pair, "raw", "autograph"))
     if isinstance(contract.y_true, Spec) and isinstance(contract.y_pred, Spec):
         # `compile` calls a loss for each leaf of a structured output apart: a loss of the structure cannot be.

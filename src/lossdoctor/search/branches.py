@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lossdoctor.domains.dependence import Dependence, dependence
 from lossdoctor.domains.interpret import Reading
+from lossdoctor.domains.intervals import Interval, Ranges
 from lossdoctor.domains.machine import machine
 from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.search.leaves import pair_arrays
@@ -96,6 +97,28 @@ def held(loss: LossGraph, contract: Contract, pairs: Iterable[Pair]) -> Iterator
             node.id: np.asarray(value) if isinstance(value, np.ndarray | np.generic) else None
             for node, value in zip(loss.nodes, reading.values, strict=True)
         }
+
+
+def possible(loss: LossGraph, branch: Branch, ranges: Ranges) -> bool:
+    """False where the intervals prove that no input takes this side: `abs` of what is never negative, the upper end
+    of a clip above what the prediction can be."""
+    node = loss[branch.node]
+    known = [ranges[arg] for arg in _chosen_by(node)]
+    if node.op in _BY_SIGN or node.op in ("maximum", "minimum"):
+        first, second = (*known, _ZERO)[:2]
+        low, high = (first, second) if branch.side in ("second larger", "negative") else (second, first)
+        return low.low < high.high
+    if node.op in ("clip", "relu6"):
+        value, least, most = known if len(known) == 3 else (known[0], _ZERO, Interval(6.0, 6.0))
+        return {
+            "below": value.low < least.high,
+            "above": value.high > most.low,
+            "inside": value.high > least.low and value.low < most.high,
+        }[branch.side]
+    return True
+
+
+_ZERO = Interval(0.0, 0.0)
 
 
 def _chosen_by(node: Node) -> tuple[int, ...]:

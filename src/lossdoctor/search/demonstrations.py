@@ -146,7 +146,7 @@ def raises(contract: Contract, arguments: Arguments) -> str:
     return (_gradient_function(arguments) if gradient else "") + dedent(f"""\
         try:
             {run}(y_true, y_pred)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             print(f"{execution}: {{type(error).__name__}}: {{' '.join(str(error).split())[:200]}}")
             return True
         print("{execution}: it runs")
@@ -163,40 +163,49 @@ def not_a_tensor(contract: Contract, arguments: Arguments) -> str:
 
 
 def dies(contract: Contract, arguments: Arguments) -> str:
-    """The call in a process of its own, with limits on time (`seconds`) and memory (`gibibytes` beyond the start).
+    """Value and gradient, eagerly and as a graph, in a process of its own, with limits on the time of each
+    (`seconds`) and on memory (`gibibytes` beyond the start).
 
-    `program`, which `script` adds, is the source that makes the loss and its input.
+    `program`, which `script` adds, is the source that makes the loss and its input. The process watches itself, so
+    that its own start does not count.
     """
     limit = float(arguments.get("seconds", 60.0))
     memory = float(arguments.get("gibibytes", 8.0))
-    call = dedent(f"""\
-
+    stages = (("eager", "value_and_gradient"), ("graph", compiled("value_and_gradient", "graph", contract)))
+    call = "\nimport faulthandler\n\n" + _gradient_function(arguments)
+    call += dedent(f"""\
         try:
             import resource
             used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (used + int({memory} * 2**30),) * 2)
         except (ImportError, OSError, ValueError):
             pass
-        try:
-            {called(arguments)}(y_true, y_pred)
-        except (MemoryError, tf.errors.ResourceExhaustedError):
-            raise SystemExit("out of memory")
-        except Exception:
-            pass  # it raises, and lives
-        print("the call came back")
         """)
+    for stage, run in stages:
+        call += dedent(f"""\
+            print("{stage}", flush=True)
+            faulthandler.dump_traceback_later({limit}, exit=True)
+            try:
+                {run}(y_true, y_pred)
+            except (MemoryError, tf.errors.ResourceExhaustedError):
+                raise SystemExit("out of memory")
+            except (Exception, SystemExit):
+                pass  # it raises, and lives
+            faulthandler.cancel_dump_traceback_later()
+            """)
+    call += 'print("the call came back")\n'
     return f"program = {str(arguments['program']) + call!r}\n" + dedent(f"""\
         import subprocess
         import sys
 
-        try:
-            run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout={limit})
-        except subprocess.TimeoutExpired:
-            print("no answer in {limit:g} s")
-            return True
-        alive = run.returncode == 0 and run.stdout.rstrip().endswith("the call came back")
-        print("the call came back" if alive else f"the process ended with status {{run.returncode}}")
-        return not alive
+        run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        if run.returncode == 0 and run.stdout.rstrip().endswith("the call came back"):
+            print("the call came back")
+            return False
+        stage = "graph" if "graph" in run.stdout.split() else "eager"
+        late = "Timeout (" in run.stderr
+        print(f"{{stage}}:", "no answer in {limit:g} s" if late else f"the process ended with status {{run.returncode}}")
+        return True
         """)
 
 

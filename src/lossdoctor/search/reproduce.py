@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lossdoctor.search.demonstrations import DEMONSTRATIONS, describe, source_tensors
-from lossdoctor.search.leaves import arrays, rebuild, specs, valid
+from lossdoctor.search.leaves import arrays, make_pair, pair_arrays, pair_specs, rebuild, specs, valid
 from lossdoctor.session import Loaded, Pair
 from lossdoctor.spec import Contract, Structure, dim_names, sample
 
@@ -82,6 +82,18 @@ def ordinary(contract: Contract, batch: int = 2) -> Pair:
     rng = np.random.default_rng(0)
     sizes = {name: batch if name == "B" else 3 for name in dim_names(contract.y_true, contract.y_pred)}
     return Pair(*(_plain(part, rng, sizes, contract.magnitude) for part in (contract.y_true, contract.y_pred)))
+
+
+def plainest(contract: Contract, batch: int = 1) -> Pair:
+    """The plainest pair there is: zeros where they are valid, else ones, else the first class."""
+    pair = ordinary(contract, batch)
+    parts: list[Any] = []
+    for spec, drawn in zip(pair_specs(contract), pair_arrays(contract, pair), strict=True):
+        first = np.zeros_like(drawn)
+        first[..., :1] = 1
+        proposals = (np.zeros_like(drawn), np.ones_like(drawn), first)
+        parts.append(next((part for part in proposals if valid([part], [spec])), drawn))
+    return make_pair(contract, parts)
 
 
 def _plain(structure: Structure, rng: np.random.Generator, sizes: dict[str, int], magnitude: float) -> Any:

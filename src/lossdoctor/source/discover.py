@@ -100,7 +100,9 @@ class _Discovery:
         if function.required <= 2 <= len(parameters) and not function.required_keywords:
             if name in self.compiled and not self._returns_loss(function):
                 return Candidate(name, "function", function.line, parameters)
-            if is_pair(parameters) and function.returns_value and not is_other_name(name):
+            # What calls itself a loss and returns nothing has lost its `return`.
+            returns = function.returns_value or (is_loss_name(name) and not _is_abstract(function))
+            if is_pair(parameters) and returns and not is_other_name(name):
                 return Candidate(name, "function", function.line, parameters)
         if is_pair(parameters) and not self._returns_loss(function):
             return None  # more than a loss is given
@@ -312,9 +314,9 @@ def _is_keras_loss(dotted: str) -> bool:
 
 
 def _is_abstract(function: SourceFunction) -> bool:
-    """Whether a method does nothing but raise NotImplementedError, or is marked as abstract."""
+    """Whether a function does nothing, or nothing but raise, or is marked as abstract."""
     decorators = [function.module.resolve(item) or "" for item in getattr(function.node, "decorator_list", [])]
     if any(item.rpartition(".")[2] == "abstractmethod" for item in decorators):
         return True
     body = [item for item in function.body if not (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant))]
-    return len(body) == 1 and isinstance(body[0], ast.Raise)
+    return not body or (len(body) == 1 and isinstance(body[0], ast.Raise | ast.Pass))

@@ -63,7 +63,7 @@ def from_array(data: Any, role: Role = "y_true") -> Structure:
     if isinstance(data, Mapping):
         table = cast(Mapping[Any, Any], data)
         return {str(key): from_array(part, role) for key, part in table.items()}
-    if _is_structure(data):
+    if is_structure(data):
         return tuple(from_array(part, role) for part in data)
     values = as_array(data, role)
     kind, classes, missing = _kind(values, role)
@@ -269,7 +269,7 @@ def _numbers(value: Array, name: str) -> Array:
     return as_array(value, f"data: {name}")
 
 
-def _is_structure(data: Any) -> bool:
+def is_structure(data: Any) -> bool:
     """A tuple or list that holds arrays or tables, rather than numbers."""
     if not isinstance(data, (tuple, list)):
         return False
@@ -280,7 +280,7 @@ def _is_structure(data: Any) -> bool:
 def _flat(data: Any) -> list[Any]:
     if isinstance(data, Mapping):
         return [leaf for part in cast(Mapping[Any, Any], data).values() for leaf in _flat(part)]
-    if _is_structure(data):
+    if is_structure(data):
         return [leaf for part in data for leaf in _flat(part)]
     return [data]
 

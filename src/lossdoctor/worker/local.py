@@ -174,8 +174,11 @@ class LocalSession:
             raise SessionError(f"there is no probe {name!r}") from None
         return self._quietly(lambda: function(subject, contract, **arguments))
 
-    def replay(self, script: str) -> Replay:
-        """Run a reproduction script as a fresh process would: nothing of the user's is loaded yet."""
+    def replay(self, script: str, *, limit: float | None = None) -> Replay:
+        """Run a reproduction script as a fresh process would: nothing of the user's is loaded yet.
+
+        A live loss that no fresh process can import is what the script calls `loss`. `limit` has no effect here.
+        """
         from lossdoctor.worker.state import State, user_modules
 
         folder = str(Path(self._subject.loaded.path).parent) if self._subject is not None else None
@@ -185,6 +188,8 @@ class LocalSession:
         # Registered lines let AutoGraph and tracebacks see the source.
         linecache.cache[name] = (len(script), None, script.splitlines(keepends=True), name)
         main = ModuleType("__main__")
+        if self._subject is not None and not self._subject.loaded.loader:
+            main.__dict__.update(loss=self._subject.call, keras_loss=self._subject.keras_call)
         sys.modules["__main__"] = main
         sys.argv[:] = [name]
         with captured() as sink:

@@ -152,15 +152,21 @@ def _answer(line: Line, worker: Worker, method: str, arguments: Any, keywords: A
         gc.collect()
         limit = f"more than {worker._settings.memory_limit:g} GiB"
         answer = ("raise", SessionError(f"it ran out of memory: it needs {limit}", Died("memory", limit)))
-    except BaseException as problem:
-        answer = _bug(method, problem)
+    except Exception as problem:
+        answer = _bug(method, problem, worker)
+    except BaseException as problem:  # Ctrl-C does not reach this process
+        answer = ("raise", SessionError(f"the user's code raised {type(problem).__name__}"))
     try:
         line.send(answer)
     except Exception as problem:  # an answer that cannot be pickled
-        line.send(_bug(method, problem))
+        line.send(_bug(method, problem, worker))
 
 
-def _bug(method: str, problem: BaseException) -> tuple[str, str, str]:
+def _bug(method: str, problem: BaseException, worker: Worker) -> tuple[Any, ...]:
+    replaced = worker._state.replaced()
+    if replaced:  # then any part of lossdoctor may fail
+        names = ", ".join(f"`{name}`" for name in replaced[:3])
+        return ("raise", SessionError(f"the user's code replaces {names}, without which it cannot be examined"))
     kind = type(problem).__name__
     first = next(iter(str(problem).splitlines()), "")
     return ("bug", f"{method}: {kind}: {first} (this is a bug in lossdoctor)", traceback.format_exc())

@@ -65,8 +65,8 @@ class RemoteSession:
     def probe(self, name: str, contract: Contract, **arguments: Any) -> Any:
         return self._ask("probe", name, contract, **arguments)
 
-    def replay(self, script: str) -> Replay:
-        return self._ask("replay", script)
+    def replay(self, script: str, *, limit: float | None = None) -> Replay:
+        return self._ask("replay", script, limit=limit)
 
     def versions(self) -> Mapping[str, str]:
         return self._ask("versions")
@@ -86,7 +86,7 @@ class RemoteSession:
     ) -> None:
         self.close()
 
-    def _ask(self, method: str, *arguments: Any, **keywords: Any) -> Any:
+    def _ask(self, method: str, *arguments: Any, limit: float | None = None, **keywords: Any) -> Any:
         if self._closed:
             raise SessionError("the session is closed")
         try:
@@ -96,7 +96,7 @@ class RemoteSession:
                     self._worker.ask("load", self._target, limit=self._limit)
                 if self._contract is not None and method in ("evaluate", "observe"):
                     self._worker.ask("trace", self._contract, limit=self._limit)
-            return self._worker.ask(method, *arguments, limit=self._limit, **keywords)
+            return self._worker.ask(method, *arguments, limit=limit or self._limit, **keywords)
         finally:
             # On any end of the process, an interrupt included.
             if self._worker is not None and not self._worker.alive:

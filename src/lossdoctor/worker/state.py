@@ -12,6 +12,8 @@ import os
 import random
 import sys
 import threading
+from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ import numpy as np
 from lossdoctor.graph import spans
 from lossdoctor.graph.spans import is_user
 from lossdoctor.subject import importing
+from lossdoctor.worker.start import start
 
 
 class State:
@@ -30,6 +33,7 @@ class State:
 
     def __init__(self) -> None:
         import keras
+        import tensorflow as tf
 
         self._modules = dict(sys.modules)
         self._path = list(sys.path)
@@ -43,6 +47,8 @@ class State:
         self._errors = np.geterr()
         config = keras.config
         self._keras = (config.floatx(), config.epsilon(), config.image_data_format(), config.dtype_policy())
+        self._eagerly = tf.config.functions_run_eagerly()
+        self._library = {name: dict(vars(module)) for name, module in _library()}
         self._registered = dict(keras.saving.get_custom_objects())
         self._names = _global_names()
         self._names_before = None if self._names is None else dict(self._names)
@@ -87,9 +93,10 @@ class State:
         if self._names is not None and self._names_before is not None:
             self._names.clear()
             self._names.update(self._names_before)
-        tf.config.run_functions_eagerly(False)
-        with contextlib.suppress(Exception):  # not enabled, which differs between versions
-            tf.debugging.disable_check_numerics()
+        tf.config.run_functions_eagerly(self._eagerly)
+        if not keep_modules:
+            with contextlib.suppress(Exception):  # not enabled, which differs between versions
+                tf.debugging.disable_check_numerics()
 
     @staticmethod
     def change_folder(folder: str | None) -> None:
@@ -98,9 +105,43 @@ class State:
             with contextlib.suppress(OSError):
                 os.chdir(folder)
 
+    def replaced(self) -> list[str]:
+        """The public functions of Python, NumPy, TensorFlow and Keras that the user's code has put others in place
+        of, e.g. "numpy.asarray"."""
+        return [
+            f"{name}.{key}"
+            for name, module in _library()
+            for key, value in self._library.get(name, {}).items()
+            if callable(value) and vars(module).get(key) is not value
+        ]
+
     def clean(self) -> bool:
-        """Whether nothing of the user's runs on: a thread may touch anything at any time."""
-        return all(thread in self._threads or thread.daemon for thread in threading.enumerate())
+        """Whether nothing of the user's stays: a thread that may touch anything at any time, a changed library."""
+        return not self.replaced() and all(thread in self._threads or thread.daemon for thread in threading.enumerate())
+
+
+def _library() -> list[tuple[str, ModuleType]]:
+    """The modules of the public interfaces that a loss uses, and lossdoctor too."""
+    named = ("builtins", "math", "random", "numpy", "tensorflow", "keras")
+    # What `tf.math` is, and the like; and `keras.ops`, `keras.losses`, …
+    inside = ("tensorflow._api.v2.", "keras._tf_keras.", "keras.api.", "numpy.linalg", "numpy.random")
+    public = {"keras.ops", "keras.losses", "keras.backend", "keras.activations", *named}
+    return [
+        (name, module)
+        for name, module in list(sys.modules.items())
+        if isinstance(module, ModuleType) and (name in public or name.startswith(inside))
+    ]
+
+
+@contextlib.contextmanager
+def preserved(seed: int = 0) -> Iterator[None]:
+    """What an examination of a live loss changes in this process is put back, TensorFlow started before if need be."""
+    start(seed)
+    state = State()
+    try:
+        yield
+    finally:
+        state.restore(keep_modules=True)
 
 
 def user_modules(before: dict[str, Any]) -> list[str]:
