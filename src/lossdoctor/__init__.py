@@ -1,1 +1,30 @@
 """Troubleshoots custom loss functions in TensorFlow and Keras 3."""
+
+from typing import TYPE_CHECKING
+
+from lossdoctor.contract import contract as contract
+from lossdoctor.findings import LossdoctorError as LossdoctorError
+from lossdoctor.findings import UsageError as UsageError
+
+if TYPE_CHECKING:
+    from lossdoctor import testing as testing
+    from lossdoctor.api import Report as Report
+    from lossdoctor.api import check as check
+
+# Imported when they are first asked for, so that `import lossdoctor` costs a training script nothing.
+_LATER = {"check": "lossdoctor.api", "Report": "lossdoctor.api", "testing": ""}
+
+__all__ = ["LossdoctorError", "Report", "UsageError", "check", "contract", "testing"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module = _LATER[name]
+    return getattr(import_module(module), name) if module else import_module(f"{__name__}.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

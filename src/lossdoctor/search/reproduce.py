@@ -17,6 +17,22 @@ _HEAD = """\
 # {title}: {name}, for {specs}
 # Exit status: 1 while the fault stands, 0 once it is mended, 2 if it could not be examined.
 """
+# A loss that lives in a notebook, a closure or a model; `worker.local` defines `loss` before it runs the script.
+_LIVE = """\
+# {name} cannot be imported by a fresh process: define loss(y_true, y_pred) here to run this alone.
+import tensorflow as tf
+from tensorflow import keras
+
+if "loss" not in globals():
+    print("loss(y_true, y_pred) is not defined")
+    raise SystemExit(2)
+if "keras_loss" not in globals():
+    _model = keras.Model()
+    _model.compile(loss=loss)
+
+    def keras_loss(y_true, y_pred, sample_weight=None):
+        return _model.compute_loss(y=y_true, y_pred=y_pred, sample_weight=sample_weight)
+"""
 _TAIL = """\
 
 try:
@@ -45,7 +61,7 @@ def script(loaded: Loaded, symptom: str, pair: Pair | None, contract: Contract, 
     if pair is None:
         pair = ordinary(contract, int(arguments.get("batch", 2)))
     head = _HEAD.format(title=title[:1].upper() + title[1:], name=loaded.name, specs=describe(contract))
-    loader = relative(loaded.loader, loaded.path).rstrip() + "\n"
+    loader = relative(loaded.loader, loaded.path).rstrip() + "\n" if loaded.loader else _LIVE.format(name=loaded.name)
     inputs = (
         "import numpy as np\n\n"
         f"y_true = {source_tensors(pair.y_true, contract.y_true)}\n"

@@ -35,7 +35,7 @@ def wrong_direction(direction: Direction, graph: LossGraph) -> Iterator[Suspicio
 
 _WRONG = {
     "opposite": "the opposite answer",
-    "shuffled": "another sample's target",
+    "other": "another sample's target",
     "random": "a random prediction",
     "constant": "a constant prediction",
 }

@@ -1,0 +1,1 @@
+"""Declared formulas: reading them, evaluating them exactly, and comparing a loss with one."""

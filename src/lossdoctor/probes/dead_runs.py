@@ -1,0 +1,110 @@
+"""The loss over samples: its values one by one, and where the gradient of a batch is exactly zero."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lossdoctor.probes.calls import Caller
+from lossdoctor.search.evaluate import leaves, rebuilt
+from lossdoctor.session import Array, Pair, Value
+from lossdoctor.spec import BATCH, Contract, Spec, Structure
+
+# float32 sums carry a relative error of a few 2^-24.
+ROUNDING = 4e-6
+# Of the spread of the losses: less is not worth a step.
+CLEAR = 1e-3
+
+
+class Refused(Exception):
+    """The loss raised at an input."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """A way of calling the loss. `rows`: it returns one row per sample, so that many samples need one call."""
+
+    call: Caller
+    contract: Contract
+    rows: bool
+
+    def evaluate(self, pair: Pair) -> tuple[Array, list[Array | None]]:
+        """What the loss returns (float64), and the gradient of its sum for each leaf of y_pred.
+
+        Raises:
+            Refused: whatever the loss raises.
+        """
+        import tensorflow as tf
+
+        try:
+            y_true, y_pred = self.call.tensors(pair.y_true, pair.y_pred)
+            inputs = tf.nest.flatten(y_pred)
+            with tf.GradientTape() as tape:
+                tape.watch(inputs)
+                value = tf.convert_to_tensor(self.call.function(y_true, y_pred))
+                total = tf.reduce_sum(value)
+            found = tape.gradient(total, inputs)
+            gradients = [None if one is None else np.asarray(tf.convert_to_tensor(one)) for one in found]
+            return np.asarray(value, dtype=np.float64), gradients
+        except Exception as problem:  # the loss is the user's: anything may be raised
+            raise Refused(f"{type(problem).__name__}: {problem}".splitlines()[0]) from problem
+
+    def values(self, pair: Pair) -> Array:
+        """The loss of each sample, in one call where it returns rows; NaN where it is not finite."""
+        if self.rows:
+            return finite(per_row(self._value(pair)))
+        size = leaves(pair.y_pred)[0].shape[0]
+        return finite(np.array([np.mean(self._value(self.part(pair, [i]))) for i in range(size)]))
+
+    def mean(self, pair: Pair) -> float:
+        """The mean loss of the whole batch; NaN where it is not finite."""
+        return float(finite(np.mean(self._value(pair))))
+
+    def _value(self, pair: Pair) -> Array:
+        try:
+            with np.errstate(all="ignore"):
+                return self.call.value(pair)
+        except Exception as problem:  # as above
+            raise Refused(f"{type(problem).__name__}: {problem}".splitlines()[0]) from problem
+
+    def part(self, pair: Pair, samples: Sequence[int] | Array) -> Pair:
+        """These samples of a pair."""
+        return Pair(
+            _taken(pair.y_true, self.contract.y_true, samples), _taken(pair.y_pred, self.contract.y_pred, samples)
+        )
+
+    def dead_samples(self, gradients: Sequence[Array | None]) -> Array:
+        """For each sample of a batch, whether its whole gradient is exactly zero."""
+        specs: list[Spec] = leaves(self.contract.y_pred)
+        masks = [
+            ~np.any(np.moveaxis(one, spec.dims.index(BATCH), 0).reshape(one.shape[spec.dims.index(BATCH)], -1), axis=1)
+            for one, spec in zip(gradients, specs, strict=True)
+            if one is not None
+        ]
+        return np.logical_and.reduce(masks)
+
+
+def per_row(value: Array) -> Array:
+    return value.reshape(value.shape[0], -1).mean(axis=1)
+
+
+def finite(value: Any) -> Array:
+    return np.where(np.isfinite(value), value, np.nan)
+
+
+def above(value: Array, best: Array, spread: float) -> Array:
+    """Where a loss is clearly above another; never where one is NaN."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(value - best > CLEAR * spread + ROUNDING * np.abs(value))
+
+
+def _taken(value: Value, structure: Structure, samples: Sequence[int] | Array) -> Value:
+    specs: list[Spec] = leaves(structure)
+    parts = [
+        np.take(part, samples, axis=spec.dims.index(BATCH)) if BATCH in spec.dims else part
+        for part, spec in zip(leaves(value), specs, strict=True)
+    ]
+    return rebuilt(value, parts)
