@@ -72,8 +72,8 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`kind` is "refuted", "xla", "denormal" (outside what the proof assumes), "miss" or "later" (the loss has a
-    non-finite finding, but not of this symptom)."""
+    """`kind` is "refuted", "xla", "denormal" (outside what the proof assumes), "miss", "later" (the loss has a
+    non-finite finding, but not of this symptom) or "weak" (brute force missed what lossdoctor replayed)."""
 
     kind: str
     outcome: Outcome
@@ -134,6 +134,8 @@ def verdicts(outcome: Outcome) -> Iterator[Verdict]:
             yield Verdict("denormal", outcome, f"finite-{symptom}: {any_input}")
         elif proved and compiled:
             yield Verdict("xla", outcome, f"finite-{symptom}: {compiled}")
+        elif outcome.reports(symptom) and not any_input and not compiled:
+            yield Verdict("weak", outcome, f"{symptom}: brute force tried no such input")
         elif inside and not outcome.reports(symptom):
             # A gradient that goes wrong after a value that went wrong for another reason is a lesser miss.
             yield Verdict("later" if outcome.reports(*SYMPTOMS) else "miss", outcome, f"{symptom}: {inside}")
@@ -176,7 +178,7 @@ def table(outcomes: Sequence[Outcome], found: Sequence[Verdict], seconds: float)
     yield f"non-negative proved {nonnegative}; never below zero by brute force {never}"
     kinds = Counter(verdict.kind for verdict in found)
     yield "disagreements: " + ", ".join(
-        f"{name} {kinds[name]}" for name in ("refuted", "denormal", "xla", "miss", "later")
+        f"{name} {kinds[name]}" for name in ("refuted", "denormal", "xla", "miss", "later", "weak")
     )
     times = [outcome.report.seconds["total"] for outcome in examined if outcome.report]
     if times:

@@ -1,6 +1,6 @@
 """What the behavioural probes report: plain, picklable values that rules read; neither TensorFlow nor user code.
 
-The probes `direction`, `gradient`, `save_load` and `frozen` run in the worker and return these. A reading states
+The probes `direction`, `gradient`, `dead`, `save_load` and `frozen` run in the worker and return these. A reading states
 what was seen and on how many draws; whether that is a fault is for a rule to say.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lossdoctor.graph.ir import Span
-from lossdoctor.session import Array, Evaluation, Pair, Raised
+from lossdoctor.session import Array, Evaluation, Pair, Raised, Value
 
 # --- the raw call ---------------------------------------------------------------------------------------------
 
@@ -84,6 +84,13 @@ class Comparison:
         return self.draws >= 8 and any(share > 0.5 for share in self.lower_elsewhere.values())
 
     @property
+    def rather_high_at_target(self) -> bool:
+        """Most wrong predictions are better than the target, and the loss rises on most of the way to it. Less than
+        that may be a term of the prediction alone (a penalty, a balance), which draws the minimum away."""
+        lower = list(self.lower_elsewhere.values())
+        return self.draws >= 8 and sum(lower) / len(lower) >= 0.5 and self.rises > self.falls
+
+    @property
     def lowest_at_target(self) -> bool:
         """No wrong prediction that was tried is better than the target."""
         return self.draws >= 8 and not any(self.lower_elsewhere.values())
@@ -100,6 +107,12 @@ class Fall:
     losses: tuple[float, ...]  # at base + k * step
     at_base: float
     growth: float  # exponent of the fall: 1 linear, 2 quadratic
+
+    @property
+    def linear(self) -> bool:
+        """The same slope all along the ray, from its base on."""
+        slopes = [(loss - self.at_base) / factor for factor, loss in zip(self.factors, self.losses, strict=True)]
+        return max(slopes) < 0.0 and max(slopes) - min(slopes) <= -0.01 * min(slopes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +134,21 @@ class Direction:
     rays: int = 0  # how many were examined
 
     @property
+    def critic(self) -> bool:
+        """The loss is label times score, with the sign that makes the score fall where the label is high.
+
+        Which label a critic gives to real samples is a convention (1 or -1), so that the sign is no fault. Along
+        `away` such a loss is linear from the target on, and no fixed direction lowers it for every y_true.
+        """
+        falls = {fall.ray: fall for fall in self.unbounded}
+        return "away" in falls and falls["away"].linear and not falls.keys() & {"up", "down"}
+
+    @property
     def arguments_swapped(self) -> bool:
         """Wrong as Keras calls it, right with the arguments the other way round."""
         if self.comparison is None or self.swapped is None:
             return False
-        wrong = self.comparison.not_lowest_at_target or bool(self.unbounded)
+        wrong = self.comparison.rather_high_at_target or bool(self.unbounded)
         return wrong and self.swapped.lowest_at_target and self.swapped.rises == 0.0 and self.swapped.falls >= 0.5
 
 
@@ -193,6 +216,34 @@ class GradientCheck:
         """A gradient function of the user's contradicts the value. Mismatches without one are TensorFlow's own:
         conventions for symmetric matrices, or inputs that an operation does not define (CTC with blank labels)."""
         return bool(self.mismatches) and self.custom and not self.by_design
+
+
+# --- dead gradient --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DeadGradient:
+    """Whether the gradient is exactly zero where the loss could still fall.
+
+    `share` is that of realistic draws: of whole samples, or of single entries (or rows of classes) with all others
+    at their target, whichever is larger. Without `pair` nothing was found. `by_itself`: a single entry is dead
+    whatever the others are, so that the share follows from the spec alone; else it depends on how the entries of a
+    sample go together, which the spec does not say.
+    """
+
+    applicable: bool
+    reason: str = ""
+    draws: int = 0
+    share: float = 0.0
+    everywhere: bool = False  # no draw had a gradient that is not zero
+    by_itself: bool = False
+    region: str = ""  # "|y_true - y_pred| > 1"; "" where it does not show along one coordinate
+    pair: Pair | None = None
+    better: Value = None  # a prediction with a lower loss for the same y_true
+    entries: tuple[int, ...] | None = None  # flat indices of y_pred that are dead at `pair`; None: all
+    value: float = float("nan")  # mean loss at `pair`
+    better_value: float = float("nan")
+    calls: tuple[Span, ...] = ()  # the operation where the gradient dies
 
 
 # --- save and load --------------------------------------------------------------------------------------------

@@ -126,8 +126,9 @@ def noisy_targets(y_true, y_pred):
 
 
 def sampled_negatives(y_true, y_pred):
-    """Rows of embeddings against the shuffled batch."""
-    other = tf.random.shuffle(y_pred)
+    """Rows of embeddings against the shuffled batch; the indices are shuffled, as tf.random.shuffle of the
+    embeddings themselves would have no gradient."""
+    other = tf.gather(y_pred, tf.random.shuffle(tf.range(tf.shape(y_pred)[0])))
     positive = tf.reduce_sum(y_true * y_pred, axis=-1) / 8.0
     negative = tf.reduce_sum(y_true * other, axis=-1) / 8.0
     return tf.nn.softplus(-positive) + tf.nn.softplus(negative)
@@ -196,7 +197,8 @@ def temporal_difference(y_true, y_pred):
 
 def chamfer(y_true, y_pred):
     squared = tf.reduce_sum(tf.square(y_true[:, :, None, :] - y_pred[:, None, :, :]), axis=-1)
-    return tf.reduce_mean(tf.reduce_min(squared, axis=2), axis=1) + tf.reduce_mean(tf.reduce_min(squared, axis=1), axis=1)
+    there, back = tf.reduce_min(squared, axis=2), tf.reduce_min(squared, axis=1)
+    return tf.reduce_mean(there, axis=1) + tf.reduce_mean(back, axis=1)
 
 
 def sinkhorn(y_true, y_pred, iterations=5, strength=0.5):
@@ -239,9 +241,7 @@ def cholesky_nll(y_true, y_pred):
     mean, raw = y_pred[:, :2], y_pred[:, 2:]
     diagonal = tf.nn.softplus(raw[:, :2]) + 1e-3
     zeros = tf.zeros_like(raw[:, :1])
-    factor = tf.stack(
-        [tf.concat([diagonal[:, :1], zeros], 1), tf.concat([raw[:, 2:], diagonal[:, 1:]], 1)], axis=1
-    )
+    factor = tf.stack([tf.concat([diagonal[:, :1], zeros], 1), tf.concat([raw[:, 2:], diagonal[:, 1:]], 1)], axis=1)
     z = tf.linalg.matvec(factor, y_true - mean, transpose_a=True)
     return 0.5 * tf.reduce_sum(tf.square(z), axis=1) - tf.reduce_sum(tf.math.log(diagonal), axis=1)
 
@@ -251,7 +251,8 @@ def correlation_alignment(y_true, y_pred):
 
     def covariance(x):
         centred = x - tf.reduce_mean(x, axis=0)
-        return tf.matmul(centred, centred, transpose_a=True) / tf.maximum(tf.cast(tf.shape(x)[0], tf.float32) - 1.0, 1.0)
+        degrees = tf.maximum(tf.cast(tf.shape(x)[0], tf.float32) - 1.0, 1.0)
+        return tf.matmul(centred, centred, transpose_a=True) / degrees
 
     return tf.reduce_sum(tf.square(covariance(y_true) - covariance(y_pred))) / 64.0
 
@@ -325,3 +326,138 @@ def von_mises_nll(y_true, y_pred):
     direction, concentration = y_pred[:, 0], tf.nn.softplus(y_pred[:, 1]) + 1e-3
     log_norm = tf.math.log(tf.math.bessel_i0e(concentration)) + concentration
     return log_norm - concentration * tf.cos(y_true[:, 0] - direction)
+
+
+class _Moments:
+    """Helpers of a project, as methods."""
+
+    @staticmethod
+    def centred(x):
+        return x - tf.reduce_mean(x, axis=-1, keepdims=True)
+
+
+def centred_error(y_true, y_pred):
+    return tf.reduce_mean(tf.square(_Moments.centred(y_true) - _Moments.centred(y_pred)), axis=-1)
+
+
+def loop_over_horizons(y_true, y_pred):
+    total = 0.0
+    for step in range(y_pred.shape[1]):
+        total += 0.9**step * tf.reduce_mean(tf.abs(y_true[:, step] - y_pred[:, step]), axis=-1)
+    return total
+
+
+def top_k_hard(y_true, y_pred, share=0.25):
+    """Only the hardest quarter of the pixels counts."""
+    entropy = K.batch_flatten(tf.nn.sigmoid_cross_entropy_with_logits(y_true, y_pred))
+    count = tf.maximum(tf.cast(share * tf.cast(tf.shape(entropy)[1], tf.float32), tf.int32), 1)
+    return tf.reduce_mean(tf.math.top_k(entropy, k=count).values, axis=1)
+
+
+def hard_negatives(y_true, y_pred, ratio=3.0):
+    """Three negatives for each positive, the hardest first (SSD)."""
+    entropy = tf.nn.sigmoid_cross_entropy_with_logits(y_true, y_pred)
+    positives = tf.reduce_sum(y_true, axis=1)
+    negatives = tf.minimum(ratio * positives + 1.0, tf.cast(tf.shape(y_true)[1], tf.float32) - positives)
+    of_negatives = entropy * (1.0 - y_true)
+    ranked = tf.sort(of_negatives, axis=1, direction="DESCENDING")
+    places = tf.range(tf.shape(y_true)[1], dtype=tf.float32)
+    kept = tf.cast(places[None, :] < negatives[:, None], tf.float32)
+    total = tf.reduce_sum(entropy * y_true, axis=1) + tf.reduce_sum(ranked * kept, axis=1)
+    return total / tf.maximum(positives, 1.0)
+
+
+def weights_in_targets(y_true, y_pred):
+    """The second channel of the target weights the first."""
+    target, weight = y_true[..., :1], y_true[..., 1:]
+    squared = weight * tf.square(target - y_pred)
+    return tf.math.divide_no_nan(tf.reduce_sum(squared, axis=[1, 2]), tf.reduce_sum(weight, axis=[1, 2]))
+
+
+def gumbel_choice(y_true, y_pred, temperature=0.5):
+    noise = -tf.math.log(-tf.math.log(tf.random.uniform(tf.shape(y_pred), 1e-6, 1.0 - 1e-6)))
+    choice = tf.nn.softmax((y_pred + noise) / temperature)
+    return tf.reduce_sum(tf.square(y_true - choice), axis=-1)
+
+
+def sparsity(y_true, y_pred, target=0.05):
+    """Reconstruction, and a KL to the wanted mean activation."""
+    mean = tf.clip_by_value(tf.reduce_mean(y_pred, axis=-1), 1e-6, 1.0 - 1e-6)
+    divergence = target * tf.math.log(target / mean) + (1.0 - target) * tf.math.log((1.0 - target) / (1.0 - mean))
+    return tf.reduce_mean(tf.square(y_true - y_pred), axis=-1) + 0.1 * divergence
+
+
+def kept_dims(y_true, y_pred):
+    """(B, 1) as some projects return it."""
+    return tf.reduce_mean(tf.square(y_true - y_pred), axis=-1, keepdims=True)
+
+
+def pixels_left(y_true, y_pred):
+    """As the losses of Keras: only the last axis is reduced."""
+    return K.mean(K.square(y_pred - y_true), axis=-1)
+
+
+def macro_soft_f1(y_true, y_pred):
+    """Of the whole batch, class by class: one number by its nature."""
+    overlap = tf.reduce_sum(y_true * y_pred, axis=0)
+    f1 = 2.0 * overlap / (tf.reduce_sum(y_true + y_pred, axis=0) + 1e-7)
+    return 1.0 - tf.reduce_mean(f1)
+
+
+def covariance_penalty(y_true, y_pred):
+    """VICReg of two views, shared out to the samples."""
+    first, second = y_pred[:, 0], y_pred[:, 1]
+    invariance = tf.reduce_mean(tf.square(first - second), axis=-1)
+    deviation = tf.sqrt(tf.math.reduce_variance(first, axis=0) + 1e-4)
+    return invariance + tf.reduce_mean(tf.nn.relu(1.0 - deviation))
+
+
+class WeightedSum:
+    """A plain callable that holds other losses."""
+
+    def __init__(self, weights):
+        self.weights = weights
+        self.parts = [keras.losses.MeanSquaredError(reduction=None), keras.losses.MeanAbsoluteError(reduction=None)]
+
+    def __call__(self, y_true, y_pred):
+        return sum(w * part(y_true, y_pred) for w, part in zip(self.weights, self.parts, strict=True))
+
+
+weighted_sum = WeightedSum([1.0, 0.5])
+
+
+@keras.saving.register_keras_serializable(package="healthy")
+class Wrapped(keras.losses.Loss):
+    """Another loss, scaled."""
+
+    def __init__(self, scale=2.0, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.inner = keras.losses.Poisson(reduction=None)
+
+    def call(self, y_true, y_pred):
+        return self.scale * self.inner(y_true, y_pred)
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}
+
+
+def bfloat_labels(y_true, y_pred):
+    return tf.reduce_mean(tf.abs(tf.cast(y_true, tf.float32) - tf.cast(y_pred, tf.float32)), axis=-1)
+
+
+def log_domain_bce(y_true, y_pred):
+    return tf.reduce_mean(
+        -(y_true * tf.math.log_sigmoid(y_pred) + (1.0 - y_true) * tf.math.log_sigmoid(-y_pred)), axis=-1
+    )
+
+
+def ratio_of_totals(y_true, y_pred):
+    """WAPE of each series."""
+    return tf.reduce_sum(tf.abs(y_true - y_pred), 1) / tf.maximum(tf.reduce_sum(tf.abs(y_true), 1), 1e-3)
+
+
+def polar_boxes(y_true, y_pred):
+    """Angle from sine and cosine; atan2 is only taken away from the origin."""
+    angle = tf.atan2(y_pred[:, 0], y_pred[:, 1] + tf.where(tf.abs(y_pred[:, 1]) < 1e-3, 1e-2, 0.0))
+    return 1.0 - tf.cos(y_true[:, 0] - angle)

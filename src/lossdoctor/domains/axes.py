@@ -285,13 +285,14 @@ def _one_target_many_outputs(
             continue
         if any(x.dim != y.dim for x, y in zip(one[:-1], many[:-1], strict=True)):
             continue
-        if not _has_own_factor(loss, node, many[-1].dim):
+        if not _has_own_factor(loss, node, output, many[-1].dim, depends):
             return f"each of the {many[-1].dim} outputs is compared with the same target"
     return ""
 
 
-def _has_own_factor(loss: LossGraph, node: Node, size: Dim) -> bool:
-    """A later operation gives every output its own constant, as quantile losses do: then it is meant."""
+def _has_own_factor(loss: LossGraph, node: Node, output: int, size: Dim, depends: Reading[Dependence]) -> bool:
+    """A later operation gives every output its own constant, as quantile losses do, or another part of the
+    prediction, as mixtures of distributions do: then it is meant."""
     users: Mapping[int, tuple[int, ...]] = loss.graph.users()
     seen: set[int] = set()
     stack = [node.id]
@@ -304,7 +305,10 @@ def _has_own_factor(loss: LossGraph, node: Node, size: Dim) -> bool:
             seen.add(user)
             for arg in reader.args:
                 other = loss[arg]
-                if other.op in ("constant", "variable") and other.shape and other.shape[-1] == size:
+                if not other.shape or other.shape[-1] != size:
+                    continue
+                apart = depends[arg].y_pred and output not in loss.graph.ancestors(arg)
+                if apart or other.op in ("constant", "variable"):
                     return True
             if reader.shape and reader.shape[-1] == size:
                 stack.append(user)

@@ -15,6 +15,7 @@ from lossdoctor.engine.settle import Settler
 from lossdoctor.engine.witnesses import search
 from lossdoctor.findings import ErrorItem, Finding, Gap, LossReport
 from lossdoctor.rules.registry import Rule, Suspicion, all_rules
+from lossdoctor.search.reproduce import ordinary
 from lossdoctor.session import Loaded, Pair, Session, SessionError, Settings, Traced
 from lossdoctor.spec import Contract, format_structure
 from lossdoctor.subject.inference import infer
@@ -49,7 +50,8 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     contract, traced, refused = _accepted(contracts, session)
     if traced is None or (refused and contract.origin == "inferred"):
         return ErrorItem(job.target, _refusal(loaded, refused))
-    readings = Readings(session, loaded, contract, traced, job.settings)
+    settings = replace(job.settings, magnitude=contract.magnitude)  # which data may widen
+    readings = Readings(session, loaded, contract, traced, settings)
     readings.seconds["trace"] = time.perf_counter() - started
     job.progress(job.target, "reading")
     notes: list[str] = []
@@ -98,11 +100,12 @@ def inferred(loaded: Loaded, settings: Settings) -> tuple[Contract, ...]:
 
 
 def _accepted(contracts: Sequence[Contract], session: Session) -> tuple[Contract, Traced | None, list[Traced]]:
-    """The first contract under which the loss can be traced; with none, the first of them, and every refusal."""
+    """The first contract under which the loss can be traced, or at least runs eagerly (then tracing is the fault);
+    with none, the first of them, and every refusal."""
     refused: list[Traced] = []
     for contract in contracts:
         traced = session.trace(contract)
-        if traced.traced is not None:
+        if traced.traced is not None or session.evaluate([ordinary(contract)], "eager")[0].raised is None:
             return contract, traced, []
         refused.append(traced)
     return contracts[0], refused[0] if refused else None, refused

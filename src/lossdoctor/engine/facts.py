@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from lossdoctor.domains.exact_error import Precision
 from lossdoctor.domains.intervals import Proof, Ranges
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.readings import Readings
@@ -14,13 +15,14 @@ from lossdoctor.findings import Calling, Fact, Finding, Gap
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
 from lossdoctor.readings import Direction, GradientCheck
-from lossdoctor.search.branches import coverage, held, possible
+from lossdoctor.search.branches import missed
 
 
 def facts(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
     yield from _finiteness(readings, witnesses)
     yield from _executions(readings)
     yield from _batch(readings)
+    yield from _precision(readings)
     gradient = readings.available(GradientCheck)
     if gradient is not None and gradient.consistent:
         precision = "" if gradient.dtype == "as given" else f" in {gradient.dtype}"
@@ -102,6 +104,17 @@ def _batch(readings: Readings) -> Iterator[Fact]:
         )
 
 
+def _precision(readings: Readings) -> Iterator[Fact]:
+    found = readings.available(Precision)
+    if found is not None and found.compared and not found.limit and not any(not i.minor for i in found.inaccuracies):
+        yield Fact(
+            "precision",
+            f"value and gradient lose no more than rounding explains, at {found.compared} inputs, saturated ones too",
+            "witnessed",
+            ("eager",),
+        )
+
+
 def _close(a: np.ndarray, b: np.ndarray) -> bool:
     """Equal up to what re-association in float32 explains."""
     if a.shape != b.shape:
@@ -131,6 +144,13 @@ def gaps(readings: Readings, witnesses: Witnesses, places: Places, findings: Seq
                     yield Gap(node.op, location.path, location.line, limits)
     if any(not (proof.finite_value and proof.finite_gradient) for proof in proofs(readings)):
         yield from _unvisited(readings, witnesses, places)
+    compared = readings.available(Precision)
+    if compared is not None and compared.limit:
+        calls = () if compared.limit_node is None else readings.graph("traced").calls(
+            readings.graph("traced")[compared.limit_node]
+        )
+        location, _ = places.locate(calls)
+        yield Gap(compared.limit, location.path, location.line, "precision")
     for name, problem in readings.failed.items():
         yield Gap(f"{name}: {problem}", places.path(readings.loaded.path), readings.loaded.line, name)
 
@@ -138,12 +158,8 @@ def gaps(readings: Readings, witnesses: Witnesses, places: Places, findings: Seq
 def _unvisited(readings: Readings, witnesses: Witnesses, places: Places) -> Iterator[Gap]:
     """Branches that no input took, so that nothing is known of them. Where a proof covers them nobody asks."""
     graph = readings.graph("traced")
-    visited = coverage(graph, held(graph, readings.contract, witnesses.pairs))
-    known = readings.available(Ranges)
     seen: set[tuple[str, str, str, int]] = set()
-    for branch in visited.missed:
-        if known is not None and not possible(graph, branch, known):
-            continue
+    for branch in missed(graph, readings.contract, witnesses.pairs, readings.available(Ranges)):
         node = graph[branch.node]
         location, _ = places.locate(graph.calls(node))
         key = (node.op, branch.side, location.path, location.line)

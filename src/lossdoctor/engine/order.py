@@ -61,7 +61,7 @@ def _explains(cause: Finding, other: Finding) -> bool:
     if other.family in _EXPLAINS.get(cause.family, frozenset()):
         return True
     same_line = (cause.location.path, cause.location.line) == (other.location.path, other.location.line)
-    return same_line and cause.family in _NUMERIC and other.family in _NUMERIC
+    return same_line and cause.family in _NUMERIC and other.family in (*_NUMERIC, "precision-loss")
 
 
 def verdict(findings: Sequence[Finding], *, complete: bool) -> Verdict:

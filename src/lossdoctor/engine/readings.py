@@ -16,9 +16,11 @@ from typing import Any
 from lossdoctor import readings as probed
 from lossdoctor.domains.axes import Broadcast, broadcasts
 from lossdoctor.domains.dependence import Dependence, dependence
+from lossdoctor.domains.exact_error import Precision
 from lossdoctor.domains.interpret import Reading
 from lossdoctor.domains.intervals import Proof, Ranges, ranges
 from lossdoctor.domains.terms import Term, terms
+from lossdoctor.engine.precision import precision
 from lossdoctor.graph.ir import LossGraph, Stage
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
@@ -92,6 +94,9 @@ class Readings:
             return _OF_GRAPH[kind](self, self.graph(stage))
         if kind is Batches:
             return self.session.probe("batches", self.contract, hints=_static_sizes(self.contract))
+        if kind is probed.DeadGradient:
+            batches = self.available(Batches)
+            return self.session.probe("dead", self.contract, relation=batches.relation if batches else None)
         if kind in _PROBES:
             return self.session.probe(_PROBES[kind], self.contract)
         if kind is probed.EagerRun:
@@ -107,6 +112,7 @@ _OF_GRAPH: dict[Any, Callable[[Readings, LossGraph], Any]] = {
     Reading[Dependence]: lambda readings, graph: dependence(graph),
     tuple[Term, ...]: lambda readings, graph: terms(graph),
     tuple[Broadcast, ...]: lambda readings, graph: broadcasts(graph),
+    Precision: lambda readings, graph: precision(graph, readings.contract, readings.session, readings.settings.seed),
 }
 _PROBES: dict[Any, str] = {
     Callings: "callings",
@@ -115,7 +121,7 @@ _PROBES: dict[Any, str] = {
     probed.SaveLoad: "save_load",
     probed.Frozen: "frozen",
 }
-_PLAIN: tuple[Any, ...] = (Loaded, Contract, Traced, Batches, probed.EagerRun)
+_PLAIN: tuple[Any, ...] = (Loaded, Contract, Traced, Batches, probed.EagerRun, probed.DeadGradient)
 
 
 def _static_sizes(contract: Contract) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ an entry that a maximum did not select cannot be improved by moving it, so it is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from lossdoctor.graph.ir import Node
 from lossdoctor.probes import batches, targets
 from lossdoctor.probes.calls import Caller, Subject, caller
 from lossdoctor.probes.dead_blame import blame
-from lossdoctor.probes.dead_region import is_row, region
+from lossdoctor.probes.dead_region import Target, is_row, region
 from lossdoctor.probes.dead_runs import Refused, Runs, above
 from lossdoctor.probes.draws import draw
 from lossdoctor.probes.draws import pair as draw_pair
@@ -36,7 +36,7 @@ REGION_ELEMENTS = 2**22  # the same for the walk along one coordinate
 OTHERS = 4  # other draws of y_pred, to compare with
 SUSPECTS = 32  # dead samples (or entries) that are compared with better predictions
 SUSPECTS_ALONE = 10  # the same where each needs a call of its own
-SLOW = 0.01  # seconds of one call of a few samples, from which on fewer samples are drawn
+FEW, MANY = 8, 64  # samples: a loop over the batch shows in the time, and then no more are drawn
 WHOLE_SECONDS, WHOLE_DRAWS = 0.1, (16, 128)  # for losses of the whole batch, or of a batch of one
 SEPARABLE: frozenset[Relation] = frozenset({"per-sample", "flattened", "mean", "sum"})
 
@@ -81,26 +81,40 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0, relation: Rela
             return DeadGradient(False, "two calls with the same input differ: the loss draws random numbers")
         if all(gradient is None for gradient in gradients):
             return DeadGradient(False, "no gradient reaches y_pred")
-        meaning = None if isinstance(known, str) else known
+        stated = () if isinstance(known, str) else _stated(contract, call, len(known.targets))
         if separable:
-            return _separable(subject, runs, contract, meaning, rng)
-        return _whole(subject, runs, contract, meaning, rng)
+            return _separable(subject, runs, contract, stated, rng)
+        return _whole(subject, runs, contract, stated, rng)
     except Refused as problem:
         return DeadGradient(False, f"the loss raises {problem}")
+
+
+def _stated(contract: Contract, call: Caller, count: int) -> tuple[Target, ...]:
+    """The predictions that state a y_true of any batch size, one for each convention."""
+
+    def of(index: int) -> Target:
+        def target(y_true: Array) -> Array:
+            known = targets.meaning(contract, {**call.sizes, BATCH: len(y_true)})
+            assert not isinstance(known, str)
+            return known.targets[index](y_true)
+
+        return target
+
+    return tuple(of(index) for index in range(count))
 
 
 # ---- losses that treat samples one by one ------------------------------------------------------------------------
 
 
 def _separable(
-    subject: Subject, runs: Runs, contract: Contract, known: targets.Meaning | None, rng: np.random.Generator
+    subject: Subject, runs: Runs, contract: Contract, stated: Sequence[Target], rng: np.random.Generator
 ) -> DeadGradient:
     count = _draws(runs, contract, rng)
     pair = draw_pair(contract, rng, {**runs.call.sizes, BATCH: count})
-    samples = _samples(runs, pair, known, rng)
+    samples = _samples(runs, pair, stated, rng)
     entries, target = _Found(0), None
-    if known is not None:
-        target = _best_target(runs, contract, known, pair.y_true)
+    if stated:
+        target = _best_target(runs, contract, stated, pair.y_true)
         units = _units(contract, runs.call)
         entries = samples if units == 1 else _entries(runs, contract, pair, target, units, rng)
     found = entries if entries.counts and entries.share >= samples.share else samples
@@ -113,11 +127,10 @@ def _draws(runs: Runs, contract: Contract, rng: np.random.Generator) -> int:
     """How many samples to draw: fewer of large ones, and where time grows with their number."""
     size = sum(int(np.prod(shape_of(spec, {**runs.call.sizes, BATCH: 1}))) for spec in leaves(contract.y_pred))
     most = max(min(DRAWS, ELEMENTS // max(size, 1)), 4)
-    few = runs.call.sizes[BATCH]
-    seconds = _seconds(runs, contract, few, rng)
-    if most <= 64 or seconds > SLOW:
-        return min(most, 16 if seconds > SLOW else 64)
-    return most if _seconds(runs, contract, 64, rng) < 3.0 * seconds + 2e-3 else 64
+    if most <= MANY:
+        return most
+    few, many = (min(_seconds(runs, contract, count, rng) for _ in range(2)) for count in (FEW, MANY))
+    return most if many < 0.5 * MANY / FEW * few else MANY
 
 
 def _seconds(runs: Runs, contract: Contract, count: int, rng: np.random.Generator) -> float:
@@ -127,7 +140,7 @@ def _seconds(runs: Runs, contract: Contract, count: int, rng: np.random.Generato
     return time.perf_counter() - started
 
 
-def _samples(runs: Runs, pair: Pair, known: targets.Meaning | None, rng: np.random.Generator) -> _Found:
+def _samples(runs: Runs, pair: Pair, stated: Sequence[Target], rng: np.random.Generator) -> _Found:
     """Samples whose whole gradient is zero, against other predictions for the same y_true."""
     dead = runs.dead_samples(runs.evaluate(pair)[1])
     count = len(dead)
@@ -137,10 +150,10 @@ def _samples(runs: Runs, pair: Pair, known: targets.Meaning | None, rng: np.rand
     own = runs.part(pair, suspects)
     value = runs.values(own)
     others = [runs.part(pair, rng.integers(count, size=len(suspects))).y_pred for _ in range(OTHERS)]
-    if known is not None:
+    if stated:
         spec = runs.contract.y_pred
         assert isinstance(spec, Spec)
-        others += [targets.as_prediction(target(own.y_true), spec) for target in known.targets]
+        others += [targets.as_prediction(target(own.y_true), spec) for target in stated]
     losses = np.stack([runs.values(Pair(own.y_true, other)) for other in others])
     with np.errstate(invalid="ignore"):
         best = np.min(np.where(np.isnan(losses), np.inf, losses), axis=0)
@@ -165,24 +178,20 @@ def _units(contract: Contract, call: Caller) -> int:
     return int(np.prod(shape[:-1] if is_row(contract) else shape))
 
 
-def _best_target(
-    runs: Runs, contract: Contract, known: targets.Meaning, y_true: Array
-) -> Callable[[Array], Array]:
+def _best_target(runs: Runs, contract: Contract, stated: Sequence[Target], y_true: Array) -> Target:
     """The form of the target that this loss likes best, by its mean over some samples."""
     spec = contract.y_pred
     assert isinstance(spec, Spec)
-    some = runs.part(Pair(y_true, y_true), range(min(len(y_true), 16))).y_true if len(known.targets) > 1 else y_true
-    if len(known.targets) == 1:
-        return known.targets[0]
-    losses = [runs.mean(Pair(some, targets.as_prediction(target(some), spec))) for target in known.targets]
-    return known.targets[int(np.argmin(np.where(np.isnan(losses), np.inf, losses)))]
+    some = y_true[:16]
+    losses = [runs.mean(Pair(some, targets.as_prediction(target(some), spec))) for target in stated]
+    return stated[int(np.argmin(np.where(np.isnan(losses), np.inf, losses)))]
 
 
 def _entries(
     runs: Runs,
     contract: Contract,
     pair: Pair,
-    target: Callable[[Array], Array],
+    target: Target,
     units: int,
     rng: np.random.Generator,
 ) -> _Found:
@@ -224,7 +233,7 @@ def _entries(
 
 
 def _whole(
-    subject: Subject, runs: Runs, contract: Contract, known: targets.Meaning | None, rng: np.random.Generator
+    subject: Subject, runs: Runs, contract: Contract, stated: Sequence[Target], rng: np.random.Generator
 ) -> DeadGradient:
     """Whole batches whose gradient is zero, against other predictions for the same y_true."""
     seconds = _seconds(runs, contract, runs.call.sizes.get(BATCH, 1), rng)
@@ -236,7 +245,7 @@ def _whole(
             dead.append(pair)
     confirmed: list[tuple[Pair, Value]] = []
     for pair in dead[:SUSPECTS_ALONE]:
-        better = _better(runs, contract, pair, known, rng)
+        better = _better(runs, contract, pair, stated, rng)
         if better is not None:
             confirmed.append((pair, better))
     found = _Found(count)
@@ -249,14 +258,14 @@ def _whole(
 
 
 def _better(
-    runs: Runs, contract: Contract, pair: Pair, known: targets.Meaning | None, rng: np.random.Generator
+    runs: Runs, contract: Contract, pair: Pair, stated: Sequence[Target], rng: np.random.Generator
 ) -> Value:
     """Another prediction with a clearly lower loss for the same y_true, or None."""
     others = [draw(contract.y_pred, rng, runs.call.sizes) for _ in range(OTHERS)]
-    if known is not None:
+    if stated:
         spec = contract.y_pred
         assert isinstance(spec, Spec)
-        others += [targets.as_prediction(target(pair.y_true), spec) for target in known.targets]
+        others += [targets.as_prediction(target(pair.y_true), spec) for target in stated]
     losses = np.array([runs.mean(Pair(pair.y_true, other)) for other in others])
     if np.all(np.isnan(losses)):
         return None
@@ -274,15 +283,16 @@ def _described(
     contract: Contract,
     found: _Found,
     entries: _Found,
-    target: Callable[[Array], Array] | None,
+    target: Target | None,
 ) -> DeadGradient:
     """The region in words with its plainest input, and the line to blame."""
     assert found.pair is not None
     words, pair, better, which = "", found.pair, found.better, found.entries
-    if target is not None and entries.counts and not found.everywhere and _walkable(contract, runs.call):
-        seen = region(runs, contract, target)
-        if seen is not None:
-            words, pair, better, which = seen.words, seen.pair, seen.target, seen.entries
+    seen = region(runs, contract, target) if target and entries.counts and _walkable(contract, runs.call) else None
+    if seen is not None:
+        words, pair, better, which = seen.words, seen.pair, seen.target, seen.entries
+    elif which is None:
+        pair, better = runs.rounded(pair, better)
     node = _blamed(subject, runs, contract, (pair, found.pair))
     return DeadGradient(
         True,
@@ -290,7 +300,7 @@ def _described(
         share=found.share,
         everywhere=found.everywhere,
         by_itself=entries.counts,
-        region=words,
+        region="" if found.everywhere else words,
         pair=pair,
         better=better,
         entries=which,

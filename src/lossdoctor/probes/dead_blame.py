@@ -56,7 +56,9 @@ def _ends(graph: LossGraph, held: Values, begun: list[int]) -> list[Node]:
             if graph[arg].role == "gradient" and graph[arg].op not in _FILLS and _zero(held, arg)
         ]
         if not before:
-            ends.append(node)
+            flat = [arg for arg in node.args if graph[arg].role == "gradient" and graph[arg].dtype == node.dtype]
+            zeros = bool(flat) and all(_zero(held, arg) for arg in flat)  # made as zeros: the derivative of sign
+            ends.append(graph[flat[0]] if zeros else node)
         stack += [arg for arg in before if arg not in seen]
         seen.update(before)
     return ends

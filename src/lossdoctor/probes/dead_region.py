@@ -132,13 +132,14 @@ class _Line:
         return found
 
     def _edge(self, step: float, inside: float, outside: float) -> float:
-        for _ in range(2):
+        for _ in range(2):  # to a thousandth of a step
             points = np.linspace(inside, outside, _REFINED)
             count = int(np.argmin(self.zero(step, points)))  # the first that is not zero
             if count == 0:
                 break
             inside, outside = float(points[count - 1]), float(points[count])
-        return float(f"{0.5 * (inside + outside):.3g}")
+        digits = max(int(-np.log10(abs(inside - outside))), 0)
+        return float(f"{round(0.5 * (inside + outside), digits):.3g}")
 
     def wrong_at(self, step: float, interval: Interval) -> float | None:
         """The plainest point of the interval at which the loss is clearly above that at the target."""
@@ -206,7 +207,7 @@ def _words(
 ) -> str:
     steps = list(flat)
     if len(steps) == 1:
-        return _listed(name, flat[steps[0]])
+        return _listed(name, wrong[steps[0]])
     if kind in ("real", "positive"):
         # Independent of y_true, of the error, or of neither.
         if all(_same(flat[steps[0]], flat[step]) for step in steps[1:]):

@@ -76,6 +76,20 @@ class Runs:
             _taken(pair.y_true, self.contract.y_true, samples), _taken(pair.y_pred, self.contract.y_pred, samples)
         )
 
+    def rounded(self, pair: Pair, better: Value) -> tuple[Pair, Value]:
+        """The same with few digits, where the gradient is still zero and the loss still higher than at `better`."""
+        specs: list[Spec] = [*leaves(self.contract.y_true), *leaves(self.contract.y_pred)]
+        if any(spec.kind == "probability" for spec in specs):
+            return pair, better
+        for digits in (0, 1, 2):
+            plain = Pair(_rounded(pair.y_true, digits), _rounded(pair.y_pred, digits))
+            target = _rounded(better, digits)
+            if any(np.any(gradient) for gradient in self.evaluate(plain)[1] if gradient is not None):
+                continue
+            if self.mean(plain) > self.mean(Pair(plain.y_true, target)) + CLEAR * abs(self.mean(plain)):
+                return plain, target
+        return pair, better
+
     def dead_samples(self, gradients: Sequence[Array | None]) -> Array:
         """For each sample of a batch, whether its whole gradient is exactly zero."""
         specs: list[Spec] = leaves(self.contract.y_pred)
@@ -99,6 +113,13 @@ def above(value: Array, best: Array, spread: float) -> Array:
     """Where a loss is clearly above another; never where one is NaN."""
     with np.errstate(invalid="ignore"):
         return np.asarray(value - best > CLEAR * spread + ROUNDING * np.abs(value))
+
+
+def _rounded(value: Value, digits: int) -> Value:
+    parts = leaves(value)
+    return rebuilt(
+        value, [np.round(part, digits).astype(part.dtype) if part.dtype.kind == "f" else part for part in parts]
+    )
 
 
 def _taken(value: Value, structure: Structure, samples: Sequence[int] | Array) -> Value:

@@ -37,6 +37,7 @@ Symptom = Literal[
     "save-load",  # a reloaded loss differs
     "not-a-tensor",  # the loss returns something else
     "dies",  # calling the loss ends or hangs its process
+    "expected",  # the value, or the gradient, is not the number that is known to be right
     "frozen",  # a changed attribute leaves the compiled loss unchanged
 ]
 

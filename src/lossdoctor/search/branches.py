@@ -6,7 +6,7 @@ sign under an `abs`, the two bodies of a `cond`. A loss is examined only as far 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossdoctor.domains.dependence import Dependence, dependence
-from lossdoctor.domains.interpret import Reading
+from lossdoctor.domains.interpret import Reading, interpret
 from lossdoctor.domains.intervals import Interval, Ranges
-from lossdoctor.domains.machine import machine
-from lossdoctor.graph.ir import LossGraph, Node
+from lossdoctor.domains.machine import UNKNOWN, Machine, sizes_of
+from lossdoctor.graph.ir import Graph, LossGraph, Node
 from lossdoctor.search.leaves import pair_arrays
 from lossdoctor.session import Pair
 from lossdoctor.spec import Contract
@@ -27,6 +27,7 @@ Array = NDArray[Any]
 Held = Mapping[int, Any]
 
 _BY_SIGN = frozenset({"abs", "relu", "leaky_relu", "elu", "selu", "sign", "softsign"})
+_AT_ONCE = 32  # pairs that are run before the search narrows to the branches still missed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,10 @@ def branches(loss: LossGraph, reading: Reading[Dependence] | None = None) -> tup
     return tuple(found)
 
 
-def coverage(loss: LossGraph, inputs: Iterable[Held]) -> Coverage:
-    """Which branches the inputs visited. `inputs` is read once, and no further than needed."""
-    wanted = branches(loss)
+def coverage(loss: LossGraph, inputs: Iterable[Held], wanted: Sequence[Branch] | None = None) -> Coverage:
+    """Which branches (of `wanted`; by default all) the inputs visited. `inputs` is read once, and no further than
+    needed."""
+    wanted = branches(loss) if wanted is None else wanted
     nodes = {branch.node: loss[branch.node] for branch in wanted}
     visited: set[Branch] = set()
     seen: set[int] = set()
@@ -88,21 +90,61 @@ def coverage(loss: LossGraph, inputs: Iterable[Held]) -> Coverage:
     )
 
 
-def held(loss: LossGraph, contract: Contract, pairs: Iterable[Pair]) -> Iterator[Held]:
-    """What the machine domain computes for each pair, one pair after the other."""
+def missed(loss: LossGraph, contract: Contract, pairs: Sequence[Pair], ranges: Ranges | None) -> tuple[Branch, ...]:
+    """The branches that some input could take (as far as `ranges` tell) and that none of the pairs takes."""
+    left = tuple(branch for branch in branches(loss) if ranges is None or possible(loss, branch, ranges))
+    for part in (pairs[:_AT_ONCE], pairs[_AT_ONCE:]):  # the first pairs visit nearly all
+        if not left:
+            break
+        left = coverage(loss, held(loss, contract, part, [branch.node for branch in left]), left).missed
+    return left
+
+
+def held(
+    loss: LossGraph, contract: Contract, pairs: Iterable[Pair], choosing: Sequence[int] | None = None
+) -> Iterator[Held]:
+    """What the machine domain computes for each pair, one pair after the other; with `choosing` only what decides
+    the branches at these nodes."""
     places = (*loss.y_true, *loss.y_pred)
+    needed = None if choosing is None else _deciding(loss, choosing)
     for pair in pairs:
-        reading = machine(loss, dict(zip(places, pair_arrays(contract, pair), strict=True)))
+        inputs = dict(zip(places, pair_arrays(contract, pair), strict=True))
+        with np.errstate(all="ignore"):
+            reading = interpret(loss.graph, _Partly(Machine(sizes_of(loss.graph, inputs)), needed), inputs)
         yield {
             node.id: np.asarray(value) if isinstance(value, np.ndarray | np.generic) else None
             for node, value in zip(loss.nodes, reading.values, strict=True)
         }
 
 
+def _deciding(loss: LossGraph, choosing: Sequence[int]) -> frozenset[int]:
+    return loss.graph.ancestors(*(arg for place in choosing for arg in _chosen_by(loss[place])))
+
+
+@dataclass(frozen=True)
+class _Partly:
+    """The machine for some of the nodes; the others stay unknown."""
+
+    machine: Machine
+    needed: frozenset[int] | None
+    name: str = "machine"
+
+    def top(self, node: Node) -> Any:
+        return UNKNOWN
+
+    def transfer(self, node: Node, args: Sequence[Any], graph: Graph) -> Any:
+        if self.needed is not None and node.id not in self.needed:
+            return UNKNOWN
+        return self.machine.transfer(node, args, graph)
+
+
 def possible(loss: LossGraph, branch: Branch, ranges: Ranges) -> bool:
-    """False where the intervals prove that no input takes this side: `abs` of what is never negative, the upper end
-    of a clip above what the prediction can be."""
+    """False where the intervals prove that no input takes this side (`abs` of what is never negative, the upper end
+    of a clip above what the prediction can be), and where only a NaN or an infinity takes it, as inside logsumexp:
+    those are looked for anyway."""
     node = loss[branch.node]
+    if node.op in ("where", "cond"):
+        return branch.side != _side_of_nonfinite(loss, loss[node.args[0]])
     known = [ranges[arg] for arg in _chosen_by(node)]
     if node.op in _BY_SIGN or node.op in ("maximum", "minimum"):
         first, second = (*known, _ZERO)[:2]
@@ -116,6 +158,13 @@ def possible(loss: LossGraph, branch: Branch, ranges: Ranges) -> bool:
             "inside": value.high > least.low and value.low < most.high,
         }[branch.side]
     return True
+
+
+def _side_of_nonfinite(loss: LossGraph, condition: Node) -> str:
+    """The side that a test for NaN or infinity sends these to; "" for any other condition."""
+    if condition.op == "logical_not":
+        return {"true": "false", "false": "true", "": ""}[_side_of_nonfinite(loss, loss[condition.args[0]])]
+    return {"isfinite": "false", "isnan": "true", "isinf": "true"}.get(condition.op, "")
 
 
 _ZERO = Interval(0.0, 0.0)

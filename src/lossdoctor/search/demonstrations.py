@@ -391,13 +391,20 @@ def _assignable(holder: str, name: str) -> str:
 
 
 def expected_value(contract: Contract, arguments: Arguments) -> str:
-    """The loss against numbers that are known to be right (`expected`, relative `tolerance`)."""
+    """The loss, or with `gradient` the gradient of that y_pred input, against numbers that are known to be right
+    (`expected`, relative and absolute `tolerance`)."""
     tolerance = float(arguments.get("tolerance", 1e-3))
-    run = compiled(called(arguments), str(arguments.get("execution", "eager")), contract)
-    return dedent(f"""\
+    if "gradient" in arguments:
+        what = "gradient"
+        number = int(arguments["gradient"])
+        shown = _evaluated(contract, arguments) + f'value = np.asarray(tf.nest.flatten(gradient)[{number}], "float64")\n'
+    else:
+        what = "loss"
+        run = compiled(called(arguments), str(arguments.get("execution", "eager")), contract)
+        shown = f'value = np.asarray({run}(y_true, y_pred), "float64")\n'
+    return shown + dedent(f"""\
         expected = {source(arguments["expected"])}
-        value = np.asarray({run}(y_true, y_pred), "float64")
-        print(f"loss {{value.ravel()[:3]}}, expected {{expected.ravel()[:3]}}")
+        print(f"{what} {{value.ravel()[:3]}}, expected {{expected.ravel()[:3]}}")
         return value.shape != expected.shape or {_DIFFERENT.format("value", "expected", tolerance)}
         """)
 

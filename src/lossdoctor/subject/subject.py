@@ -193,6 +193,6 @@ def _serializable(value: Any) -> bool:
     except ImportError:
         return False
     try:
-        return keras.saving.get_registered_name(cls) != getattr(cls, "__name__", "")
-    except TypeError:  # not hashable
+        return keras.saving.get_registered_name(cls) != cls.__name__
+    except (TypeError, AttributeError):  # not hashable; without a name, as functools.partial
         return False

@@ -79,8 +79,8 @@ class Intervals:
         if first is not None and (node.op in moves.MOVES or self._keeps_all(node)):
             step = moves.move(node) if node.op in moves.MOVES else self._reshape(node)
             return self._through(first, (step, *chain), depth)
-        if node.op == "where_rows" and not self._same_shapes(node):
-            return self._mixed(node, chain)
+        if node.op == "where" and node.attrs.get("rows") and not self._same_shapes(node):
+            return self._mixed(node, chain)  # its condition chooses rows, which broadcasting would take for columns
         if elementwise.known(node.op) and node.args and node.dtype not in ("complex64", "complex128"):
             return self._elementwise(node, chain, depth)
         if node.op == "cond" and not self.inner:

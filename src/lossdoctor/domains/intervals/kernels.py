@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from lossdoctor.domains.intervals import arithmetic as arith
-from lossdoctor.domains.intervals.elementwise import Args, strict
+from lossdoctor.domains.intervals.elementwise import Args, loose, strict
 from lossdoctor.domains.intervals.enclosure import INF, Enclosure, constant, made, tiniest, union, unit_roundoff
 from lossdoctor.graph.ir import Node
 
@@ -113,22 +113,24 @@ def _softsign_grad(node: Node, args: Args) -> Enclosure:
     return arith.divide(dy, arith.square(base, node.dtype), node.dtype)
 
 
-@strict("relu_grad")
+@loose("relu_grad")
 def _relu_grad(node: Node, args: Args) -> Enclosure:
     dy, x = args
-    return _masked(dy, x.low > 0.0, x.high > 0.0, node)
+    return _masked(dy, x, x.low > 0.0, x.high > 0.0)
 
 
-@strict("relu6_grad")
+@loose("relu6_grad")
 def _relu6_grad(node: Node, args: Args) -> Enclosure:
     dy, x = args
-    return _masked(dy, (x.low > 0.0) & (x.high < 6.0), (x.high > 0.0) & (x.low < 6.0), node)
+    return _masked(dy, x, (x.low > 0.0) & (x.high < 6.0), (x.high > 0.0) & (x.low < 6.0))
 
 
-def _masked(dy: Enclosure, surely: np.ndarray, possibly: np.ndarray, node: Node) -> Enclosure:
-    # The kernel multiplies by 0 or 1, so that an infinite dy gives NaN where it is masked.
-    blocked = replace(constant(0.0, 0.0), nan=arith.infinite(dy) | dy.nan)
-    return _choice(surely, possibly, dy, blocked)
+def _masked(dy: Enclosure, x: Enclosure, surely: np.ndarray, possibly: np.ndarray) -> Enclosure:
+    # The kernel multiplies by 0 or 1, so that an infinite dy gives NaN where it is masked. A comparison with NaN is
+    # false, so that a NaN feature masks.
+    void = x.low > x.high
+    blocked = Enclosure(np.zeros(1), np.zeros(1), arith.infinite(dy) | dy.nan, dy.leaves | x.leaves)
+    return _choice(surely & ~x.nan & ~void, possibly & ~void, dy.plain(), blocked)
 
 
 @strict("leaky_relu")

@@ -23,7 +23,7 @@ from lossdoctor.domains.intervals.enclosure import (
 from lossdoctor.graph.ir import Node
 
 
-@loose("astype", "cast")
+@loose("astype")
 def _astype(node: Node, args: Args) -> Enclosure:
     (x,) = args
     if node.dtype == "bool":
@@ -89,18 +89,18 @@ def _equal(node: Node, args: Args) -> Enclosure:
     return _truth(~possibly, ~surely, args, True)
 
 
-@loose("isnan", "is_nan")
+@loose("isnan")
 def _isnan(node: Node, args: Args) -> Enclosure:
     return _truth(args[0].low > args[0].high, args[0].nan, args, True)
 
 
-@loose("isinf", "is_inf")
+@loose("isinf")
 def _isinf(node: Node, args: Args) -> Enclosure:
     (x,) = args
     return _truth((x.low == x.high) & np.isinf(x.low), arith.infinite(x), args, False)
 
 
-@loose("isfinite", "is_finite")
+@loose("isfinite")
 def _isfinite(node: Node, args: Args) -> Enclosure:
     (x,) = args
     return _truth(x.bounded, (x.high > -INF) & (x.low < INF), args, False)
@@ -111,19 +111,15 @@ def _not(node: Node, args: Args) -> Enclosure:
     return replace(args[0].plain(), low=1.0 - args[0].high, high=1.0 - args[0].low)
 
 
-@loose("logical_and", "logical_or", "logical_xor")
+@loose("logical_and", "logical_or")
 def _logical(node: Node, args: Args) -> Enclosure:
     a, b = args
-    if node.op == "logical_xor":
-        sure = (a.low == a.high) & (b.low == b.high)
-        low, high = np.where(sure, np.abs(a.low - b.low), 0.0), np.where(sure, np.abs(a.low - b.low), 1.0)
-    else:
-        function = np.minimum if node.op == "logical_and" else np.maximum
-        low, high = function(a.low, b.low), function(a.high, b.high)
+    function = np.minimum if node.op == "logical_and" else np.maximum
+    low, high = function(a.low, b.low), function(a.high, b.high)
     return Enclosure(low, high, np.zeros(low.shape, bool), a.leaves | b.leaves, True)
 
 
-@loose("where", "where_rows")
+@loose("where")
 def _where(node: Node, args: Args) -> Enclosure:
     condition, yes, no = args
     always, never = condition.low >= 1.0, condition.high <= 0.0

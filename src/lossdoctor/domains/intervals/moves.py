@@ -17,8 +17,7 @@ Chain = tuple[Move, ...]
 RESHAPES = frozenset({"reshape", "squeeze", "expand_dims"})
 # Each element of the result is an element of the first argument; the other arguments are static sizes.
 MOVES = RESHAPES | frozenset(
-    "broadcast_to permute_dims transpose matrix_transpose slice strided_slice tile flip reverse roll repeat "
-    "diagonal space_to_batch depth_to_space space_to_depth mirror_pad".split()
+    "broadcast_to permute_dims slice strided_slice tile flip roll depth_to_space space_to_depth mirror_pad".split()
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,10 +68,12 @@ class Ranges:
     `gaps` are the nodes without a rule, whose value could be anything. `assumptions` are sentences for the report.
     """
 
-    def __init__(self, loss: LossGraph, reading: Reading, names: dict[int, str]) -> None:
+    def __init__(self, loss: LossGraph, reading: Reading, names: dict[int, str], assumed: Sequence[str] = ()) -> None:
         self.loss = loss
         self.gaps: tuple[NodeGap, ...] = reading.gaps
-        self.assumptions: tuple[str, ...] = (sizes.ASSUMPTION, sizes.DENORMALS, *sorted(reading.domain.assumptions))
+        self.assumptions: tuple[str, ...] = (
+            *assumed, sizes.ASSUMPTION, sizes.DENORMALS, *sorted(reading.domain.assumptions)
+        )  # fmt: skip
         self.boxes = reading.boxes.size
         self._reading = reading
         self._names = names
@@ -183,18 +185,29 @@ def ranges(loss_graph: LossGraph, contract: Contract, magnitude: float | None = 
     limit = contract.magnitude if magnitude is None else magnitude
     sources: dict[int, Enclosure] = {}
     names: dict[int, str] = {}
+    assumed: dict[str, None] = {}
     for role, structure, nodes in (
         ("y_true", contract.y_true, loss_graph.y_true),
         ("y_pred", contract.y_pred, loss_graph.y_pred),
     ):
         for (key, spec), number in zip(leaves(structure), nodes, strict=True):
             sources[number] = of_spec(spec, loss_graph[number], limit)
+            assumed |= dict.fromkeys(_assumed(spec, limit))
             names[number] = f"{role}[{key}]" if key else role
     for node in loss_graph.where("input"):
         sources.setdefault(node.id, anything(node.dtype))
     roots = [loss_graph.value, *(gradient for gradient in loss_graph.gradients if gradient is not None)]
     reading = read(loss_graph.graph, sources, roots, budget)
-    return Ranges(loss_graph, reading, names)
+    return Ranges(loss_graph, reading, names, tuple(assumed))
+
+
+def _assumed(spec: Spec, magnitude: float) -> Iterator[str]:
+    """What `of_spec` takes for granted beyond the words of the spec."""
+    if spec.kind in ("real", "positive", "logit") and is_float(spec.dtype):
+        low, high = spec_bounds(spec, magnitude)
+        yield f"{spec.kind} numbers from {low:g} to {high:g}"
+    if spec.kind == "probability":
+        yield f"rows of probabilities sum to 1 within {_SIMPLEX_TOLERANCE:g}"
 
 
 def prove(loss_graph: LossGraph, contract: Contract, magnitude: float | None = None, budget: int = BUDGET) -> Proof:

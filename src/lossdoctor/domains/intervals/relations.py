@@ -18,6 +18,7 @@ from lossdoctor.domains.intervals.enclosure import (
     SliceFact,
     is_float,
     limited,
+    tiniest,
     unit_roundoff,
 )
 from lossdoctor.graph.ir import Graph, Node
@@ -68,7 +69,9 @@ def refine(node: Node, result: Enclosure, args: Sequence[Enclosure], graph: Grap
         if axes is not None:
             # Adding nonnegative numbers never comes back below one of them, so the quotient is at most 1.
             gamma = 2.0 * sizes.count(node.shape, axes)[1] * unit_roundoff(node.dtype)
-            total = SliceFact(axes, 1.0 - gamma, 1.0 + gamma) if gamma < 0.01 and not result.nan.any() else None
+            # A sum that overflows makes all quotients 0.
+            sums = gamma < 0.01 and not result.nan.any() and args[1].bounded.all()
+            total = SliceFact(axes, 1.0 - gamma, 1.0 + gamma) if sums else None
             return replace(limited(result, 0.0, 1.0), total=total)
     return _kept_facts(node, result, args, graph)
 
@@ -95,7 +98,9 @@ def _right_of_pole(node: Node, result: Enclosure, args: Sequence[Enclosure]) -> 
     else:
         safe = one_sided & (args[0].low > 0.0)
         least = args[0].low / base.high
-    low = np.where(safe & np.isfinite(least), least * (1.0 - 8.0 * unit_roundoff(node.dtype)), 0.0)
+    # Near the denormals a reciprocal is far less accurate; see `arithmetic.reciprocal`.
+    usable = safe & np.isfinite(least) & (least > tiniest(node.dtype) * 2.0**40)
+    low = np.where(usable, least * (1.0 - 8.0 * unit_roundoff(node.dtype)), 0.0)
     return replace(result, low=np.where(safe, np.maximum(result.low, low), result.low))
 
 

@@ -178,7 +178,7 @@ def _top_k(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     return Enclosure(part.low, part.high, part.nan, parts=(part, constant(0.0, 2.0**31 - 1, whole=True)))
 
 
-@rule("take", "gather_nd", "nth_element", "take_along_axis", "reverse_sequence", "matrix_diag_part")
+@rule("take", "gather_nd", "nth_element", "batch_to_space", "reverse_sequence", "matrix_diag_part")
 def _take(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     return union(args[0], *args[2:]) if node.op == "matrix_diag_part" else args[0].plain()
 
@@ -188,7 +188,7 @@ def _pad(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     return union(args[0], args[1] if len(args) > 1 else constant(0.0, 0.0, whole=True))
 
 
-@rule("matrix_diag", "band_part", "strided_slice_grad")
+@rule("matrix_diag", "band_part", "strided_slice_grad", "space_to_batch")
 def _with_zeros(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     return union(*args, constant(0.0, 0.0, whole=True)) if args else None
 

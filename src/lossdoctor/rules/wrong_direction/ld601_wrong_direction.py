@@ -19,7 +19,7 @@ def wrong_direction(direction: Direction, graph: LossGraph) -> Iterator[Suspicio
     example = found.counterexamples[0]
     if direction.arguments_swapped:
         message = "the loss is lowest at the target only with its two arguments the other way round"
-    elif found.worst_at_target:
+    elif found.worst_at_target and not direction.critic:
         message = "the loss rises towards the target: a score that should be maximised is minimised"
     else:
         return

@@ -19,11 +19,14 @@ def unbounded_below(direction: Direction, graph: LossGraph) -> Iterator[Suspicio
     if not falls:
         return
     fall = max(falls, key=lambda ray: ray.growth)
+    critic = direction.critic
+    meant = "; as a critic's loss this is meant, if its real samples have the low label" if critic else ""
     yield RULE.at(
         graph[graph.value],
         f"the loss is unbounded below: it falls from {fall.at_base:.4g} to {fall.losses[-1]:.4g} and on as y_pred "
-        f"{_RAYS[fall.ray]}",
+        f"{_RAYS[fall.ray]}{meant}",
         evidence="witnessed",
+        severity="info" if critic else None,
         symptom="unbounded",
         pair=fall.pair,
         arguments={"base": fall.base, "factors": fall.factors},

@@ -1,0 +1,81 @@
+"""What comparing a loss with its declared formula gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lossdoctor.formula.expression import Formula
+from lossdoctor.graph.ir import Span
+from lossdoctor.session import Array, Pair
+
+# How one of the two was reduced before comparing: not at all, to one number, or to one number a sample.
+Reduction = Literal["", "loss to its mean", "loss to its mean for each sample", "formula to its mean"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An input at which loss and formula differ by more than rounding and stabilisers explain.
+
+    `value` and `expected` have the same shape after `reduction`, unless the shapes cannot be compared at all.
+    """
+
+    pair: Pair
+    value: Array
+    expected: Array
+    reduction: Reduction = ""
+
+    @property
+    def shapes_differ(self) -> bool:
+        return self.value.shape != self.expected.shape
+
+
+@dataclass(frozen=True, slots=True)
+class GradientDifference:
+    """An input at which the gradient that training uses is not the derivative of the formula, along `along`."""
+
+    pair: Pair
+    along: Array
+    used: float
+    expected: float
+
+
+@dataclass(frozen=True, slots=True)
+class FormulaCheck:
+    """A loss against its formula.
+
+    Attributes:
+        compared: inputs at which both are finite.
+        differing: inputs among them at which they differ.
+        stabilised: inputs among them at which they differ only by a small constant against singular points.
+        undefined: inputs at which one of them is no finite number.
+        largest: largest relative difference that was tolerated at ordinary inputs.
+        reduction: how one was reduced for comparing.
+        difference: the plainest counterexample.
+        relation: what holds instead, as a clause; "" where nothing simple does.
+        calls: the place that differs; () means the whole loss.
+        written: the user's expression there.
+        expected: the part of the formula that should stand there; "" where that is not known.
+        gradients: derivatives compared.
+        gradient: where only the gradient differs.
+    """
+
+    formula: Formula
+    compared: int
+    differing: int
+    stabilised: int
+    undefined: int
+    largest: float = 0.0
+    reduction: Reduction = ""
+    difference: Difference | None = None
+    relation: str = ""
+    calls: tuple[Span, ...] = ()
+    written: str = ""
+    expected: str = ""
+    gradients: int = 0
+    gradient: GradientDifference | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """Enough was compared, and value and gradient are those of the formula."""
+        return self.compared >= 8 and self.difference is None and self.gradient is None

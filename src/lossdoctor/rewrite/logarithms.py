@@ -1,0 +1,162 @@
+"""log of zero: the function that computes both steps at once, or an argument kept above zero."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from lossdoctor.graph.ir import Node
+from lossdoctor.rewrite.numbers import smallest
+from lossdoctor.rewrite.proposal import Proposal, Site
+
+
+def logarithm(site: Site) -> Iterator[Proposal]:
+    """Mends of an expression that is one logarithm."""
+    node = site.the("log")
+    written = site.argument(site.expr)
+    if node is None or site.expr is None or written is None:
+        return
+    yield from _composites(site, node)
+    yield from _product_with_itself(site, node, written)
+    yield from _larger_epsilon(site, node, written)
+    least = smallest(node.dtype)
+    function = site.source.of(site.expr.func) if isinstance(site.expr, ast.Call) else None
+    for api in site.apis:
+        guarded = api.call("maximum", site.source.of(written), least)
+        if guarded is not None and function is not None:
+            text = f"{function}({guarded})"
+            yield Proposal(
+                f"{text}: changes values where the argument is below {least}",
+                (site.source.replace(site.expr, text),),
+                changes_values=True,
+            )
+            return
+
+
+def _composites(site: Site, node: Node) -> Iterator[Proposal]:
+    """log(softmax(x)), log(sigmoid(x)), log(1 - sigmoid(x)), log(1 + exp(x)), log(cosh(x)), also with an epsilon
+    beside them."""
+    assert site.expr is not None
+    inner, padded = without_epsilon(site, site.node(node.args[0]))
+    for text_of in (_log_softmax, _log_sigmoid, _log_one_minus_sigmoid, _softplus, _log_cosh):
+        found = text_of(site, inner)
+        if found is None:
+            continue
+        text, origin = found
+        changes = (site.source.replace(site.expr, text),)
+        changes = (*changes, *site.unused(changes, origin))
+        note = ": changes values where the epsilon showed" if padded else ""
+        yield Proposal(text + note, changes, changes_values=padded)
+        return
+
+
+def without_epsilon(site: Site, node: Node) -> tuple[Node, bool]:
+    """`x` of `x + c` with a small constant c (or c - …), and whether there was one."""
+    if node.op in ("add", "maximum") and len(node.args) == 2:
+        for first, second in (node.args, reversed(node.args)):
+            value = site.value(site.node(second))
+            if value is not None and 0.0 < value <= 1e-3:
+                return site.node(first), True
+    return node, False
+
+
+def _log_softmax(site: Site, node: Node) -> tuple[str, ast.expr] | None:
+    expr = site.expression(node)
+    if node.op != "softmax" or expr is None or site.expr is None:
+        return None
+    logits, axis = site.argument(expr), site.keyword(expr, "axis", 1)
+    if logits is None or not site.carried(logits, site.expr):
+        return None
+    return _called(site, "log_softmax", site.source.of(logits), _axis(site, axis)), expr
+
+
+def _called(site: Site, function: str, *arguments: str) -> str:
+    """The call in the first module that has the function; empty if none has."""
+    return next((text for api in site.apis if (text := api.call(function, *arguments)) is not None), "")
+
+
+def _axis(site: Site, axis: ast.expr | None) -> str:
+    return "" if axis is None else f"axis={site.source.of(axis)}"
+
+
+def _log_sigmoid(site: Site, node: Node) -> tuple[str, ast.expr] | None:
+    expr = site.expression(node)
+    logits = site.argument(expr)
+    if node.op != "sigmoid" or expr is None or logits is None or site.expr is None:
+        return None
+    if not site.carried(logits, site.expr):
+        return None
+    text = _called(site, "log_sigmoid", site.source.of(logits))
+    return (text, expr) if text else None
+
+
+def _log_one_minus_sigmoid(site: Site, node: Node) -> tuple[str, ast.expr] | None:
+    if node.op != "subtract" or site.value(site.node(node.args[0])) != 1.0:
+        return None
+    sigmoid = site.node(node.args[1])
+    expr = site.expression(sigmoid)
+    logits = site.argument(expr)
+    if sigmoid.op != "sigmoid" or expr is None or logits is None or site.expr is None:
+        return None
+    if not site.carried(logits, site.expr):
+        return None
+    text = _called(site, "log_sigmoid", f"-{site.source.operand(logits)}")
+    return (text, expr) if text else None
+
+
+def _softplus(site: Site, node: Node) -> tuple[str, ast.expr] | None:
+    """log(1 + exp(x))."""
+    if node.op != "add" or site.expr is None:
+        return None
+    for first, second in (node.args, reversed(node.args)):
+        power = site.node(second)
+        if site.value(site.node(first)) == 1.0 and power.op == "exp":
+            expr = site.expression(power)
+            exponent = site.argument(expr)
+            if expr is not None and exponent is not None and site.carried(exponent, site.expr):
+                text = _called(site, "softplus", site.source.of(exponent))
+                return (text, expr) if text else None
+    return None
+
+
+def _log_cosh(site: Site, node: Node) -> tuple[str, ast.expr] | None:
+    """log(cosh(x)) = x + softplus(-2x) - log(2)."""
+    expr = site.expression(node)
+    argument = site.argument(expr)
+    if node.op != "cosh" or expr is None or argument is None or site.expr is None:
+        return None
+    if not site.carried(argument, site.expr):
+        return None
+    x = site.source.operand(argument)
+    tail, logarithm_of_two = _called(site, "softplus", f"-2.0 * {x}"), _called(site, "log", "2.0")
+    return (f"({x} + {tail} - {logarithm_of_two})", expr) if tail and logarithm_of_two else None
+
+
+def _product_with_itself(site: Site, node: Node, written: ast.expr) -> Iterator[Proposal]:
+    """x * log(x) is 0 at 0."""
+    assert site.expr is not None
+    product = site.source.parent(site.expr)
+    if not isinstance(product, ast.BinOp) or not isinstance(product.op, ast.Mult):
+        return
+    other = product.right if product.left is site.expr else product.left
+    if ast.dump(other) != ast.dump(written):
+        return
+    for api in site.apis:
+        text = api.call("xlogy", site.source.of(other), site.source.of(written))
+        if text is not None:
+            yield Proposal(text, (site.source.replace(product, text),))
+            return
+
+
+def _larger_epsilon(site: Site, node: Node, written: ast.expr) -> Iterator[Proposal]:
+    """x + 1e-50, or x + 1e-8 in half precision: an epsilon that the dtype does not hold."""
+    added = site.node(node.args[0])
+    least = smallest(node.dtype)
+    if added.op != "add" or not isinstance(written, ast.BinOp) or site.expression(added) is not written:
+        return
+    for side, number in zip((written.left, written.right), added.args, strict=True):
+        value = site.value(site.node(number))
+        if value is not None and 0.0 <= value < float(least):
+            change = site.source.replace(side, least)
+            title = f"an epsilon that {node.dtype} can hold: {least} (changes values near zero)"
+            yield Proposal(title, (change,), changes_values=True)

@@ -1,0 +1,16 @@
+import keras
+import tensorflow as tf
+
+
+class HuberAt(keras.losses.Loss):
+    def __init__(self, delta, name="huber_at", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.delta = delta
+
+    def call(self, y_true, y_pred):
+        size = tf.abs(y_true - y_pred)
+        inner = tf.minimum(size, self.delta)
+        return tf.reduce_mean(inner * (size - 0.5 * inner), axis=-1)
+
+
+huber = HuberAt(1.5)

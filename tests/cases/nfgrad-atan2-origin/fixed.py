@@ -1,0 +1,6 @@
+import tensorflow as tf
+
+
+def heading_loss(y_true, y_pred):
+    t, p = tf.math.l2_normalize(y_true, axis=-1), tf.math.l2_normalize(y_pred, axis=-1)
+    return 1.0 - tf.reduce_sum(t * p, axis=-1)

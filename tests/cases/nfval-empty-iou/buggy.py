@@ -1,0 +1,7 @@
+import tensorflow as tf
+
+
+def iou_loss(y_true, y_pred):
+    inter = tf.reduce_sum(y_true * y_pred, axis=[1, 2])
+    union = tf.reduce_sum(y_true + y_pred - y_true * y_pred, axis=[1, 2])
+    return 1.0 - inter / union

@@ -1,0 +1,10 @@
+"""First half of the batch: left images, second half: right images."""
+import tensorflow as tf
+
+
+def twin_loss(y_true, y_pred):
+    left, right = y_pred[:, :4], y_pred[:, 4:]
+    same = tf.cast(y_true[:, 0], y_pred.dtype)
+    gap = tf.reduce_sum(tf.square(left - right), axis=-1)
+    loss = same * gap + (1.0 - same) * tf.nn.relu(1.0 - gap)
+    return loss

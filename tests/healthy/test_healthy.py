@@ -1,0 +1,55 @@
+"""Losses as careful authors write them: whatever lossdoctor says of them beyond facts is a false alarm.
+
+`specs.toml` is an ordinary configuration: `lossdoctor check --config tests/healthy/specs.toml` runs the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lossdoctor.config import load_config
+from lossdoctor.engine import check
+from lossdoctor.session import Settings
+from lossdoctor.worker.remote import WorkerPool
+
+CONFIG = load_config(Path(__file__).parent / "specs.toml")
+BATCH_WIDE = "a statistic of the whole batch, so it does return one number"
+# What is true of a loss although it is healthy: target -> {(severity, rule): why}.
+EXPECTED: dict[str, dict[tuple[str, str], str]] = {
+    "metric_learning.py:barlow_twins": {("warning", "LD221"): BATCH_WIDE},
+    "generative.py:maximum_mean_discrepancy": {("warning", "LD221"): BATCH_WIDE},
+    "ranking.py:cox_mean": {("warning", "LD221"): BATCH_WIDE},
+    "practice.py:correlation_alignment": {("warning", "LD221"): BATCH_WIDE},
+    "practice.py:macro_soft_f1": {("warning", "LD221"): BATCH_WIDE},
+    "practice.py:smooth_l1": {("warning", "LD511"): "keras.losses.Huber.get_config leaves out delta (Keras 3.15)"},
+    "practice.py:critic": {("info", "LD602"): "a critic's sign is a convention, which is said and not judged"},
+}
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[WorkerPool]:
+    with WorkerPool(1, Settings()) as workers:
+        yield workers
+
+
+def test_every_exception_names_a_loss() -> None:
+    assert EXPECTED.keys() <= {entry.target for entry in CONFIG.losses}
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.parametrize("target", [entry.target for entry in CONFIG.losses])
+def test_silent(target: str, pool: WorkerPool) -> None:
+    report = check([target], config=CONFIG, pool=pool)
+    assert not report.errors
+    found = {(finding.severity, finding.rule): finding.message for finding in report.findings}
+    expected = EXPECTED.get(target, {})
+    assert found.keys() == expected.keys(), found
+    [loss] = report.losses
+    assert not [gap.op for gap in loss.gaps if gap.limits == "internal"]
+    warned = any(severity != "info" for severity, _ in expected)
+    assert loss.verdict == ("suspect" if warned else "healthy")
+    assert {"finite-value", "executions"} <= {fact.name for fact in loss.facts}
