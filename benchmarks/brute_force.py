@@ -17,6 +17,13 @@ Array = npt.NDArray[np.float32]
 SYMPTOMS = ("value", "gradient")
 _TINY = float(np.finfo(np.float32).tiny)
 _MAGNITUDE = 1e4
+# Of the kinds whose elements are free of each other.
+_BOUNDS = {
+    "unit": (0.0, 1.0),
+    "positive": (1.0 / _MAGNITUDE, _MAGNITUDE),
+    "real": (-_MAGNITUDE, _MAGNITUDE),
+    "logit": (-_MAGNITUDE, _MAGNITUDE),
+}
 _NEAR_ONE = (1.0, 1 - 6e-8, 1 + 1.2e-7, 1 - 1e-4)
 _SIZES = (
     *_NEAR_ONE, 1e-45, _TINY, 1e-30, 1e-20, 3e-19, 1e-12, 1e-10, 1e-8, 3e-8, 1e-7, 1e-4, 1e-3, 0.1, 0.25, 0.5, 2.0, 3.0,
@@ -60,9 +67,7 @@ def edge_values(kind: str, source: str) -> Array:
     values = np.unique(np.concatenate([sizes, -sizes, np.float32([0.0])]))
     if kind in ("binary", "sign"):
         return np.array([0.0, 1.0] if kind == "binary" else [-1.0, 1.0], np.float32)
-    low, high = {"unit": (0.0, 1.0), "probability": (0.0, 1.0), "positive": (1 / _MAGNITUDE, _MAGNITUDE)}.get(
-        kind, (-_MAGNITUDE, _MAGNITUDE)
-    )
+    low, high = _BOUNDS.get(kind, (0.0, 1.0))
     return values[(values >= np.float32(low)) & (values <= np.float32(high))]
 
 
@@ -89,7 +94,7 @@ def draws(kind: str, rng: np.random.Generator, rows: int, size: int, edges: Arra
 
 
 def grid(kinds: tuple[str, str], size: int, source: str, rng: np.random.Generator, rows: int) -> tuple[Array, Array]:
-    """Valid rows of both arguments, shape (N, size): edges crossed, equal rows, ties, one edge among ordinary, draws."""
+    """Valid rows of both arguments, shape (N, size): edges crossed, draws, ties, one edge among ordinary values."""
     edges = edge_values(kinds[0], source), edge_values(kinds[1], source)
     parts: list[tuple[Array, Array]] = []
     constants = [_constant_rows(kind, size, edge) for kind, edge in zip(kinds, edges, strict=True)]
@@ -134,9 +139,7 @@ def _constant_rows(kind: str, size: int, edges: Array) -> Array:
 
 
 def _valid(rows: Array, kind: str) -> npt.NDArray[np.bool_]:
-    low, high = {"unit": (0, 1), "positive": (1 / _MAGNITUDE, _MAGNITUDE), "real": (-1e4, 1e4), "logit": (-1e4, 1e4)}.get(
-        kind, (1, 0)
-    )
+    low, high = _BOUNDS.get(kind, (1.0, 0.0))
     return ((rows >= np.float32(low)) & (rows <= np.float32(high))).all(axis=-1)
 
 

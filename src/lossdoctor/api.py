@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 80
 # A page of its own, or a part of one: nothing is loaded from elsewhere.
-_HTML = '<pre style="font-family:Menlo,Consolas,\'DejaVu Sans Mono\',monospace;line-height:1.3">{code}</pre>'
+_HTML = "<pre style=\"font-family:Menlo,Consolas,'DejaVu Sans Mono',monospace;line-height:1.3\">{code}</pre>"
 
 
 class Report(findings.Report):
@@ -48,7 +48,9 @@ class Report(findings.Report):
 
     def __repr__(self) -> str:
         width = shutil.get_terminal_size((_WIDTH, 24)).columns if sys.stdout.isatty() else _WIDTH
-        return self._rendered(min(max(width, 40), 120), False, getattr(sys.stdout, "encoding", None) or "utf-8").rstrip()
+        return self._rendered(
+            min(max(width, 40), 120), False, getattr(sys.stdout, "encoding", None) or "utf-8"
+        ).rstrip()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text

@@ -1,7 +1,7 @@
 """What the behavioural probes report: plain, picklable values that rules read; neither TensorFlow nor user code.
 
-The probes `direction`, `gradient`, `dead`, `save_load` and `frozen` run in the worker and return these. A reading states
-what was seen and on how many draws; whether that is a fault is for a rule to say.
+The probes `direction`, `gradient`, `dead`, `save_load` and `frozen` run in the worker and return these. A reading
+states what was seen and on how many draws; whether that is a fault is for a rule to say.
 """
 
 from __future__ import annotations
@@ -138,10 +138,14 @@ class Direction:
         """The loss is label times score, with the sign that makes the score fall where the label is high.
 
         Which label a critic gives to real samples is a convention (1 or -1), so that the sign is no fault. Along
-        `away` such a loss is linear from the target on, and no fixed direction lowers it for every y_true.
+        `away` such a loss is linear from the target on and falls faster than along any fixed direction; and it cannot
+        fall along opposite ones.
         """
         falls = {fall.ray: fall for fall in self.unbounded}
-        return "away" in falls and falls["away"].linear and not falls.keys() & {"up", "down"}
+        away, fixed = falls.get("away"), [falls[ray] for ray in ("up", "down") if ray in falls]
+        if away is None or not away.linear or len(fixed) == 2:
+            return False
+        return all(away.at_base - away.losses[-1] > 1.02 * (one.at_base - one.losses[-1]) for one in fixed)
 
     @property
     def arguments_swapped(self) -> bool:
@@ -226,9 +230,9 @@ class DeadGradient:
     """Whether the gradient is exactly zero where the loss could still fall.
 
     `share` is that of realistic draws: of whole samples, or of single entries (or rows of classes) with all others
-    at their target, whichever is larger. Without `pair` nothing was found. `by_itself`: a single entry is dead
-    whatever the others are, so that the share follows from the spec alone; else it depends on how the entries of a
-    sample go together, which the spec does not say.
+    at their target, whichever is larger. Without `pair` nothing was found. With `region` a single entry decides,
+    and the share follows from the spec alone; without, it depends on how the entries of a sample go together, which
+    the spec does not say.
     """
 
     applicable: bool
@@ -236,7 +240,6 @@ class DeadGradient:
     draws: int = 0
     share: float = 0.0
     everywhere: bool = False  # no draw had a gradient that is not zero
-    by_itself: bool = False
     region: str = ""  # "|y_true - y_pred| > 1"; "" where it does not show along one coordinate
     pair: Pair | None = None
     better: Value = None  # a prediction with a lower loss for the same y_true

@@ -15,7 +15,7 @@ import pytest
 from lossdoctor.cli.main import main
 from lossdoctor.cli.parser import FAILED
 
-LOSSES = '''\
+LOSSES = """\
 import ctypes
 import os
 import sys
@@ -112,7 +112,7 @@ def patching_loss(y_true, y_pred):
 
 def last_loss(y_true, y_pred):
     return _error(y_true, y_pred)
-'''
+"""
 FILES = {
     "losses.py": LOSSES,
     "raises.py": "raise RuntimeError('when it is imported')\ndef a_loss(y_true, y_pred):\n    return y_true - y_pred\n",
@@ -258,7 +258,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--y-true", "float33[B,3]", "--y-pred", "float32[B,3]"], "(did you mean `float32`?). Received: 'float33[B,3]'"),
+        (
+            ["--y-true", "float33[B,3]", "--y-pred", "float32[B,3]"],
+            "(did you mean `float32`?)",
+        ),
         (["--y-true", "float32[B,3]"], "Invalid value for `y_pred`. Expected a spec beside the other one"),
         (["--data", "missing.npz"], "Received: 'missing.npz' (no such file)"),
         (["--data", "keys.npz"], "Expected an entry `y_true` in 'keys.npz'. Received entries: a"),

@@ -56,6 +56,21 @@ def test_quantiles_give_each_output_its_own_factor() -> None:
     assert not any(found.stretch for found in broadcasts(graph))
 
 
+@pytest.mark.parametrize(("spread", "stretch"), [("%4", False), ("%3", True)])
+def test_mixtures_give_each_output_its_own_parameter(spread: str, stretch: bool) -> None:
+    """(t - mean) / spread is meant where the spread is another part of y_pred, not where it is the mean itself."""
+    graph = loss(f"""
+    loss(%0 y_true: f32[B,1], %1 y_pred: f32[B,6]) -> %7, gradients none
+      %2: f32[B,6] = square %1
+      %3: f32[B,3] = strided_slice %1
+      %4: f32[B,3] = strided_slice %2
+      %5: f32[B,3] = subtract %0 %3
+      %6: f32[B,3] = abs {spread}
+      %7: f32[B,3] = divide %5 %6
+    """)
+    assert any(found.stretch for found in broadcasts(graph)) == stretch
+
+
 def test_pairs_of_one_tensor_are_meant() -> None:
     graph = loss("""
     loss(%0 y_true: f32[B], %1 y_pred: f32[B]) -> %3, gradients none

@@ -141,7 +141,13 @@ RIGHT = (
 )
 
 WRONG = (
-    Example("sign", REAL, "mean((t - p)**2, axis=-1)", "return -tf.reduce_mean((y_true - y_pred) ** 2, -1)  # here", "other sign"),
+    Example(
+        "sign",
+        REAL,
+        "mean((t - p)**2, axis=-1)",
+        "return -tf.reduce_mean((y_true - y_pred) ** 2, -1)  # here",
+        "other sign",
+    ),
     Example(
         "half",
         REAL,
@@ -160,7 +166,7 @@ WRONG = (
         "sum-over-batch",
         REAL,
         "mean(abs(t - p))",
-        "d = tf.abs(y_true - y_pred)\nper_sample = tf.reduce_mean(d, axis=-1)\nreturn tf.reduce_sum(per_sample)  # here",
+        "d = tf.abs(y_true - y_pred)\nrows = tf.reduce_mean(d, axis=-1)\nreturn tf.reduce_sum(rows)  # here",
         "times the batch size",
     ),
     Example(
@@ -227,7 +233,7 @@ WRONG = (
         "overlap = tf.reduce_sum(y_true * y_pred, axis=[1, 2, 3])\n"
         "total = tf.reduce_sum(y_true, axis=[1, 2, 3]) + tf.reduce_sum(y_pred, axis=[1, 2, 3])\n"
         "return -(2.0 * overlap + 1.0) / (total + 1.0)  # here",
-        "plus -1",
+        "minus 1",
     ),
     Example(
         "swapped-logarithm",
@@ -257,9 +263,7 @@ WRONG = (
         "clipped-error",
         REAL,
         "mean((t - p)**2, axis=-1)",
-        "d = y_true - y_pred\n"
-        "d = tf.clip_by_value(d, -1.0, 1.0)  # here\n"
-        "return tf.reduce_mean(tf.square(d), axis=-1)",
+        "d = y_true - y_pred\nd = tf.clip_by_value(d, -1.0, 1.0)  # here\nreturn tf.reduce_mean(tf.square(d), axis=-1)",
         "equals it at",
     ),
     Example(

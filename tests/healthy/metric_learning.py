@@ -55,9 +55,9 @@ def supervised_contrastive(y_true, y_pred, temperature=0.1):
 
 
 def _pairwise_distances(embeddings):
-    """Euclidean, with a square root whose slope stays finite on the diagonal."""
-    squares = tf.reduce_sum(tf.square(embeddings), axis=1)
-    squared = squares[:, None] + squares[None, :] - 2.0 * tf.matmul(embeddings, embeddings, transpose_b=True)
+    """Euclidean, from the differences (the expanded square cancels for near neighbours), with a square root whose
+    slope stays finite on the diagonal."""
+    squared = tf.reduce_sum(tf.square(embeddings[:, None, :] - embeddings[None, :, :]), axis=-1)
     return tf.sqrt(tf.maximum(squared, 1e-12))
 
 

@@ -51,7 +51,7 @@ def charbonnier(y_true, y_pred, epsilon=1e-3):
 def wing(y_true, y_pred, width=10.0, curvature=2.0):
     offset = width - width * math.log(1.0 + width / curvature)
     error = tf.abs(y_true - y_pred)
-    inner = width * tf.math.log(1.0 + error / curvature)
+    inner = width * tf.math.log1p(error / curvature)
     return tf.reduce_sum(tf.where(width > error, inner, error - offset), axis=-1)
 
 

@@ -21,7 +21,7 @@ from tests.probes.fakes import (
 
 from lossdoctor.probes.direction import probe
 from lossdoctor.readings import Comparison, Direction, Wrong
-from lossdoctor.spec import Contract
+from lossdoctor.spec import Contract, parse_contract
 
 pytestmark = pytest.mark.real
 
@@ -147,6 +147,29 @@ def test_swapped_arguments(tmp_path: Path) -> None:
     assert not read(tmp_path, LOGIT, entropy.format("t", "p")).arguments_swapped
     assert not read(tmp_path, MARGIN, "-tf.reduce_mean(t * p, -1)").arguments_swapped
     assert not read(tmp_path, REAL, "-tf.reduce_mean(tf.square(t - p), -1)").arguments_swapped
+
+
+def test_a_penalty_of_the_prediction_does_not_swap_arguments(tmp_path: Path) -> None:
+    """The other way round the penalty is a constant, so that the loss is lowest at the target there."""
+    balance = "tf.reduce_mean(tf.square(t - p), -1) + tf.square(tf.reduce_sum(p, -1) - 1)"
+    reading = read(tmp_path, parse_contract("float32[B,4] unit", "float32[B,4] unit"), balance)
+    assert reading.swapped is not None and reading.swapped.lowest_at_target
+    assert not reading.arguments_swapped
+
+
+@pytest.mark.parametrize(
+    ("one", "expression", "critic"),
+    [
+        (MARGIN, "tf.reduce_mean(t * p, -1)", True),
+        (REAL, "tf.reduce_mean(t * p, -1)", True),
+        (MARGIN, "-tf.reduce_mean(tf.nn.relu(1 - t * p), -1)", False),  # a hinge with its sign lost
+        (REAL, "tf.reduce_mean(t - p, -1)", False),
+        (REAL, "-tf.reduce_mean(tf.abs(t - p), -1)", False),
+        (REAL, "tf.reduce_mean(tf.square(t - p), -1)", False),
+    ],
+)
+def test_label_times_score_is_a_critic(one: Contract, expression: str, critic: bool, tmp_path: Path) -> None:
+    assert read(tmp_path, one, expression).critic == critic
 
 
 def test_standard_losses_are_clean() -> None:

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from lossdoctor.domains.intervals import ranges
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.graph.parse import parse
-from lossdoctor.search.branches import Branch, branches, coverage
+from lossdoctor.search.branches import Branch, branches, coverage, missed, possible
 from lossdoctor.search.branches import held as computed
 from lossdoctor.search.candidates import candidates
 from lossdoctor.session import Pair, Settings
@@ -49,6 +50,33 @@ def test_unknown_values_are_not_misses() -> None:
     blind = coverage(graph, [{2: None, 4: np.array([True])}])
     assert {branch.node for branch in blind.unknown} == {5, 8}
     assert blind.missed == (Branch(6, "false"),)
+
+
+def test_branches_that_nothing_can_take_are_not_missed() -> None:
+    """`abs` of a product of shares, a clip from below only, and the guard inside a hand-made logsumexp."""
+    graph = parse("""
+    loss(%0 y_true: f32[B], %1 y_pred: f32[B]) -> %12, gradients none
+      %2: f32[B] = multiply %0 %1
+      %3: f32[B] = abs %2
+      %4: f32[] = constant {1.0}
+      %5: f32[B] = minimum %3 %4
+      %6: f32[] = constant {0.5}
+      %7: f32[B] = maximum %5 %6
+      %8: bool[B] = isfinite %7
+      %9: bool[B] = logical_not %8
+      %10: f32[B] = where %8 %7 %4
+      %11: f32[B] = where %9 %4 %10
+      %12: f32[B] = subtract %11 %1
+    """)
+    assert isinstance(graph, LossGraph)
+    contract = parse_contract("float32[B] unit", "float32[B] unit")
+    known = ranges(graph, contract)
+    excluded = {branch for branch in branches(graph) if not possible(graph, branch, known)}
+    assert excluded == {Branch(3, "negative"), Branch(5, "first larger"), Branch(10, "false"), Branch(11, "true")}
+    half = Pair(np.full(1, 0.5, "float32"), np.full(1, 0.5, "float32"))
+    full = Pair(np.ones(1, "float32"), np.ones(1, "float32"))
+    assert missed(graph, contract, [half], known) == (Branch(7, "first larger"),)
+    assert missed(graph, contract, [*[half] * 40, full], known) == ()
 
 
 def test_candidates_visit_every_branch_of_a_narrow_loss() -> None:

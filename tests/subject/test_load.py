@@ -78,6 +78,7 @@ class Accuracy(keras.metrics.Metric):
 
 instance = Scaled(scale=5.0)
 short = lambda y_true, y_pred: tf.reduce_mean(square(y_true - y_pred), axis=-1)
+bound = functools.partial(weighted, weight=6.0)
 number = 3
 """
 
@@ -101,6 +102,7 @@ TARGETS = [
     ("compiled", "function", 1, "def compiled", ()),
     ("short", "function", 1, "short =", ()),
     ("weighted(weight=4.0)", "function", 4, "def weighted", ()),
+    ("bound", "function", 6, "def weighted", ()),
     ("factory", "factory", 2, "def inner", ()),
     ("factory(gamma=7.0)", "factory", 7, "def inner", ()),
     ("class_factory", "factory", 3, "class Scaled", ("scale",)),

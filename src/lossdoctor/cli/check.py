@@ -60,6 +60,7 @@ def check(options: argparse.Namespace) -> int:
             y_true=options.y_true,
             y_pred=options.y_pred,
             data=options.data,
+            formula=options.formula,
             settings=settings,
             jobs=options.jobs or config.jobs or default_jobs(len(targets)),
             progress=progress,
@@ -126,6 +127,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     given.add_argument("--y-true", metavar="SPEC", help='e.g. "float32[B,10] onehot"')
     given.add_argument("--y-pred", metavar="SPEC", help='e.g. "float32[B,10] probability"')
     given.add_argument("--data", metavar="FILE", help="an .npz file with the arrays y_true and y_pred")
+    given.add_argument("--formula", metavar="FORMULA", help='what it should compute, e.g. "mean((t - p)**2, axis=-1)"')
     given.add_argument("--range", type=positive, metavar="X", help="largest magnitude of real values (10000)")
     given.add_argument("--config", type=Path, metavar="FILE", help="instead of the nearest pyproject.toml")
     rules = parser.add_argument_group("rules")

@@ -8,17 +8,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lossdoctor.engine.facts import complete, facts, gaps
+from lossdoctor.engine.mend import mended
 from lossdoctor.engine.order import arrange, verdict
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.readings import Readings, Unavailable, needs, of_graph
 from lossdoctor.engine.settle import Settler
 from lossdoctor.engine.witnesses import search
 from lossdoctor.findings import ErrorItem, Finding, Gap, LossReport
+from lossdoctor.formula.evaluate import in_floats
+from lossdoctor.formula.expression import Formula
+from lossdoctor.formula.parse import parse_formula
 from lossdoctor.rules.registry import Rule, Suspicion, all_rules
 from lossdoctor.search.reproduce import ordinary
 from lossdoctor.session import Loaded, Pair, Session, SessionError, Settings, Traced
 from lossdoctor.spec import Contract, format_structure
-from lossdoctor.subject.inference import infer
+from lossdoctor.subject.inference import declared_formula, infer
 
 Progress = Callable[[str, str], None]
 
@@ -37,6 +41,8 @@ class Job:
     progress: Progress = field(default=lambda target, stage: None)
     pair: Pair | None = None  # real data, tried before anything that is drawn
     loaded: Loaded | None = None  # of a live loss, which the session has already
+    mends: bool = True  # whether mends are looked for
+    formula: str | None = None  # what the loss is meant to compute; else that of the decorator `@contract`
 
 
 def examine(job: Job, session: Session) -> LossReport | ErrorItem:
@@ -51,7 +57,7 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     if traced is None or (refused and contract.origin == "inferred"):
         return ErrorItem(job.target, _refusal(loaded, refused))
     settings = replace(job.settings, magnitude=contract.magnitude)  # which data may widen
-    readings = Readings(session, loaded, contract, traced, settings)
+    readings = Readings(session, loaded, contract, traced, settings, formula_of(job, loaded, contract))
     readings.seconds["trace"] = time.perf_counter() - started
     job.progress(job.target, "reading")
     notes: list[str] = []
@@ -65,6 +71,11 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     found_facts = tuple(facts(readings, witnesses))
     ran = complete(readings, witnesses)
     limits = [*gaps(readings, witnesses, places, findings), *(_internal(note, loaded, places) for note in notes)]
+    if job.mends:
+        job.progress(job.target, "trying mends")
+        before = time.perf_counter()
+        findings = mended(job, readings, witnesses, findings, examine)
+        readings.seconds["mend"] = time.perf_counter() - before
     readings.seconds["total"] = time.perf_counter() - started
     return LossReport(
         target=job.target,
@@ -92,6 +103,21 @@ def contracts_of(job: Job, loaded: Loaded) -> tuple[Contract, ...]:
         return job.contracts
     found = inferred(loaded, job.settings)
     return job.contracts if job.contracts and found[0].origin != "contract" else found
+
+
+def formula_of(job: Job, loaded: Loaded, contract: Contract) -> Formula | None:
+    """What the loss is meant to compute: what the caller or the configuration says, else the decorator.
+
+    Raises:
+        UsageError: it is no formula, or does not fit the specs.
+    """
+    text = job.formula or declared_formula(loaded)
+    if text is None:
+        return None
+    formula = parse_formula(text)
+    pair = ordinary(contract)
+    in_floats(formula, pair.y_true, pair.y_pred)
+    return formula
 
 
 def inferred(loaded: Loaded, settings: Settings) -> tuple[Contract, ...]:

@@ -21,15 +21,16 @@ Parts = list[Array]
 
 ORDINARY = 6  # the first of the points are realistic draws
 # In float32 1 + exp(-x) is 1 from x = 25 log 2 = 17.33 on, and 1 - tanh(x)² is 0 from about half of that.
-_LEVELS = (4.0, 8.0, 12.0, 16.0, 17.3, 20.0, 40.0)
+_LEVELS = (17.3, 12.0, 20.0, 8.0, 16.0, 4.0, 40.0)
 _UNIT_LEVELS = (1e-3, 0.5, 0.999, 1 - 2.0**-20)
 _POSITIVE_LEVELS = (1e-3, 1.0, 100.0, 1000.0)
 _PEAKS = (8.0, 17.3, 30.0)
 _OFFSETS = (100.0, 1000.0)
 _NEAR = (1e-3, 1e-4)
+_ALIKE = 1e-2  # samples of a batch; embeddings nearer to each other have collapsed
 _SMALL = 1e-6
 _DRAWS = 2  # of the points that are drawn around something
-_BATCH, _NAMED = 2, 3
+_BATCH, _NAMED = 3, 3
 _UNBOUNDED = ("real", "positive")
 _FLOATING = ("real", "positive", "logit", "unit")
 
@@ -58,11 +59,14 @@ def _proposals(contract: Contract, of: list[Spec], rng: np.random.Generator) -> 
 
     for _ in range(ORDINARY):
         yield drawn()
-    for level in range(2 * len(_LEVELS)):
-        for targets in _targets(drawn(), of, true):
-            filled = [_filled(part, spec, level) for part, spec in zip(targets[true:], of[true:], strict=True)]
-            if all(part is not None for part in filled):
-                yield [*targets[:true], *(part for part in filled if part is not None)]
+    if any(spec.kind in ("real", "logit") for spec in of[true:]):
+        yield [_SMALL * part if spec.kind in ("real", "logit") else part for part, spec in zip(drawn(), of, strict=True)]
+    for _ in range(_DRAWS):
+        for near in _NEAR:
+            yield from _near(drawn(), of, true, near, rng)
+        for offset in _OFFSETS:
+            if all(spec.kind in _UNBOUNDED for spec in of) and _comparable(drawn(), true):
+                yield [part + offset for part in drawn()]
     for peak in _PEAKS:
         if any(spec.kind in ("logit", "real") for spec in of[true:]):
             parts = drawn()
@@ -70,18 +74,16 @@ def _proposals(contract: Contract, of: list[Spec], rng: np.random.Generator) -> 
                 *parts[:true],
                 *(_peaked(part, spec, peak) for part, spec in zip(parts[true:], of[true:], strict=True)),
             ]
-    if any(spec.kind in ("real", "logit") for spec in of[true:]):
-        yield [_SMALL * part if spec.kind in ("real", "logit") else part for part, spec in zip(drawn(), of, strict=True)]
-    for _ in range(_DRAWS):
-        for near in _NEAR:
-            yield from _near(drawn(), of, true, near, rng)
-        for offset in _OFFSETS:
-            if any(spec.kind in _UNBOUNDED for spec in of[true:]):
-                yield from _targets([_far(part, spec, offset) for part, spec in zip(drawn(), of, strict=True)], of, true)
+    for level in range(2 * len(_LEVELS)):
+        for targets in _targets(drawn(), of, true):
+            filled = [_filled(part, spec, level) for part, spec in zip(targets[true:], of[true:], strict=True)]
+            if all(part is not None for part in filled):
+                yield [*targets[:true], *(part for part in filled if part is not None)]
 
 
-def _far(part: Array, spec: Spec, offset: float) -> Array:
-    return part + offset if spec.kind in _UNBOUNDED else part
+def _comparable(parts: Parts, true: int) -> bool:
+    """Whether predictions stand against targets, one for one, as in a regression."""
+    return [part.shape for part in parts[:true]] == [part.shape for part in parts[true:]]
 
 
 def _targets(parts: Parts, of: list[Spec], true: int) -> Iterator[Parts]:
@@ -116,14 +118,13 @@ def _near(parts: Parts, of: list[Spec], true: int, near: float, rng: np.random.G
     """Predictions close to the targets, and samples close to each other."""
     targets, predictions = parts[:true], parts[true:]
 
-    def close(part: Array, spec: Spec) -> Array:
-        moved = part + near * rng.standard_normal(part.shape)
+    def close(part: Array, spec: Spec, distance: float) -> Array:
+        moved = part + distance * rng.standard_normal(part.shape)
         return np.clip(moved, 0.0, 1.0) if spec.kind == "unit" else moved
 
-    continuous = all(spec.kind in _FLOATING for spec in of)
-    if continuous and [part.shape for part in targets] == [part.shape for part in predictions]:
-        yield [*targets, *(close(part, spec) for part, spec in zip(targets, of[true:], strict=True))]
+    if all(spec.kind in _FLOATING for spec in of) and _comparable(parts, true):
+        yield [*targets, *(close(part, spec, near) for part, spec in zip(targets, of[true:], strict=True))]
     if near == _NEAR[0] and all(spec.kind in _FLOATING for spec in of[true:]) and all(part.ndim for part in predictions):
         alike = [np.broadcast_to(part[:1], part.shape) for part in predictions]
-        gathered = [close(part, spec) for part, spec in zip(alike, of[true:], strict=True)]
+        gathered = [close(part, spec, _ALIKE) for part, spec in zip(alike, of[true:], strict=True)]
         yield from _targets([*targets, *gathered], of, true)

@@ -21,11 +21,15 @@ from lossdoctor.domains.interpret import Reading
 from lossdoctor.domains.intervals import Proof, Ranges, ranges
 from lossdoctor.domains.terms import Term, terms
 from lossdoctor.engine.precision import precision
+from lossdoctor.formula.compare import compare
+from lossdoctor.formula.expression import Formula
+from lossdoctor.formula.reading import FormulaCheck
 from lossdoctor.graph.ir import LossGraph, Stage
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
 from lossdoctor.rules.registry import Check
-from lossdoctor.session import Loaded, Session, SessionError, Settings, Traced
+from lossdoctor.search.leaves import pair_arrays, pair_specs
+from lossdoctor.session import Loaded, Pair, Session, SessionError, Settings, Traced
 from lossdoctor.spec import Contract, leaves
 
 
@@ -42,6 +46,7 @@ class Readings:
     contract: Contract
     traced: Traced
     settings: Settings
+    formula: Formula | None = None
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     failed: dict[str, str] = field(default_factory=dict[str, str])
     _cache: dict[tuple[Any, Stage | None], Any] = field(default_factory=dict[tuple[Any, "Stage | None"], Any])
@@ -97,12 +102,30 @@ class Readings:
         if kind is probed.DeadGradient:
             batches = self.available(Batches)
             return self.session.probe("dead", self.contract, relation=batches.relation if batches else None)
+        if kind is FormulaCheck:
+            return self._compare_with_formula()
         if kind in _PROBES:
             return self.session.probe(_PROBES[kind], self.contract)
         if kind is probed.EagerRun:
             pair = self.get(Callings, "traced").pair
             return probed.EagerRun(pair, self.session.evaluate([pair], "eager")[0])
         return {Loaded: self.loaded, Contract: self.contract, Traced: self.traced}[kind]
+
+    def _compare_with_formula(self) -> FormulaCheck:
+        if self.formula is None:
+            raise Unavailable("no formula is declared")
+        graph = self.graph("traced")
+        batches = self.available(Batches)
+        return compare(
+            self.session,
+            self.formula,
+            self.contract,
+            graph,
+            self.available(Ranges),
+            self.settings,
+            sizes_of(self.get(Callings, "traced").pair, self.contract),
+            tuple(batches.works) if batches is not None else (),
+        )
 
 
 _OF_GRAPH: dict[Any, Callable[[Readings, LossGraph], Any]] = {
@@ -121,7 +144,17 @@ _PROBES: dict[Any, str] = {
     probed.SaveLoad: "save_load",
     probed.Frozen: "frozen",
 }
-_PLAIN: tuple[Any, ...] = (Loaded, Contract, Traced, Batches, probed.EagerRun, probed.DeadGradient)
+_PLAIN: tuple[Any, ...] = (Loaded, Contract, Traced, Batches, FormulaCheck, probed.EagerRun, probed.DeadGradient)
+
+
+def sizes_of(pair: Pair, contract: Contract) -> dict[str, int]:
+    """The size that each name of a dimension has at an input."""
+    return {
+        dim: size
+        for spec, array in zip(pair_specs(contract), pair_arrays(contract, pair), strict=True)
+        for dim, size in zip(spec.dims, array.shape, strict=True)
+        if isinstance(dim, str)
+    }
 
 
 def _static_sizes(contract: Contract) -> tuple[int, ...]:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from lossdoctor.config import Config, LossEntry, load_config
-from lossdoctor.contract import contract_of
+from lossdoctor.contract import contract_of, stated_of
 from lossdoctor.engine.deaths import report_of_death
 from lossdoctor.engine.examine import Job, Progress, examine
 from lossdoctor.findings import ErrorItem, LossReport, Report, UsageError
+from lossdoctor.formula.parse import parse_formula
 from lossdoctor.rules.registry import Rule
 from lossdoctor.session import Pair, Session, SessionError, Settings
 from lossdoctor.source.discover import discover
@@ -34,6 +35,7 @@ class _Given:
     y_true: str | None
     y_pred: str | None
     data: tuple[Any, Any] | None
+    formula: str | None = None
 
 
 def check(
@@ -43,6 +45,7 @@ def check(
     y_true: str | None = None,
     y_pred: str | None = None,
     data: str | Path | None = None,
+    formula: str | None = None,
     settings: Settings | None = None,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -56,6 +59,7 @@ def check(
         config: the configuration; the nearest pyproject.toml by default.
         y_true, y_pred: spec strings for all targets; both or neither.
         data: an .npz file with the arrays `y_true` and `y_pred`, instead of specs.
+        formula: what the loss is meant to compute (DESIGN section 3); for a single loss only.
         settings: seed, magnitude and limits.
         jobs: how many losses are examined at the same time.
         progress: called with a target and the stage that begins.
@@ -71,12 +75,16 @@ def check(
     settings = settings or Settings()
     config = config or load_config(None, Path.cwd())
     _check_settings(settings)
-    given = _Given(y_true, y_pred, None if data is None else load_data(data))
+    given = _Given(y_true, y_pred, None if data is None else load_data(data), formula)
+    if formula is not None:
+        parse_formula(formula)
     if y_true is not None and y_pred is not None:
         parse_contract(y_true, y_pred)  # the caller's own mistakes are reported once, before anything starts
     outcomes: list[Outcome] = []
     with _workers(pool, jobs, settings, verbose) as workers:
         prepared = [item for target in targets for item in _prepare(target, config, given, settings, progress)]
+        if formula is not None and len(prepared) != 1:
+            raise UsageError(f"Invalid value for `formula`. Expected a single loss. Received: {len(prepared)} losses")
 
         def work(item: Job | ErrorItem) -> Outcome:
             if isinstance(item, ErrorItem):
@@ -135,6 +143,7 @@ def check_object(
             _selector(settings, None, None),
             pair=pair,
             loaded=subject.loaded,
+            formula=stated.formula if (stated := stated_of(loss)) is not None else None,
         )
         try:
             return _report([_examined(job, session)], settings)
@@ -186,6 +195,7 @@ def _prepare(
                 folder=config.root if keyed else Path.cwd(),
                 selected=_selector(settings, config, entry),
                 pair=None if given.data is None else Pair(*given.data),
+                formula=given.formula or (entry.formula if entry is not None else None),
             )
             yield replace(job, progress=progress) if progress is not None else job
     except UsageError as problem:

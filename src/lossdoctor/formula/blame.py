@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from lossdoctor.formula.evaluate import parts_in_floats
 from lossdoctor.formula.expression import Expression, Formula
+from lossdoctor.formula.repairs import Same, constants, reductions
 from lossdoctor.formula.stabilisers import computed, value_of
 from lossdoctor.graph.ir import LossGraph, Node, Span
 from lossdoctor.session import Array, Pair
@@ -33,10 +33,10 @@ _MOVING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Blamed:
-    """`expected`: the part of the formula that should stand there, None where that is not known."""
+    """`expected`: what should stand there instead, "" where that is not known."""
 
     node: Node
-    expected: Expression | None = None
+    expected: str = ""
 
 
 def blamed(
@@ -44,7 +44,7 @@ def blamed(
     formula: Formula,
     contract: Contract,
     pairs: Sequence[Pair],
-    same: Any,
+    same: Same,
 ) -> Blamed | None:
     """The node that departs from the formula; None where the machine cannot tell.
 
@@ -53,6 +53,7 @@ def blamed(
         pairs: inputs of one shape at which loss and formula were compared; the first differs.
         same: `same(value of the loss, pair)`, whether a value equals the formula's at a pair.
     """
+    given = [*pairs[:_POINTS], *[pair for pair in pairs[_POINTS:] if _shape(pair) != _shape(pairs[0])][:2]]
     pairs = _alike(pairs)[:_POINTS]
     held = [computed(wide, contract, pair) for pair in pairs]
     parts = [parts_in_floats(formula, pair.y_true, pair.y_pred) for pair in pairs]
@@ -74,19 +75,24 @@ def blamed(
     repair = _repair(wide, contract, pairs, nodes, right, columns, table, same)
     start = wide[wide.value] if repair is None else repair.node
     suspects = _suspects(wide, start, {node.id for node in nodes}, right, near)
+    if repair is not None and (not suspects or start in suspects):
+        return repair
+    # Inputs of other shapes as well: a factor of 3 may be the batch size or another axis.
+    changed = constants(wide, formula, contract, given, same) or reductions(wide, contract, given, same)
+    if changed is not None:
+        return Blamed(changed.node, changed.expected)
     if repair is not None:
-        if not suspects or start in suspects:
-            return repair
         return Blamed(suspects[0]) if len(suspects) == 1 else repair
-    if suspects:
-        return Blamed(suspects[-1])
-    return Blamed(_with_place(wide, start))
+    return Blamed(suspects[-1] if suspects else _with_place(wide, start))
 
 
 def _alike(pairs: Sequence[Pair]) -> list[Pair]:
     """Those of the shape of the first."""
-    first = np.shape(pairs[0].y_pred) if isinstance(pairs[0].y_pred, np.ndarray) else None
-    return [pair for pair in pairs if first is None or np.shape(pair.y_pred) == first]
+    return [pair for pair in pairs if _shape(pair) == _shape(pairs[0])]
+
+
+def _shape(pair: Pair) -> tuple[int, ...] | None:
+    return pair.y_pred.shape if isinstance(pair.y_pred, np.ndarray) else None
 
 
 def _known(values: list[Array], table: dict[Expression, list[Array]], *, scaled: bool) -> bool:
@@ -120,7 +126,9 @@ def _equal(values: list[Array], wanted: list[Array], *, scaled: bool) -> bool:
             factor = float(a[place] / b[place])
             if factor == 0:
                 return False
-        if not np.allclose(a, b * (factor or 0.0), rtol=_RTOL, atol=_RTOL * max(size * abs(factor or 0.0), 1e-12), equal_nan=True):
+        if not np.allclose(
+            a, b * (factor or 0.0), rtol=_RTOL, atol=_RTOL * max(size * abs(factor or 0.0), 1e-12), equal_nan=True
+        ):
             return False
     return factor is not None
 
@@ -148,7 +156,7 @@ def _repair(
     right: set[int],
     columns: dict[int, list[Array]],
     table: dict[Expression, list[Array]],
-    same: Any,
+    same: Same,
 ) -> Blamed | None:
     """The first node whose replacement by a part of the formula mends the loss at every input."""
     tried = 0
@@ -168,11 +176,11 @@ def _repair(
                 _mended(wide, contract, pair, {node.id: put.reshape(has.shape)}, same)
                 for pair, put, has in zip(pairs, wanted, columns[node.id], strict=True)
             ):
-                return Blamed(node, part)
+                return Blamed(node, part.text)
     return None
 
 
-def _mended(wide: LossGraph, contract: Contract, pair: Pair, override: dict[int, Array], same: Any) -> bool:
+def _mended(wide: LossGraph, contract: Contract, pair: Pair, override: dict[int, Array], same: Same) -> bool:
     value = value_of(wide, contract, pair, override)
     return value is not None and bool(same(value, pair))
 

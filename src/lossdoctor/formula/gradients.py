@@ -22,9 +22,14 @@ Evaluate = Callable[[Sequence[Pair]], list[Evaluation]]
 
 
 def gradient_difference(
-    formula: Formula, pair: Pair, evaluation: Evaluation, seed: int = 0
+    formula: Formula, pair: Pair, evaluation: Evaluation, *, simplex: bool, seed: int = 0
 ) -> tuple[int, GradientDifference | None]:
-    """How many derivatives were compared at an input (0 at a kink), and the worst that differs."""
+    """How many derivatives were compared at an input (0 at a kink), and the worst that differs.
+
+    Args:
+        simplex: the last axis of y_pred sums to 1, so that only directions that keep the sum mean anything: a loss
+            may normalise where the formula does not.
+    """
     used_all = evaluation.gradients
     if len(used_all) != 1 or used_all[0] is None or not isinstance(pair.y_pred, np.ndarray):
         return 0, None
@@ -32,6 +37,8 @@ def gradient_difference(
         return 0, None
     used = np.asarray(used_all[0], np.float64)
     along = _directions(pair.y_pred.shape, seed)
+    if simplex:
+        along = along - along.mean(axis=-1, keepdims=True)
     expected = _slopes(formula, pair, along, evaluation.value)
     if expected is None or not np.all(np.isfinite(expected)):
         return 0, None

@@ -140,7 +140,8 @@ class _Reader:
             case ast.Attribute():
                 self.refuse(node, f"a plain name{self._meant(node.attr)}")
             case _:
-                self.refuse(node, "numbers, y_true, y_pred, operators, slices and functions")
+                pass
+        return self.refuse(node, "numbers, y_true, y_pred, operators, slices and functions")
 
     def _number(self, node: ast.Constant) -> Expression:
         value = node.value
@@ -157,9 +158,8 @@ class _Reader:
             return Expression("input", role=INPUTS[node.id])
         if node.id in CONSTANTS:
             return Expression("number", number=Number(Fraction(0), node.id))
-        if node.id in FUNCTIONS:
-            self.refuse(node, f"arguments, as in {node.id}(…)")
-        self.refuse(node, f"y_true (t), y_pred (p), pi or e{_close(node.id, (*INPUTS, *CONSTANTS))}")
+        known = f"y_true (t), y_pred (p), pi or e{_close(node.id, (*INPUTS, *CONSTANTS))}"
+        return self.refuse(node, f"arguments, as in {node.id}(…)" if node.id in FUNCTIONS else known)
 
     def _compare(self, node: ast.Compare, depth: int) -> Expression:
         operands = [self.read(operand, depth) for operand in (node.left, *node.comparators)]
@@ -182,7 +182,8 @@ class _Reader:
             self.refuse(node, "a function name before the parenthesis")
         name = function.id
         if name not in FUNCTIONS:
-            self.refuse(function, f"one of {', '.join(sorted(FUNCTIONS))}{self._meant(name)}")
+            meant = self._meant(name)
+            self.refuse(function, f"a known function{meant}" if meant else f"one of {', '.join(sorted(FUNCTIONS))}")
         for argument in node.args:
             if isinstance(argument, ast.Starred):
                 self.refuse(argument, "arguments without `*`")
@@ -254,7 +255,9 @@ class _Reader:
 
     def _index(self, node: ast.expr) -> IndexPart:
         if isinstance(node, ast.Slice):
-            low, high, step = (None if part is None else self._integer(part) for part in (node.lower, node.upper, node.step))
+            low, high, step = (
+                None if part is None else self._integer(part) for part in (node.lower, node.upper, node.step)
+            )
             if step == 0:
                 self.refuse(node, "a step other than 0")
             return slice(low, high, step)
@@ -293,7 +296,9 @@ def _sign(name: str) -> str:
 
 
 def _close(name: str, known: tuple[str, ...]) -> str:
-    found = [other for other in known if other.lower() == name.lower()] or difflib.get_close_matches(name, known, 1, 0.6)
+    found = [other for other in known if other.lower() == name.lower()] or difflib.get_close_matches(
+        name, known, 1, 0.6
+    )
     return f" (did you mean `{found[0]}`?)" if found else ""
 
 

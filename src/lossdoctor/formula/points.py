@@ -87,7 +87,8 @@ def _both_sides(
 
         def held(value: float, target: np.ndarray = target) -> list[float]:
             parts = parts_in_floats(formula, target, np.full(shape, value))
-            return [_first(parts.get(left)) - (_first(parts.get(right)) if right else at) for left, right, at in margins]
+            ends = [(_first(parts.get(left)), _first(parts.get(right)) if right else 0.0) for left, right in margins]
+            return [left - right for left, right in ends]
 
         table = np.array([held(float(value)) for value in grid])
         for column in range(len(margins)):
@@ -102,15 +103,15 @@ def _both_sides(
                         yield pair
 
 
-def _margins(part: Expression) -> Iterator[tuple[Expression, Expression | None, float]]:
-    """What is compared with what: (left, right, 0) or (left, None, number)."""
+def _margins(part: Expression) -> Iterator[tuple[Expression, Expression | None]]:
+    """What is compared with what: (left, right), or (left, None) for zero."""
     if part.op in ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "maximum", "minimum"):
-        yield part.args[0], part.args[1], 0.0
+        yield part.args[0], part.args[1]
     elif part.op == "clip":
-        yield part.args[0], part.args[1], 0.0
-        yield part.args[0], part.args[2], 0.0
+        yield part.args[0], part.args[1]
+        yield part.args[0], part.args[2]
     elif part.op in ("abs", "sign"):
-        yield part.args[0], None, 0.0
+        yield part.args[0], None
 
 
 def _constants(spec: Spec, sizes: Mapping[str, int], rng: np.random.Generator) -> list[NDArray[np.generic]]:
@@ -142,7 +143,7 @@ def _meet(function: object, low: float, high: float) -> float:
         else:
             high = middle
     # The plainest number nearby: thresholds are written by people.
-    for digits in range(0, 7):
+    for digits in range(7):
         rounded = round(high, digits)
         if abs(rounded - high) <= 1e-9 * max(1.0, abs(high)):
             return rounded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -35,7 +35,8 @@ def relation(found: Sequence[Difference], contract: Contract, agreeing: int, com
                 return f"is the formula divided by {name}: a mean where the formula has a sum"
     offsets = np.concatenate([(one.value - one.expected).reshape(-1) for one in comparable])
     if offsets.size >= 4 and np.ptp(offsets) <= _SAME * max(abs(float(offsets.mean())), 1e-9):
-        return f"is the formula plus {offsets.mean():.4g}"
+        offset = float(offsets.mean())
+        return f"is the formula {'plus' if offset > 0 else 'minus'} {abs(offset):.4g}"
     if agreeing:
         return f"equals it at {agreeing} of {compared} inputs"
     return ""
@@ -67,7 +68,7 @@ def _times(factor: float, one: Difference, contract: Contract) -> str:
     return f"is {factor:.4g} times the formula"
 
 
-def _sizes(contract: Contract):  # noqa: ANN202
+def _sizes(contract: Contract) -> tuple[tuple[str, Callable[[Difference], float]], ...]:
     """The numbers that a sum and a mean may differ by, with names."""
 
     def batch(one: Difference) -> float:

@@ -7,6 +7,7 @@ float64, so that rounding plays no part either.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -23,11 +24,16 @@ from lossdoctor.spec import Contract
 
 Array = NDArray[Any]
 
-# The largest constant that may be a stabiliser: what one reads in losses lies between 1e-12 and 1e-5.
+# The largest constant that may be a stabiliser: what one reads in losses lies between 1e-12 and 1e-5; a limit on
+# a reciprocal is the reciprocal of such.
 LARGEST = 1e-4
+_LIMIT = 1e5
+# What stands in its place: too small to show, and still no zero, so that nothing becomes singular.
+_TINY = 1e-300
 _NARROW = ("float16", "bfloat16", "float32")
 # Where a small constant moves an argument a little. (In a product it would be a weight.)
-_SHIFTING = frozenset({"add", "subtract", "maximum", "minimum", "clip"})
+_LIMITING = frozenset({"maximum", "minimum", "clip"})
+_SHIFTING = _LIMITING | {"add", "subtract"}
 
 
 def widened(loss: LossGraph) -> LossGraph:
@@ -61,8 +67,9 @@ def neutral(loss: LossGraph) -> LossGraph | None:
         value = node.constant
         if value is None or value.dtype.kind != "f" or value.size != 1:
             continue
-        plain = _plain(float(value.reshape(-1)[0]))
         readers = [loss[user] for user in users[node.id] if loss[user].role == "forward"]
+        limiting = all(reader.op in _LIMITING for reader in readers)
+        plain = _plain(float(value.reshape(-1)[0]), limiting)
         if plain is not None and readers and all(reader.op in _SHIFTING for reader in readers):
             changed[node.id] = replace(node, constant=np.full_like(value, plain))
     if not changed:
@@ -81,7 +88,7 @@ def neutral_formula(formula: Formula) -> Formula | None:
         if part.op in _SHIFTING:
             for place, arg in enumerate(args):
                 constant = _constant(arg)
-                plain = None if constant is None else _plain(constant)
+                plain = None if constant is None else _plain(constant, part.op in _LIMITING)
                 if plain is not None:
                     found = True
                     zero = Expression("number", number=Number(Fraction(plain)), text=arg.text, column=arg.column)
@@ -103,11 +110,14 @@ def _constant(part: Expression) -> float | None:
     return -known[0] if part.op == "negative" else known[0] + (known[1] if part.op == "add" else -known[1])
 
 
-def _plain(value: float) -> int | None:
-    """The number that a stabiliser stands beside: 0 for 1e-7, 1 for 1 - 1e-7 and 1 + 1e-7."""
-    for near in (0, 1):
-        if 0 < abs(value - near) <= LARGEST:
-            return near
+def _plain(value: float, limiting: bool) -> float | None:
+    """What a stabiliser stands beside: nothing for 1e-7, 1 for 1 - 1e-7 and 1 + 1e-7, no limit for 1e7."""
+    if 0 < abs(value) <= LARGEST:
+        return math.copysign(_TINY, value)
+    if 0 < abs(value - 1.0) <= LARGEST:
+        return 1.0
+    if limiting and _LIMIT <= abs(value) < 1 / _TINY:
+        return math.copysign(1 / _TINY, value)
     return None
 
 

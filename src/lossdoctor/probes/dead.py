@@ -8,6 +8,7 @@ an entry that a maximum did not select cannot be improved by moving it, so it is
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from lossdoctor.probes import batches, targets
 from lossdoctor.probes.calls import Caller, Subject, caller
 from lossdoctor.probes.dead_blame import blame
 from lossdoctor.probes.dead_region import Target, is_row, region
-from lossdoctor.probes.dead_runs import Refused, Runs, above
+from lossdoctor.probes.dead_runs import Refused, Runs, above, level
 from lossdoctor.probes.draws import draw
 from lossdoctor.probes.draws import pair as draw_pair
 from lossdoctor.probes.relations import Relation
@@ -36,8 +37,9 @@ REGION_ELEMENTS = 2**22  # the same for the walk along one coordinate
 OTHERS = 4  # other draws of y_pred, to compare with
 SUSPECTS = 32  # dead samples (or entries) that are compared with better predictions
 SUSPECTS_ALONE = 10  # the same where each needs a call of its own
-FEW, MANY = 8, 64  # samples: a loop over the batch shows in the time, and then no more are drawn
-WHOLE_SECONDS, WHOLE_DRAWS = 0.1, (16, 128)  # for losses of the whole batch, or of a batch of one
+FEW, MANY = 8, 64  # samples whose times tell a loop over the batch: then few are drawn
+SECONDS = 0.06  # that the time may grow by
+WHOLE_SECONDS, WHOLE_DRAWS = 0.06, (16, 128)  # for losses of the whole batch, or of a batch of one
 SEPARABLE: frozenset[Relation] = frozenset({"per-sample", "flattened", "mean", "sum"})
 
 
@@ -83,7 +85,8 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0, relation: Rela
             return DeadGradient(False, "no gradient reaches y_pred")
         stated = () if isinstance(known, str) else _stated(contract, call, len(known.targets))
         if separable:
-            return _separable(subject, runs, contract, stated, rng)
+            with contextlib.suppress(Refused):  # some losses refuse a batch of this size
+                return _separable(subject, runs, contract, stated, rng)
         return _whole(subject, runs, contract, stated, rng)
     except Refused as problem:
         return DeadGradient(False, f"the loss raises {problem}")
@@ -109,7 +112,7 @@ def _stated(contract: Contract, call: Caller, count: int) -> tuple[Target, ...]:
 def _separable(
     subject: Subject, runs: Runs, contract: Contract, stated: Sequence[Target], rng: np.random.Generator
 ) -> DeadGradient:
-    count = _draws(runs, contract, rng)
+    count = _draws(runs, contract)
     pair = draw_pair(contract, rng, {**runs.call.sizes, BATCH: count})
     samples = _samples(runs, pair, stated, rng)
     entries, target = _Found(0), None
@@ -123,21 +126,23 @@ def _separable(
     return _described(subject, runs, contract, found, entries, target)
 
 
-def _draws(runs: Runs, contract: Contract, rng: np.random.Generator) -> int:
+def _draws(runs: Runs, contract: Contract) -> int:
     """How many samples to draw: fewer of large ones, and where time grows with their number."""
     size = sum(int(np.prod(shape_of(spec, {**runs.call.sizes, BATCH: 1}))) for spec in leaves(contract.y_pred))
     most = max(min(DRAWS, ELEMENTS // max(size, 1)), 4)
     if most <= MANY:
         return most
-    few, many = (min(_seconds(runs, contract, count, rng) for _ in range(2)) for count in (FEW, MANY))
-    return most if many < 0.5 * MANY / FEW * few else MANY
+    few, many = (min(_seconds(runs, contract, count) for _ in range(2)) for count in (FEW, MANY))
+    slope = max(many - few, 0.0) / (MANY - FEW)
+    return next((count for count in (most, most // 4) if count > MANY and slope * count < SECONDS), MANY)
 
 
-def _seconds(runs: Runs, contract: Contract, count: int, rng: np.random.Generator) -> float:
-    pair = draw_pair(contract, rng, {**runs.call.sizes, BATCH: count})
-    started = time.perf_counter()
+def _seconds(runs: Runs, contract: Contract, count: int) -> float:
+    """Of the processor, which depends less than the clock on what else the machine does."""
+    pair = draw_pair(contract, np.random.default_rng(0), {**runs.call.sizes, BATCH: count})
+    started = time.process_time()
     runs.evaluate(pair)
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def _samples(runs: Runs, pair: Pair, stated: Sequence[Target], rng: np.random.Generator) -> _Found:
@@ -159,15 +164,14 @@ def _samples(runs: Runs, pair: Pair, stated: Sequence[Target], rng: np.random.Ge
         best = np.min(np.where(np.isnan(losses), np.inf, losses), axis=0)
         spread = float(np.nanstd(losses)) if np.any(~np.isnan(losses)) else 0.0
     confirmed = above(value, best, spread)
+    confirmed &= runs.flat(own, value, rng)
     if not np.any(confirmed):
         return _Found(count)
     place = int(np.argmax(confirmed))
     better = others[int(np.argmin(np.where(np.isnan(losses[:, place]), np.inf, losses[:, place])))]
     share = float(dead.mean() * confirmed.mean())
     one = [place]
-    return _Found(
-        count, share, bool(dead.all()), runs.part(own, one), runs.part(Pair(own.y_true, better), one).y_pred
-    )
+    return _Found(count, share, bool(dead.all()), runs.part(own, one), runs.part(Pair(own.y_true, better), one).y_pred)
 
 
 def _units(contract: Contract, call: Caller) -> int:
@@ -215,10 +219,13 @@ def _entries(
     value, best = runs.values(own), runs.values(Pair(own.y_true, base[suspects]))
     sizes = np.abs(value - best)
     confirmed = above(value, best, float(np.nanmedian(sizes)) if np.any(~np.isnan(sizes)) else 0.0)
+    width = moved.shape[-1]
+    entry = np.zeros(moved.shape, bool)
+    entry[place] = True
+    confirmed &= runs.flat(own, value, rng, entry[suspects].reshape(own.y_pred.shape))
     if not np.any(confirmed):
         return _Found(count)
     shown = int(np.argmax(confirmed))
-    width = moved.shape[-1]
     first = int(place[1][suspects[shown]]) * width
     return _Found(
         count,
@@ -236,7 +243,7 @@ def _whole(
     subject: Subject, runs: Runs, contract: Contract, stated: Sequence[Target], rng: np.random.Generator
 ) -> DeadGradient:
     """Whole batches whose gradient is zero, against other predictions for the same y_true."""
-    seconds = _seconds(runs, contract, runs.call.sizes.get(BATCH, 1), rng)
+    seconds = _seconds(runs, contract, runs.call.sizes.get(BATCH, 1))
     count = int(np.clip(WHOLE_SECONDS / max(seconds, 1e-6), *WHOLE_DRAWS))
     dead: list[Pair] = []
     for _ in range(count):
@@ -257,9 +264,7 @@ def _whole(
     return _described(subject, runs, contract, found, _Found(0), None)
 
 
-def _better(
-    runs: Runs, contract: Contract, pair: Pair, stated: Sequence[Target], rng: np.random.Generator
-) -> Value:
+def _better(runs: Runs, contract: Contract, pair: Pair, stated: Sequence[Target], rng: np.random.Generator) -> Value:
     """Another prediction with a clearly lower loss for the same y_true, or None."""
     others = [draw(contract.y_pred, rng, runs.call.sizes) for _ in range(OTHERS)]
     if stated:
@@ -271,7 +276,10 @@ def _better(
         return None
     best = int(np.nanargmin(losses))
     value = np.array(runs.mean(pair))
-    return others[best] if bool(above(value, losses[best], float(np.nanstd(losses)))) else None
+    if not bool(above(value, losses[best], float(np.nanstd(losses)))):
+        return None
+    nearby = runs.mean(runs.nudged(pair, rng))
+    return others[best] if bool(level(value, np.array(nearby))) else None
 
 
 # ---- what is told ----------------------------------------------------------------------------------------------------
@@ -299,7 +307,6 @@ def _described(
         draws=found.draws,
         share=found.share,
         everywhere=found.everywhere,
-        by_itself=entries.counts,
         region="" if found.everywhere else words,
         pair=pair,
         better=better,

@@ -34,9 +34,7 @@ def blame(live: Live, pair: Pair) -> Node | None:
     staged = live.staged
     graph = staged.loss
     known = [
-        node
-        for node, tensor in staged.tensors.items()
-        if tensor.dtype.is_floating and graph[node].op != "variable"
+        node for node, tensor in staged.tensors.items() if tensor.dtype.is_floating and graph[node].op != "variable"
     ]
     held: Values = dict(zip(known, values(live, staged, pair, known), strict=True))
     begun = [gradient for gradient in graph.gradients if gradient is not None]

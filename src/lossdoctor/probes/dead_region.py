@@ -42,14 +42,16 @@ class Region:
 def is_row(contract: Contract) -> bool:
     """Whether the last axis of y_pred is one thing: probabilities or logits of classes."""
     true, pred = contract.y_true, contract.y_pred
-    assert isinstance(true, Spec) and isinstance(pred, Spec)
+    assert isinstance(true, Spec)
+    assert isinstance(pred, Spec)
     return pred.kind == "probability" or (pred.kind == "logit" and true.kind in ROW_KINDS)
 
 
 def region(runs: Runs, contract: Contract, target: Target) -> Region | None:
     """The region along one coordinate; None where none is seen there."""
     true, pred = contract.y_true, contract.y_pred
-    assert isinstance(true, Spec) and isinstance(pred, Spec)
+    assert isinstance(true, Spec)
+    assert isinstance(pred, Spec)
     if is_row(contract):
         if true.kind == "probability":
             return None

@@ -17,6 +17,7 @@ from lossdoctor.spec import BATCH, Contract, Spec, Structure
 ROUNDING = 4e-6
 # Of the spread of the losses: less is not worth a step.
 CLEAR = 1e-3
+NUDGE = 1e-3
 
 
 class Refused(Exception):
@@ -62,6 +63,26 @@ class Runs:
     def mean(self, pair: Pair) -> float:
         """The mean loss of the whole batch; NaN where it is not finite."""
         return float(finite(np.mean(self._value(pair))))
+
+    def flat(self, pair: Pair, value: Array, rng: np.random.Generator, entries: Array | None = None) -> Array:
+        """Whether the loss of each sample stays `value` nearby (where only `entries` move): what moves although its
+        gradient is zero is cut off by design (stop_gradient) or another fault."""
+        return level(value, self.values(self.nudged(pair, rng, entries)))
+
+    @staticmethod
+    def nudged(pair: Pair, rng: np.random.Generator, entries: Array | None = None) -> Pair:
+        """The same with y_pred smaller by about a thousandth, which every kind of value allows."""
+        parts = [
+            part * (1.0 - rng.uniform(0.5, 1.5, part.shape) * NUDGE) if part.dtype.kind == "f" else part
+            for part in leaves(pair.y_pred)
+        ]
+        if entries is not None:
+            parts = [np.where(entries, parts[0], pair.y_pred)]
+        given = leaves(pair.y_pred)
+        return Pair(
+            pair.y_true,
+            rebuilt(pair.y_pred, [part.astype(old.dtype) for part, old in zip(parts, given, strict=True)]),
+        )
 
     def _value(self, pair: Pair) -> Array:
         try:
@@ -113,6 +134,11 @@ def above(value: Array, best: Array, spread: float) -> Array:
     """Where a loss is clearly above another; never where one is NaN."""
     with np.errstate(invalid="ignore"):
         return np.asarray(value - best > CLEAR * spread + ROUNDING * np.abs(value))
+
+
+def level(value: Array, nearby: Array) -> Array:
+    """Where two losses are equal up to rounding."""
+    return np.asarray(np.abs(value - nearby) <= 2.0 * ROUNDING * np.abs(value))
 
 
 def _rounded(value: Value, digits: int) -> Value:

@@ -40,7 +40,7 @@ def _composites(site: Site, node: Node) -> Iterator[Proposal]:
     inner, padded = without_epsilon(site, site.node(node.args[0]))
     for text_of in (_log_softmax, _log_sigmoid, _log_one_minus_sigmoid, _softplus, _log_cosh):
         found = text_of(site, inner)
-        if found is None:
+        if found is None or not found[0]:
             continue
         text, origin = found
         changes = (site.source.replace(site.expr, text),)

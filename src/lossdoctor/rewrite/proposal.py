@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,7 +44,7 @@ class Site:
     """
 
     source: Source
-    path: str  # absolute
+    path: str  # absolute and real
     expr: ast.expr | None
     graph: LossGraph | None
     finding: Finding
@@ -83,7 +84,7 @@ class Site:
     def expression(self, node: Node) -> ast.expr | None:
         """The expression of this file that makes a node."""
         span: Span | None = node.span
-        return self.source.at(span) if span is not None and span.path == self.path else None
+        return self.source.at(span) if span is not None and os.path.realpath(span.path) == self.path else None
 
     @cached_property
     def _users(self) -> dict[int, tuple[int, ...]]:
@@ -146,9 +147,11 @@ class Site:
             return False
         first, last = sorted((source.region(here)[0], source.region(there)[0]))
         names = {part.id for part in ast.walk(expr) if isinstance(part, ast.Name)}
+        # In a loop that holds only one of them, what stands behind it is run before it, too.
+        loops = [outer for outer in source.above(place) if isinstance(outer, ast.For | ast.While)]
         for part in ast.walk(scope):
             if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store) and part.id in names:
-                if first <= source.region(part)[0] < last:
+                if first <= source.region(part)[0] < last or any(loop in source.above(part) for loop in loops):
                     return False
         return True
 

@@ -184,7 +184,9 @@ class Source:
         last = self.text.find("\n", end)
         last = len(self.text) if last < 0 else last + 1
         outer = self.parent(statement)
-        alone = all(len(getattr(outer, name, ())) != 1 for name in ("body", "orelse") if statement in _block(outer, name))
+        alone = all(
+            len(getattr(outer, name, ())) != 1 for name in ("body", "orelse") if statement in _block(outer, name)
+        )
         if self.text[first:start].strip() or self.text[end:last].strip() or not alone:
             return None
         return Change(first, last, "")

@@ -27,6 +27,7 @@ Symptom = Literal[
     "nonfinite-gradient",  # finite loss, NaN or Inf in the gradient
     "no-gradient",  # the gradient is None
     "no-term-gradient",  # a term's gradient is None (shown at `node`'s expression; see reproduce)
+    "dead-gradient",  # the gradient is exactly zero while the loss is lower at `better`
     "raises",  # raises under `when[0]`
     "batch-mismatch",  # the loss of a batch differs from the losses of its samples
     "scales-with-batch",  # loss and gradient grow with the batch

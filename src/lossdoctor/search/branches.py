@@ -72,6 +72,7 @@ def coverage(loss: LossGraph, inputs: Iterable[Held], wanted: Sequence[Branch] |
     needed."""
     wanted = branches(loss) if wanted is None else wanted
     nodes = {branch.node: loss[branch.node] for branch in wanted}
+    branches_of = {place: {branch for branch in wanted if branch.node == place} for place in nodes}
     visited: set[Branch] = set()
     seen: set[int] = set()
     for held in inputs:
@@ -82,7 +83,7 @@ def coverage(loss: LossGraph, inputs: Iterable[Held], wanted: Sequence[Branch] |
             known = [array for array in arrays if array is not None]
             if len(known) == len(arrays):
                 seen.add(place)
-                visited.update(Branch(place, side) for side in _taken(node, known))
+                visited.update(branches_of[place] & {Branch(place, side) for side in _taken(node, known)})
     return Coverage(
         visited=tuple(branch for branch in wanted if branch in visited),
         missed=tuple(branch for branch in wanted if branch not in visited and branch.node in seen),
@@ -94,7 +95,7 @@ def missed(loss: LossGraph, contract: Contract, pairs: Sequence[Pair], ranges: R
     """The branches that some input could take (as far as `ranges` tell) and that none of the pairs takes."""
     left = tuple(branch for branch in branches(loss) if ranges is None or possible(loss, branch, ranges))
     for part in (pairs[:_AT_ONCE], pairs[_AT_ONCE:]):  # the first pairs visit nearly all
-        if not left:
+        if not left or not part:
             break
         left = coverage(loss, held(loss, contract, part, [branch.node for branch in left]), left).missed
     return left
@@ -121,7 +122,7 @@ def _deciding(loss: LossGraph, choosing: Sequence[int]) -> frozenset[int]:
     return loss.graph.ancestors(*(arg for place in choosing for arg in _chosen_by(loss[place])))
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Partly:
     """The machine for some of the nodes; the others stay unknown."""
 

@@ -139,6 +139,23 @@ def no_term_gradient(contract: Contract, arguments: Arguments) -> str:
         """)
 
 
+def dead_gradient(contract: Contract, arguments: Arguments) -> str:
+    """`better` is a prediction with a lower loss; `entries` are the flat indices of y_pred that are dead (default
+    all)."""
+    entries = arguments.get("entries")
+    chosen = "" if entries is None else f"[{[int(entry) for entry in entries]}]"
+    return _evaluated(contract, arguments) + dedent(f"""\
+        better = {source_tensors(arguments["better"], contract.y_pred)}
+        here = float(tf.reduce_mean(value))
+        lower = float(tf.reduce_mean({called(arguments)}(y_true, better)))
+        parts = [tf.convert_to_tensor(part) for part in tf.nest.flatten(gradient) if part is not None]
+        slopes = np.concatenate([np.zeros(0), *(np.ravel(np.asarray(part, "float64")) for part in parts)]){chosen}
+        print(f"mean loss {{here:.6g}}, {{lower:.6g}} at a better prediction;",
+              f"{{np.count_nonzero(slopes)}} of {{slopes.size}} gradient elements are not zero")
+        return lower < here - 4e-6 * abs(here) and slopes.size > 0 and not slopes.any()
+        """)
+
+
 def raises(contract: Contract, arguments: Arguments) -> str:
     execution = str(arguments.get("execution", "eager"))
     gradient = bool(arguments.get("gradient", False))
@@ -204,7 +221,7 @@ def dies(contract: Contract, arguments: Arguments) -> str:
             return False
         stage = "graph" if "graph" in run.stdout.split() else "eager"
         late = "Timeout (" in run.stderr
-        print(f"{{stage}}:", "no answer in {limit:g} s" if late else f"the process ended with status {{run.returncode}}")
+        print(f"{{stage}}:", "no answer in {limit:g} s" if late else f"ended with status {{run.returncode}}")
         return True
         """)
 
@@ -397,7 +414,9 @@ def expected_value(contract: Contract, arguments: Arguments) -> str:
     if "gradient" in arguments:
         what = "gradient"
         number = int(arguments["gradient"])
-        shown = _evaluated(contract, arguments) + f'value = np.asarray(tf.nest.flatten(gradient)[{number}], "float64")\n'
+        shown = (
+            _evaluated(contract, arguments) + f'value = np.asarray(tf.nest.flatten(gradient)[{number}], "float64")\n'
+        )
     else:
         what = "loss"
         run = compiled(called(arguments), str(arguments.get("execution", "eager")), contract)
@@ -423,6 +442,7 @@ DEMONSTRATIONS: Mapping[str, tuple[str, Demonstration]] = {
     "nonfinite-gradient": ("the loss is finite, its gradient is not", nonfinite_gradient),
     "no-gradient": ("the gradient of the loss is None", no_gradient),
     "no-term-gradient": ("a part of the loss has no gradient", no_term_gradient),
+    "dead-gradient": ("the gradient is exactly zero where the loss could still fall", dead_gradient),
     "raises": ("the call raises", raises),
     "batch-mismatch": ("the loss of a batch is not that of its samples", batch_mismatch),
     "scales-with-batch": ("the mean loss grows with the size of the batch", scales_with_batch),

@@ -81,6 +81,28 @@ def declared_contract(module: SourceModule, function: SourceFunction) -> Contrac
     Raises:
         UsageError: a spec is invalid.
     """
+    for given in _stated(module, function):
+        if given.get("y_true") is not None and given.get("y_pred") is not None:
+            return parse_contract(given["y_true"], given["y_pred"], origin="contract")
+    return None
+
+
+def declared_formula(target: str | Loaded, root: str | Path | None = None) -> str | None:
+    """The formula that the decorator `lossdoctor.contract` states, as text; None without one.
+
+    Args:
+        target: the loss, as text or loaded.
+        root: the folder that a relative path starts from.
+    """
+    found = _definition(target, Path(root or "."))
+    if found is None:
+        return None
+    stated = (given.get("formula") for given in _stated(found[0], found[1]))
+    return next((formula for formula in stated if isinstance(formula, str)), None)
+
+
+def _stated(module: SourceModule, function: SourceFunction) -> Iterator[dict[str | None, Any]]:
+    """The literal arguments of each `lossdoctor.contract` that decorates the function, its class or its factory."""
     first = function.qualname.split(".")[0]
     outer = module.classes.get(first) or module.functions.get(first)
     for node in (function.node, outer.node if outer else None):
@@ -89,10 +111,7 @@ def declared_contract(module: SourceModule, function: SourceFunction) -> Contrac
                 "lossdoctor.contract",
                 "lossdoctor.contract.contract",
             ):
-                given = {item.arg: _literal(item.value, module) for item in decorator.keywords}
-                if given.get("y_true") is not None and given.get("y_pred") is not None:
-                    return parse_contract(given["y_true"], given["y_pred"], origin="contract")
-    return None
+                yield {item.arg: _literal(item.value, module) for item in decorator.keywords}
 
 
 def loss_function(module: SourceModule, name: str, line: int | None = None) -> SourceFunction | None:

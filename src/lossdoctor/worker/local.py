@@ -189,7 +189,8 @@ class LocalSession:
         linecache.cache[name] = (len(script), None, script.splitlines(keepends=True), name)
         main = ModuleType("__main__")
         if self._subject is not None and not self._subject.loaded.loader:
-            main.__dict__.update(loss=self._subject.call, keras_loss=self._subject.keras_call)
+            live = self._subject
+            main.__dict__.update(_loss=live.object, loss=live.call, keras_loss=live.keras_call)
         sys.modules["__main__"] = main
         sys.argv[:] = [name]
         with captured() as sink:

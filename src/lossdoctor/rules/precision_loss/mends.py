@@ -44,7 +44,7 @@ def _difference(graph: LossGraph, left: Node, right: Node) -> str | None:
                 return None
     if left.op == "mean" and _is_square(right):
         return "tf.math.reduce_variance(x), or the mean of (x - mean(x))², for mean(x²) - mean(x)²"
-    if left.op == "add" and right.op == "multiply":
+    if left.op == "add" and _is_twice_product(graph, right):
         return "the sum of tf.square(a - b) for |a|² + |b|² - 2 a·b"
     return None
 
@@ -64,12 +64,27 @@ def _log_of_sum(graph: LossGraph, total: Node) -> str | None:
     return "tf.math.log1p(x) for tf.math.log(1 + x)"
 
 
+def _is_twice_product(graph: LossGraph, node: Node) -> bool:
+    """2 a·b, of vectors or of matrices."""
+    if node.op != "multiply":
+        return False
+    factors = [_through(graph, graph[arg]) for arg in node.args]
+    product = next((factor for factor in factors if factor.op != "constant"), None)
+    if product is None or not any(_is_number(factor, 2) for factor in factors):
+        return False
+    return product.op in ("matmul", "einsum") or (product.op == "sum" and graph[product.args[0]].op == "multiply")
+
+
 def _is_square(node: Node) -> bool:
     return node.op == "square" or (node.op == "multiply" and node.args[0] == node.args[1])
 
 
 def _is_one(node: Node) -> bool:
-    return node.op == "constant" and node.constant is not None and bool((node.constant == 1).all())
+    return _is_number(node, 1)
+
+
+def _is_number(node: Node, number: int) -> bool:
+    return node.op == "constant" and node.constant is not None and bool((node.constant == number).all())
 
 
 def _through(graph: LossGraph, node: Node) -> Node:

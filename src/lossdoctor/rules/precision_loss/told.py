@@ -25,8 +25,11 @@ def message(graph: LossGraph, found: Inaccuracy) -> str:
 
 
 def worst(found: Inaccuracy) -> tuple[float, float]:
-    """The element that is most wrong, as computed and as it should be."""
-    place = int(np.argmax(np.abs(found.got - found.expected)))
+    """The element that is most wrong, as computed and as it should be; relative to itself in a value."""
+    error = np.abs(found.got - found.expected)
+    if found.output == "value":
+        error = error / np.maximum(np.abs(found.expected), np.finfo(np.float64).tiny)
+    place = int(np.argmax(error))
     return float(found.got.flat[place]), float(found.expected.flat[place])
 
 

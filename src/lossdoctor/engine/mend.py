@@ -1,0 +1,293 @@
+"""Offer mends: each is applied to a copy, loaded, traced and examined like any loss, and offered only if it holds.
+
+It holds if the finding is gone, no error or warning is new, and the loss computes what it did where it was healthy.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lossdoctor.engine.agreement import Baseline, baseline
+from lossdoctor.engine.copies import Copy, copied
+from lossdoctor.engine.readings import Readings
+from lossdoctor.engine.witnesses import Witnesses
+from lossdoctor.findings import Edit, Finding, Fix, LossReport, UsageError, at_or_above
+from lossdoctor.graph.ir import LossGraph, Span
+from lossdoctor.rewrite import Change, Proposal, Source, propose
+from lossdoctor.rewrite.proposal import Site
+from lossdoctor.rewrite.text import apply, composed, moved
+from lossdoctor.session import Loaded, Session, SessionError
+from lossdoctor.source.module import SourceModule, read_module
+from lossdoctor.targets import parse_target
+
+if TYPE_CHECKING:
+    from lossdoctor.engine.examine import Job
+    from lossdoctor.findings import ErrorItem
+
+Examine = Callable[["Job", Session], "LossReport | ErrorItem"]
+_Key = tuple[str, str, int]  # rule, file, line
+
+_PROPOSALS = 4  # a finding
+_STEPS = 3  # mends that one fix may be made of: two logarithms on one line, a fault behind a fault
+_SECONDS = 1.5  # after which no other proposal for a finding is tried
+_SECONDS_A_LOSS = 8.0
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A text of the file: the original one, or one with mends in it."""
+
+    source: Source
+    path: str  # of the file with that text
+    loaded: Loaded
+    graph: LossGraph | None
+    changes: tuple[Change, ...] = ()  # of the original text
+    proposals: tuple[Proposal, ...] = ()
+    report: LossReport | None = None
+
+
+@dataclass
+class Mender:
+    """Looks for the mends of one loss. When it is done, the session has another loss loaded."""
+
+    job: Job
+    readings: Readings
+    witnesses: Witnesses
+    findings: tuple[Finding, ...]
+    examine: Examine
+    _baseline: Baseline | None = None
+    _deadline: float = 0.0
+    _started: float = field(default_factory=time.perf_counter)
+
+    def mended(self) -> tuple[Finding, ...]:
+        """The findings, with a fix wherever one held."""
+        results = list(self.findings)
+        try:
+            for index, finding in enumerate(results):
+                if not _wanted(finding) or results[index].fix is not None:
+                    continue
+                if time.perf_counter() - self._started > _SECONDS_A_LOSS:
+                    break
+                self._deadline = time.perf_counter() + _SECONDS
+                found = self._fix(finding)
+                if found is None:
+                    continue
+                fix, healed = found
+                for other, candidate in enumerate(results):
+                    if other == index or (candidate in healed and candidate.fix is None):
+                        results[other] = replace(candidate, fix=fix)
+        except SessionError as problem:
+            # A mended loss that ends the process is no mend; what was found before stands.
+            if problem.died is None:
+                raise
+        return tuple(results)
+
+    def _fix(self, finding: Finding) -> tuple[Fix, list[Finding]] | None:
+        """A fix that holds, and the other findings that it mends as well."""
+        path = os.path.realpath(self.job.folder / finding.location.path)
+        if not os.path.isfile(path):
+            return None
+        try:
+            source = Source(read_module(path))
+        except UsageError:
+            return None
+        start = _Step(source, path, self.readings.loaded, self.readings.traced.traced)
+        end = self._search(start, finding, finding, source)
+        if end is None:
+            return None
+        assert end.report is not None
+        left = Counter(_key(f, finding_path) for f, finding_path in self._located(end))
+        healed: list[Finding] = []
+        for other in self.findings:
+            if other is finding or not _wanted(other):
+                continue
+            key = self._mapped(other, path, source, end.changes)
+            if left[key] == 0:
+                healed.append(other)
+        return self._as_fix(end, finding, source), healed
+
+    def _search(self, step: _Step, finding: Finding, cause: Finding, source: Source) -> _Step | None:
+        """The first proposal for `finding`, in the text of `step`, with which nothing of `cause` is left."""
+        if os.path.realpath(self.job.folder / finding.location.path) != _file_of(source):
+            return None
+        site = _site(step, finding, self.readings)
+        partial: _Step | None = None
+        for number, proposal in enumerate(islice(propose(site), _PROPOSALS)):
+            if number and time.perf_counter() > self._deadline:
+                break
+            tried = self._try(step, proposal, source)
+            if tried is None:
+                continue
+            new, remaining = self._left(tried, cause, source)
+            if not new and not remaining:
+                return tried
+            further = self._further(tried, [*new, *remaining], cause, source)
+            if further is not None:
+                return further
+            if not new and partial is None:
+                partial = tried  # what is left was there before, as findings of their own
+        return partial
+
+    def _further(self, step: _Step, left: Sequence[Finding], cause: Finding, source: Source) -> _Step | None:
+        """Mend what the first mend left or brought to light."""
+        if len(step.proposals) >= _STEPS or time.perf_counter() > self._deadline:
+            return None
+        return self._search(step, left[0], cause, source)
+
+    def _try(self, step: _Step, proposal: Proposal, source: Source) -> _Step | None:
+        """Examine the loss with one more mend; None if it cannot be loaded, or computes something else."""
+        if self._baseline is None:
+            self._baseline = baseline(self.readings, self.witnesses)
+        try:
+            changes = composed(step.changes, proposal.changes, source.text)
+            text = apply(source.text, changes)
+            compile(text, "mended", "exec")
+        except (ValueError, SyntaxError):
+            return None
+        proposals = (*step.proposals, proposal)
+        if len({item.agreement for item in proposals}) > 1:
+            return None
+        changed = _file_of(source)
+        target = os.path.realpath(self.readings.loaded.path)
+        session = self.readings.session
+        try:
+            with copied(target, changed, text, self.job.folder) as copy:
+                load = _load(self.job, copy)
+                loaded = session.load(load)
+                traced = session.trace(self.readings.contract)
+                graph = traced.traced
+                if graph is None and self.readings.traced.traced is not None:
+                    return None
+                alters = any(item.changes_values for item in proposals)
+                if not self._baseline.agrees(session, traced, proposal, changed=alters):
+                    return None
+                report = self.examine(self._job(load, copy), session)
+                if not isinstance(report, LossReport):
+                    return None
+                new = Source(SourceModule(text, str(copy.changed)))
+                report = replace(report, findings=tuple(_restored(f, copy) for f in report.findings))
+                return _Step(new, str(copy.changed), loaded, graph, changes, proposals, report)
+        except (OSError, UsageError):
+            return None
+        except SessionError as problem:
+            if problem.died is not None:
+                raise
+            return None
+
+    def _job(self, load: str, copy: Copy) -> Job:
+        return replace(
+            self.job,
+            target=load,
+            load=load,
+            contracts=(self.readings.contract,),
+            folder=copy.folder,
+            progress=_silent,
+            mends=False,
+        )
+
+    def _left(self, step: _Step, cause: Finding, source: Source) -> tuple[list[Finding], list[Finding]]:
+        """Errors and warnings that the old loss did not have, and consequences of the cause that are still there."""
+        path = _file_of(source)
+        others = Counter(
+            self._mapped(f, path, source, step.changes)
+            for f in _flat(self.findings)
+            if _wanted(f) and f is not cause and not any(f is item for item in cause.consequences)
+        )
+        own = Counter(self._mapped(f, path, source, step.changes) for f in cause.consequences if _wanted(f))
+        new: list[Finding] = []
+        remaining: list[Finding] = []
+        for finding, place in self._located(step):
+            key = _key(finding, place)
+            if others[key]:
+                others[key] -= 1
+            elif own[key]:
+                own[key] -= 1
+                remaining.append(finding)
+            else:
+                new.append(finding)
+        return new, remaining
+
+    def _located(self, step: _Step) -> Iterator[tuple[Finding, str]]:
+        """The errors and warnings of a step with the user's files that they are in."""
+        assert step.report is not None
+        for finding in _flat(step.report.findings):
+            if _wanted(finding):
+                yield finding, os.path.realpath(self.job.folder / finding.location.path)
+
+    def _mapped(self, finding: Finding, path: str, source: Source, changes: Sequence[Change]) -> _Key:
+        """Where a finding of the original text is once the changes are made."""
+        place = os.path.realpath(self.job.folder / finding.location.path)
+        line = finding.location.line
+        if place == path:
+            offset = moved(source.offset(line, finding.location.column), changes)
+            line = apply(source.text, changes).count("\n", 0, offset) + 1
+        return finding.rule, place, line
+
+    def _as_fix(self, end: _Step, finding: Finding, source: Source) -> Fix:
+        edits = tuple(
+            Edit(finding.location.path, source.position(c.start), source.position(c.end), c.text) for c in end.changes
+        )
+        return Fix(
+            "; ".join(dict.fromkeys(item.title for item in end.proposals)),
+            edits,
+            verified=True,
+            changes_values=any(item.changes_values for item in end.proposals),
+        )
+
+
+def _file_of(source: Source) -> str:
+    return os.path.realpath(source.module.path)
+
+
+def _site(step: _Step, finding: Finding, readings: Readings) -> Site:
+    place = finding.location
+    span = Span(step.path, place.line, place.column, place.end_line, place.end_column)
+    return Site(step.source, step.path, step.source.at(span), step.graph, finding, step.loaded, readings.contract)
+
+
+def _load(job: Job, copy: Copy) -> str:
+    reference = parse_target(job.load)
+    return f"{copy.target}:{reference.name}{reference.arguments or ''}"
+
+
+def _restored(finding: Finding, copy: Copy) -> Finding:
+    """The finding with the user's file in the place of its copy."""
+    location = replace(finding.location, path=copy.original(finding.location.path))
+    inner = tuple(_restored(item, copy) for item in finding.consequences)
+    return replace(finding, location=location, consequences=inner)
+
+
+def _flat(findings: Sequence[Finding]) -> Iterator[Finding]:
+    for finding in findings:
+        yield finding
+        yield from _flat(finding.consequences)
+
+
+def _wanted(finding: Finding) -> bool:
+    return at_or_above(finding.severity, "warning") and finding.evidence != "suspected"
+
+
+def _key(finding: Finding, path: str) -> _Key:
+    return finding.rule, path, finding.location.line
+
+
+def _silent(target: str, stage: str) -> None:
+    """No progress is shown while mends are tried."""
+
+
+def mended(
+    job: Job, readings: Readings, witnesses: Witnesses, findings: tuple[Finding, ...], examine: Examine
+) -> tuple[Finding, ...]:
+    """The findings with verified fixes. Afterwards the session has another loss loaded."""
+    if job.loaded is not None or not any(_wanted(finding) for finding in findings):
+        return findings  # a live loss is not loaded from its file a second time
+    if not Path(readings.loaded.path).is_file():
+        return findings
+    return Mender(job, readings, witnesses, findings, examine).mended()

@@ -1,0 +1,51 @@
+"""LD111: the gradient is exactly zero for predictions that are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lossdoctor.findings import Severity
+from lossdoctor.readings import DeadGradient
+from lossdoctor.rules.registry import Rule, Suspicion
+
+RULE = Rule(code="LD111", name="zero-gradient", family="dead-gradient", severity="warning")
+
+# From this share of realistic draws on, training stands still for a good part of the data at any time.
+MANY = 0.1
+
+
+@RULE.check
+def zero_gradient(dead: DeadGradient) -> Iterator[Suspicion]:
+    if dead.pair is None:
+        return
+    what = f"`{_one_line(dead.calls[-1].text)}` makes the gradient" if dead.calls else "the gradient is"
+    where = "for every prediction" if dead.everywhere else f"for {dead.region}" if dead.region else "for wrong answers"
+    share = "" if dead.everywhere else f", {_percent(dead.share)} of realistic predictions"
+    yield RULE.at(
+        None,
+        f"{what} exactly zero {where}{share}: the loss is {dead.value:.4g} there, could be "
+        f"{_number(dead.better_value)}, and nothing is learned",
+        calls=dead.calls,
+        evidence="witnessed",
+        symptom="dead-gradient",
+        severity=_severity(dead),
+        pair=dead.pair,
+        arguments={"better": dead.better, "entries": dead.entries},
+    )
+
+
+def _severity(dead: DeadGradient) -> Severity:
+    """Without a region the share is that of entries drawn independently of each other, which real ones are not."""
+    return "error" if dead.everywhere or (dead.region and dead.share >= MANY) else "warning"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.995 else "nearly all"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if abs(value) > 1e-6 else "0"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
