@@ -24,6 +24,14 @@ class EagerRun:
     evaluation: Evaluation
 
 
+@dataclass(frozen=True, slots=True)
+class SwappedRun:
+    """The raw call at one input, and at the same input with the two arrays exchanged."""
+
+    evaluation: Evaluation
+    other: Evaluation
+
+
 # --- direction ------------------------------------------------------------------------------------------------
 
 # How a prediction differs from the target: its opposite (other class, 1-t, -t), the target of another y_true,

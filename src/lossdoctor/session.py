@@ -55,6 +55,7 @@ class Loaded:
     loader: str
     attributes: tuple[str, ...] = ()  # instance attributes holding Python numbers
     serializable: bool = False  # registered with Keras
+    lacking: tuple[str, ...] = ()  # required arguments beside the first two, which no caller gives
 
 
 @dataclass(frozen=True, slots=True)

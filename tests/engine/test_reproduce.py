@@ -51,14 +51,26 @@ def first_pair(name: str) -> tuple[Block, str]:
 
 
 def _target(block: Block) -> ast.FunctionDef | ast.ClassDef:
-    return [item for item in ast.parse(block.code).body if isinstance(item, ast.FunctionDef | ast.ClassDef)][-1]
+    """The last function or `Loss` class of a block."""
+    return [
+        item
+        for item in ast.parse(block.code).body
+        if isinstance(item, ast.FunctionDef)
+        or (isinstance(item, ast.ClassDef) and any("Loss" in ast.unparse(base) for base in item.bases))
+    ][-1]
 
 
 def _interface(block: Block) -> tuple[object, ...]:
-    """Specs, and what the target is and takes."""
+    """Specs, and what the target is and takes, a class with the attributes that it sets."""
     node = _target(block)
-    arguments = ast.unparse(node.args) if isinstance(node, ast.FunctionDef) else ""
-    return block.y_true, block.y_pred, type(node), arguments
+    if isinstance(node, ast.FunctionDef):
+        return block.y_true, block.y_pred, ast.unparse(node.args)
+    attributes = {
+        item.attr
+        for item in ast.walk(node)
+        if isinstance(getattr(item, "ctx", None), ast.Store) and isinstance(item, ast.Attribute)
+    }
+    return block.y_true, block.y_pred, frozenset(attributes)
 
 
 @pytest.fixture(scope="module")

@@ -11,18 +11,20 @@ import numpy as np
 import pytest
 from benchmarks.brute_force import brute_force, grid
 from benchmarks.random_losses import KINDS, random_losses
-from benchmarks.soundness import Outcome, examine, scripts_that_fail, try_out, verdicts
+from benchmarks.soundness import Outcome, examine, prove, scripts_that_fail, try_out, verdicts
 
 from lossdoctor.spec import bounds, parse_spec
 
-COUNT, SEED = 30, 40
+PROVED, EXAMINED, SEED = 30, 10, 40  # tracing and proving is faster than the whole examination
 
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
     pytest.importorskip("tensorflow")
     folder: Path = tmp_path_factory.mktemp("losses")
-    found = examine(random_losses(COUNT, SEED), folder, note=lambda text: None)
+    losses = random_losses(PROVED + EXAMINED, SEED)
+    found = examine(losses[PROVED:], folder, note=lambda text: None)
+    found += prove(losses[:PROVED], folder, note=lambda text: None)
     try_out(found, folder, SEED, xla=0, note=lambda text: None)
     return found
 
@@ -44,12 +46,12 @@ class TestAgainstBruteForce:
         ] == []
 
     def test_there_is_something_to_refute_and_to_miss(self, outcomes: list[Outcome]) -> None:
-        assert sum("finite-value" in outcome.proved for outcome in outcomes) >= COUNT // 3
+        assert sum("finite-value" in outcome.proved for outcome in outcomes) >= PROVED // 3
         assert sum(outcome.truth.shows("value", "eager", "graph") is not None for outcome in outcomes) >= 3
 
     def test_scripts_show_the_fault(self, outcomes: list[Outcome]) -> None:
-        number, failed = scripts_that_fail(outcomes, 4)
-        assert number >= 2
+        number, failed = scripts_that_fail(outcomes, 3)
+        assert number >= 1
         assert [(outcome.loss.source, finding.rule, status) for outcome, finding, status in failed] == []
 
 

@@ -25,7 +25,16 @@ _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _KINDS = ("shape", "control", "matmul")  # move, add and multiply: NumPy does that with any objects
 _MOVES = ("where", "cumulative_sum", "cumulative_prod", "bias_add_grad")
 # These order or tell apart what they move, which NumPy would do without asking whether the balls can decide it.
-_ORDERS = ("scatter_max", "scatter_min", "unique", "unique_counts", "arange", "linspace", "bitcast", "dynamic_partition")
+_ORDERS = (
+    "scatter_max",
+    "scatter_min",
+    "unique",
+    "unique_counts",
+    "arange",
+    "linspace",
+    "bitcast",
+    "dynamic_partition",
+)
 _OF_SHAPES = ("shape", "shape_n", "size", "ndim")
 _LOCK = threading.Lock()  # flint's precision is one for the whole process
 

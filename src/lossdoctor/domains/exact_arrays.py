@@ -11,13 +11,14 @@ from lossdoctor.domains.exact_namespace import BALLS, Ball, ball, equal, less, m
 from lossdoctor.ops.arrays import Array, is_array
 
 Axis = int | tuple[int, ...] | None
+Function = Callable[[Any], Any] | Callable[[Any, Any], Any]  # of one element, or of two
 
 
 def is_balls(value: object) -> bool:
     return is_array(value) and value.dtype == object
 
 
-def mapped(function: Callable[..., Any], *arrays: Any) -> Array:
+def mapped(function: Function, *arrays: Any) -> Array:
     """`function` of the elements of broadcast arrays; always an array of objects."""
     result: Any = np.frompyfunc(function, len(arrays), 1)(*arrays)
     if is_array(result):
@@ -183,4 +184,8 @@ def doubles(value: Array, bits: int = 40) -> Array:
 
 def real_row(function: Callable[..., Any], args: Sequence[Any], attrs: dict[str, Any]) -> Array:
     """A `real` row, element by element."""
-    return mapped(lambda *elements: function(BALLS, *elements, **attrs), *args)
+
+    def value(*elements: Any) -> Any:
+        return function(BALLS, *elements, **attrs)
+
+    return mapped(value, *args)

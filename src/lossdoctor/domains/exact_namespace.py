@@ -69,8 +69,12 @@ class Balls:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         """The functions that python-flint has under the same name, or nearly."""
-        method = getattr(Ball, _RENAMED.get(name, name))
-        return lambda x, *more: method(ball(x), *map(ball, more))
+        method: Callable[..., Any] = getattr(Ball, _RENAMED.get(name, name))
+
+        def function(x: Any, *more: Any) -> Any:
+            return method(ball(x), *map(ball, more))
+
+        return function
 
     def number(self, x: float | str) -> Any:
         return Ball(x)

@@ -54,7 +54,7 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     job.progress(job.target, "tracing")
     contracts = contracts_of(job, loaded)
     contract, traced, refused = _accepted(contracts, session)
-    if traced is None or (refused and contract.origin == "inferred"):
+    if traced is None or (refused and contract.origin == "inferred" and not loaded.lacking):
         return ErrorItem(job.target, _refusal(loaded, refused))
     settings = replace(job.settings, magnitude=contract.magnitude)  # which data may widen
     readings = Readings(session, loaded, contract, traced, settings, formula_of(job, loaded, contract))

@@ -12,6 +12,7 @@ from lossdoctor.engine.place import Places
 from lossdoctor.engine.readings import Readings
 from lossdoctor.engine.witnesses import Witnesses
 from lossdoctor.findings import Calling, Fact, Finding, Gap
+from lossdoctor.formula.reading import FormulaCheck
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
 from lossdoctor.readings import Direction, GradientCheck
@@ -32,6 +33,7 @@ def facts(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
             "witnessed",
             ("eager",),
         )
+    yield from _formula(readings)
     direction = readings.available(Direction)
     if direction is not None and direction.comparison is not None and direction.comparison.lowest_at_target:
         yield Fact(
@@ -40,6 +42,22 @@ def facts(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
             "witnessed",
             ("eager",),
         )
+
+
+def _formula(readings: Readings) -> Iterator[Fact]:
+    found = readings.available(FormulaCheck)
+    if found is None or found.difference is not None or found.compared < 8:
+        return
+    reduced = f", {found.reduction}" if found.reduction else ""
+    statement = f"equals the declared formula at {found.compared} inputs{reduced}"
+    if found.stabilised:
+        share = f" by {found.largest:.1g} of its size at most" if found.largest else ""
+        statement += (
+            f", up to a small constant that keeps it from singular points (it shows at {found.stabilised}{share})"
+        )
+    if found.gradients and found.gradient is None:
+        statement += f"; its gradient is the derivative, in {found.gradients} comparisons"
+    yield Fact("formula", statement, "witnessed", ("eager",))
 
 
 def proofs(readings: Readings) -> list[Proof]:
@@ -146,8 +164,10 @@ def gaps(readings: Readings, witnesses: Witnesses, places: Places, findings: Seq
         yield from _unvisited(readings, witnesses, places)
     compared = readings.available(Precision)
     if compared is not None and compared.limit:
-        calls = () if compared.limit_node is None else readings.graph("traced").calls(
-            readings.graph("traced")[compared.limit_node]
+        calls = (
+            ()
+            if compared.limit_node is None
+            else readings.graph("traced").calls(readings.graph("traced")[compared.limit_node])
         )
         location, _ = places.locate(calls)
         yield Gap(compared.limit, location.path, location.line, "precision")

@@ -245,7 +245,9 @@ class _Search:
     def _unknown(self, inputs: Mapping[int, Array]) -> None:
         reading = exact(self.graph, inputs, [])
         gap = next(iter(reading.gaps), None) if reading is not None else None
-        self.limit, self.limit_node = (gap.op, gap.node) if gap else ("a comparison that exact arithmetic leaves open", None)
+        self.limit, self.limit_node = (
+            (gap.op, gap.node) if gap else ("a comparison that exact arithmetic leaves open", None)
+        )
 
 
 def _minor(suspect: _Suspect) -> bool | None:

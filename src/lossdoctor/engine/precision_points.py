@@ -53,14 +53,19 @@ def _proposals(contract: Contract, of: list[Spec], rng: np.random.Generator) -> 
 
     def drawn() -> Parts:
         pair = Pair(
-            *(sample(part, rng, sizes, contract.magnitude, style="realistic") for part in (contract.y_true, contract.y_pred))
+            *(
+                sample(part, rng, sizes, contract.magnitude, style="realistic")
+                for part in (contract.y_true, contract.y_pred)
+            )
         )
         return [array.astype(np.float64) for array in pair_arrays(contract, pair)]
 
     for _ in range(ORDINARY):
         yield drawn()
     if any(spec.kind in ("real", "logit") for spec in of[true:]):
-        yield [_SMALL * part if spec.kind in ("real", "logit") else part for part, spec in zip(drawn(), of, strict=True)]
+        yield [
+            _SMALL * part if spec.kind in ("real", "logit") else part for part, spec in zip(drawn(), of, strict=True)
+        ]
     for _ in range(_DRAWS):
         for near in _NEAR:
             yield from _near(drawn(), of, true, near, rng)
@@ -124,7 +129,11 @@ def _near(parts: Parts, of: list[Spec], true: int, near: float, rng: np.random.G
 
     if all(spec.kind in _FLOATING for spec in of) and _comparable(parts, true):
         yield [*targets, *(close(part, spec, near) for part, spec in zip(targets, of[true:], strict=True))]
-    if near == _NEAR[0] and all(spec.kind in _FLOATING for spec in of[true:]) and all(part.ndim for part in predictions):
+    if (
+        near == _NEAR[0]
+        and all(spec.kind in _FLOATING for spec in of[true:])
+        and all(part.ndim for part in predictions)
+    ):
         alike = [np.broadcast_to(part[:1], part.shape) for part in predictions]
         gathered = [close(part, spec, _ALIKE) for part, spec in zip(alike, of[true:], strict=True)]
         yield from _targets([*targets, *gathered], of, true)

@@ -30,7 +30,7 @@ from lossdoctor.probes.callings import Callings
 from lossdoctor.rules.registry import Check
 from lossdoctor.search.leaves import pair_arrays, pair_specs
 from lossdoctor.session import Loaded, Pair, Session, SessionError, Settings, Traced
-from lossdoctor.spec import Contract, leaves
+from lossdoctor.spec import Contract, Spec, leaves
 
 
 class Unavailable(Exception):
@@ -109,7 +109,18 @@ class Readings:
         if kind is probed.EagerRun:
             pair = self.get(Callings, "traced").pair
             return probed.EagerRun(pair, self.session.evaluate([pair], "eager")[0])
+        if kind is probed.SwappedRun:
+            return self._swapped()
         return {Loaded: self.loaded, Contract: self.contract, Traced: self.traced}[kind]
+
+    def _swapped(self) -> probed.SwappedRun:
+        """Only where the two arguments have the same shape and dtype."""
+        one, other = self.contract.y_true, self.contract.y_pred
+        if not isinstance(one, Spec) or not isinstance(other, Spec) or (one.dims, one.dtype) != (other.dims, other.dtype):
+            raise Unavailable("the two arguments differ in shape or dtype")
+        pair = self.get(Callings, "traced").pair
+        first, second = self.session.evaluate([pair, Pair(pair.y_pred, pair.y_true)], "eager")
+        return probed.SwappedRun(first, second)
 
     def _compare_with_formula(self) -> FormulaCheck:
         if self.formula is None:
@@ -144,7 +155,8 @@ _PROBES: dict[Any, str] = {
     probed.SaveLoad: "save_load",
     probed.Frozen: "frozen",
 }
-_PLAIN: tuple[Any, ...] = (Loaded, Contract, Traced, Batches, FormulaCheck, probed.EagerRun, probed.DeadGradient)
+_PLAIN: tuple[Any, ...] = (Loaded, Contract, Traced, Batches, FormulaCheck, probed.EagerRun, probed.DeadGradient,
+                           probed.SwappedRun)  # fmt: skip
 
 
 def sizes_of(pair: Pair, contract: Contract) -> dict[str, int]:

@@ -387,7 +387,8 @@ def _spread(slope: Array | None, value: Array) -> Any:
     return np.broadcast_to(aligned, (count, *value.shape))
 
 
-def _times(slope: Array | None, rate: Array) -> Array | None:
+def _times(slope: Any, rate: Array) -> Any:
+    """None stays None: it does not depend on what is varied."""
     return None if slope is None else slope * rate
 
 

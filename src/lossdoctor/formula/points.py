@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,9 +132,8 @@ def _first(value: NDArray[np.generic] | None) -> float:
     return float("nan") if value is None or not value.size else float(np.asarray(value).reshape(-1)[0])
 
 
-def _meet(function: object, low: float, high: float) -> float:
+def _meet(function: Callable[[float], float], low: float, high: float) -> float:
     """Where a function changes its sign, by halving."""
-    assert callable(function)
     start = np.sign(function(low))
     for _ in range(40):
         middle = 0.5 * (low + high)

@@ -120,7 +120,7 @@ def _separable(
         target = _best_target(runs, contract, stated, pair.y_true)
         units = _units(contract, runs.call)
         entries = samples if units == 1 else _entries(runs, contract, pair, target, units, rng)
-    found = entries if entries.counts and entries.share >= samples.share else samples
+    found = entries if entries.share >= samples.share and not samples.everywhere else samples
     if not found.counts:
         return DeadGradient(True, draws=count)
     return _described(subject, runs, contract, found, entries, target)

@@ -56,7 +56,8 @@ def _ends(graph: LossGraph, held: Values, begun: list[int]) -> list[Node]:
         if not before:
             flat = [arg for arg in node.args if graph[arg].role == "gradient" and graph[arg].dtype == node.dtype]
             zeros = bool(flat) and all(_zero(held, arg) for arg in flat)  # made as zeros: the derivative of sign
-            ends.append(graph[flat[0]] if zeros else node)
+            cancels = node.op in ("add", "add_n") and not zeros  # its own place says nothing: it joins two paths
+            ends.append(graph[flat[0]] if flat and (zeros or cancels) else node)
         stack += [arg for arg in before if arg not in seen]
         seen.update(before)
     return ends

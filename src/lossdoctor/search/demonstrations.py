@@ -409,7 +409,7 @@ def _assignable(holder: str, name: str) -> str:
 
 def expected_value(contract: Contract, arguments: Arguments) -> str:
     """The loss, or with `gradient` the gradient of that y_pred input, against numbers that are known to be right
-    (`expected`, relative and absolute `tolerance`)."""
+    (`expected`, relative and absolute `tolerance`). With `axes` the loss is averaged over all but its first axes."""
     tolerance = float(arguments.get("tolerance", 1e-3))
     if "gradient" in arguments:
         what = "gradient"
@@ -421,6 +421,8 @@ def expected_value(contract: Contract, arguments: Arguments) -> str:
         what = "loss"
         run = compiled(called(arguments), str(arguments.get("execution", "eager")), contract)
         shown = f'value = np.asarray({run}(y_true, y_pred), "float64")\n'
+        if "axes" in arguments:
+            shown += f"value = value.mean(axis=tuple(range({int(arguments['axes'])}, value.ndim)))\n"
     return shown + dedent(f"""\
         expected = {source(arguments["expected"])}
         print(f"{what} {{value.ravel()[:3]}}, expected {{expected.ravel()[:3]}}")

@@ -33,10 +33,7 @@ if "keras_loss" not in globals():
     def keras_loss(y_true, y_pred, sample_weight=None):
         return _model.compute_loss(y=y_true, y_pred=y_pred, sample_weight=sample_weight)
 """
-_TAIL = """\
-
-try:
-    raise SystemExit(int(fault()))
+_FAILED = """\
 except Exception:
     traceback.print_exc()
     raise SystemExit(2)
@@ -70,7 +67,9 @@ def script(loaded: Loaded, symptom: str, pair: Pair | None, contract: Contract, 
     if symptom == "dies":
         arguments["program"] = loader + inputs
     body = "\n\ndef fault():\n" + indent(demonstrate(contract, arguments).rstrip() + "\n", "    ")
-    return head + loader + "\nimport traceback\n\n" + inputs + body + _TAIL
+    # A file that cannot be imported any more is no proof that the fault stands.
+    opening = "import traceback\n\ntry:\n" + indent(loader, "    ") + _FAILED
+    return head + opening + "\n" + inputs + body + "\ntry:\n    raise SystemExit(int(fault()))\n" + _FAILED
 
 
 def relative(loader: str, path: str) -> str:

@@ -9,7 +9,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from lossdoctor.findings import UsageError
 from lossdoctor.session import Loaded

@@ -40,6 +40,7 @@ class Made:
     kind: TargetKind
     make: Callable[[], Any]
     expression: str
+    lacking: tuple[str, ...] = ()  # required arguments beside y_true and y_pred that were not given
 
 
 def realise(value: Any, arguments: Arguments | None, text: str) -> Made:
@@ -82,16 +83,16 @@ def _bound(function: Any, arguments: Arguments | None, text: str) -> Made:
             "Invalid value for `target`. Expected arguments by name, since the function itself takes y_true and "
             f"y_pred. Received: {text!r}"
         )
-    lacking = [name for name in required_arguments(function)[2:] if name not in given]
-    if lacking:
+    lacking = tuple(name for name in required_arguments(function)[2:] if name not in given)
+    if lacking and given:
         name = getattr(function, "__name__", "it")
         shown = ", ".join(f"{item}=…" for item in [*given, *lacking])
         raise UsageError(
             f"Invalid value for `target`. Expected the arguments that `{name}` requires beside y_true and y_pred, "
             f"`{_named(text, name)}({shown})`. Received: {text!r}"
         )
-    if not given:
-        return Made(function, "function", lambda: function, "{0}")
+    if not given:  # what is lacking then is for a rule to say
+        return Made(function, "function", lambda: function, "{0}", lacking)
     try:
         inspect.signature(function).bind(None, None, **given)
     except TypeError as error:

@@ -123,6 +123,7 @@ def _describe(made: Made, target: str, name: str, loader: str) -> Loaded:
         loader=loader,
         attributes=_numbers(made.value),
         serializable=_serializable(made.value),
+        lacking=made.lacking,
     )
 
 

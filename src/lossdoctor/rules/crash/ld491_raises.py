@@ -6,23 +6,28 @@ from collections.abc import Iterator
 
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
+from lossdoctor.rules.exceptions import family_of, removed_symbol
 from lossdoctor.rules.registry import Rule, Suspicion
+from lossdoctor.session import Loaded
 
 RULE = Rule(code="LD491", name="raises", family="crash", severity="error")
 
 
 @RULE.check
-def raises(callings: Callings, batches: Batches) -> Iterator[Suspicion]:
+def raises(callings: Callings, batches: Batches, loaded: Loaded) -> Iterator[Suspicion]:
     run = callings.get("raw", "eager")
-    if run is None or run.raised is None or callings.works or batches.works:
+    if run is None or run.raised is None or callings.works or batches.works or loaded.lacking:
         return
+    symbol = removed_symbol(run.raised)
+    message = f"raises {run.raised.type} for every input of this spec: {run.raised.message}"
     yield RULE.at(
         None,
-        f"raises {run.raised.type} for every input of this spec: {run.raised.message}",
+        f"`{symbol}` does not exist in this version, so the loss raises AttributeError" if symbol else message,
         calls=run.raised.calls,
         evidence="witnessed",
         symptom="raises",
         pair=callings.pair,
         arguments={"execution": "eager", "calling": "raw"},
         when=("eager", "graph"),
+        family=family_of(run.raised),
     )

@@ -14,7 +14,9 @@ def mend(graph: LossGraph, node: Node) -> str | None:
         case "log" if args[0].op == "add":
             return _log_of_sum(graph, args[0])
         case "acos":
-            return "tf.atan2(norm of the cross product, dot product), or 2 * asin(norm(u - v) / 2) for unit vectors u, v"
+            return (
+                "tf.atan2(norm of the cross product, dot product), or 2 * asin(norm(u - v) / 2) for unit vectors u, v"
+            )
         case "sigmoid" | "tanh":
             return "the form of the loss that takes logits, such as tf.nn.sigmoid_cross_entropy_with_logits"
         case _:
@@ -28,8 +30,6 @@ def _difference(graph: LossGraph, left: Node, right: Node) -> str | None:
                 return "tf.sigmoid(-x) for 1 - tf.sigmoid(x), or tf.nn.sigmoid_cross_entropy_with_logits"
             case "exp":
                 return "-tf.math.expm1(x) for 1 - tf.exp(x)"
-            case "cos":
-                return "2 * tf.square(tf.sin(x / 2)) for 1 - tf.cos(x)"
             case _:
                 return _one_minus_square(graph, right)
     if _is_one(right):
@@ -38,8 +38,6 @@ def _difference(graph: LossGraph, left: Node, right: Node) -> str | None:
                 return "tf.math.expm1(x) for tf.exp(x) - 1"
             case "sqrt":
                 return "x / (tf.sqrt(1 + x) + 1) for tf.sqrt(1 + x) - 1"
-            case "cosh":
-                return "2 * tf.square(tf.sinh(x / 2)) for tf.cosh(x) - 1"
             case _:
                 return None
     if left.op == "mean" and _is_square(right):

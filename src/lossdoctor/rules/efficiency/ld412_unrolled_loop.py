@@ -1,0 +1,40 @@
+"""LD412: a Python loop copies the loss into the graph once for every element of an axis."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from lossdoctor.graph.ir import LossGraph, Node, Span
+from lossdoctor.rules.registry import Rule, Suspicion
+
+RULE = Rule(code="LD412", name="unrolled-loop", family="efficiency", severity="warning")
+
+# Slices by one expression from which unrolling costs: a loop over a handful of classes or scales is healthy.
+MANY = 24
+
+
+@RULE.check
+def unrolled_loop(graph: LossGraph) -> Iterator[Suspicion]:
+    """One expression that slices one tensor at many different places is the body of a loop over an axis."""
+    if graph.stage != "traced":
+        return
+    places: defaultdict[tuple[int, Span], dict[object, Node]] = defaultdict(dict)
+    for node in graph.where("strided_slice", "slice", "take", role="forward"):
+        begin = node.attrs.get("begin", node.args[1:])
+        if node.span is not None:
+            places[node.args[0], node.span].setdefault(begin, node)
+    total = sum(node.role == "forward" for node in graph.nodes)
+    told: set[int] = set()
+    for (_, span), nodes in places.items():
+        if len(nodes) < MANY or span.line in told:
+            continue
+        told.add(span.line)
+        yield RULE.at(
+            next(iter(nodes.values())),
+            f"`{' '.join(span.text.split())}` is in a Python loop that is unrolled {len(nodes)} times: the graph has "
+            f"{total} operations and grows with that axis; one operation over the whole axis does the same",
+            evidence="proved",
+            when=("graph",),
+        )
+        return

@@ -1,0 +1,40 @@
+"""LD413: all pairs of the batch are computed, and only each sample with itself is used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lossdoctor.graph.ir import Dim, LossGraph, Node
+from lossdoctor.rules.registry import Rule, Suspicion
+
+RULE = Rule(code="LD413", name="unused-pairs", family="efficiency", severity="warning")
+
+
+@RULE.check
+def unused_pairs(graph: LossGraph) -> Iterator[Suspicion]:
+    if graph.stage != "traced":
+        return
+    users = graph.graph.users()
+    for node in graph.where("matrix_diag_part", "matrix_trace", role="forward"):
+        pairs = graph[node.args[0]]
+        shape = pairs.shape
+        if shape is None or len(shape) < 2 or shape[-1] != shape[-2] or not _batch(shape[-1]):
+            continue
+        readers = {user for user in users[pairs.id] if _computes(graph[user])} - {node.id}
+        if not readers:
+            size = shape[-1]
+            yield RULE.at(
+                pairs,
+                f"`{pairs.call}` computes all {size}×{size} pairs, of which `{node.call}` uses the {size} on the "
+                "diagonal: memory and time grow with the square of the batch",
+                evidence="proved",
+            )
+
+
+def _computes(node: Node) -> bool:
+    return node.role == "forward" and node.op not in ("dims", "shape", "zeros_like", "ones_like")
+
+
+def _batch(dim: Dim) -> bool:
+    return isinstance(dim, str) and re.search(r"\bB\b", dim) is not None

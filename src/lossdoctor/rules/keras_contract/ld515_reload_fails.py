@@ -1,0 +1,26 @@
+"""LD515: the loss can be saved, and not loaded again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lossdoctor.readings import SaveLoad
+from lossdoctor.rules.registry import Rule, Suspicion
+
+RULE = Rule(code="LD515", name="reload-fails", family="keras-contract", severity="warning")
+
+
+@RULE.check
+def reload_fails(saved: SaveLoad) -> Iterator[Suspicion]:
+    """As it is, or with an argument changed; by its own name, so that registration is not what fails."""
+    raised = saved.unchanged or next((a.raised for a in saved.arguments if a.outcome == "raises"), None)
+    if not saved.attempted or raised is None:
+        return
+    span = saved.init_span or saved.span
+    yield RULE.at(
+        None,
+        f"loading it again from its configuration raises {raised.type}: {raised.message}",
+        calls=(span,) if span else raised.calls,
+        evidence="witnessed",
+        when=("save-load",),
+    )

@@ -1,0 +1,81 @@
+"""LD516: a cross entropy from logits gets probabilities, or one from probabilities gets logits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lossdoctor.graph.ir import LossGraph, Node
+from lossdoctor.rules.registry import Rule, Suspicion
+from lossdoctor.rules.tracing import input_behind, source_of
+from lossdoctor.spec import Contract, Spec
+
+RULE = Rule(code="LD516", name="logits-mismatch", family="keras-contract", severity="warning")
+
+
+@RULE.check
+def logits_mismatch(graph: LossGraph, contract: Contract) -> Iterator[Suspicion]:
+    prediction = contract.y_pred
+    if graph.stage != "traced" or not isinstance(prediction, Spec):
+        return
+    told: set[object] = set()
+    for node in graph.where(role="forward"):
+        message = _from_logits(graph, node, prediction) or _from_probabilities(graph, node, prediction)
+        if message and node.span not in told:
+            told.add(node.span)
+            yield RULE.at(node, message, evidence="proved")
+
+
+def _from_logits(graph: LossGraph, node: Node, prediction: Spec) -> str:
+    """An operation that applies the softmax or sigmoid itself, to what has been through one."""
+    if node.op in ("softmax_cross_entropy", "sparse_softmax_cross_entropy"):
+        logits, function, kinds = node.args[0], "softmax", ("probability",)
+    elif (found := _logistic_argument(graph, node)) is not None:
+        logits, function, kinds = found, "sigmoid", ("probability", "unit")
+    else:
+        return ""
+    source = graph[source_of(graph, logits)]
+    if source.op == function:
+        return f"`{node.call}` applies the {function} to the result of `{source.call}`: it is applied twice"
+    if prediction.kind in kinds and source.id in graph.y_pred:
+        return f"`{node.call}` expects logits, and y_pred is of kind {prediction.kind}: the {function} is applied twice"
+    return ""
+
+
+def _logistic_argument(graph: LossGraph, node: Node) -> int | None:
+    """x of log1p(exp(-|x|)), the part of sigmoid_cross_entropy_with_logits that no other loss has."""
+    if node.op != "log1p" or graph[node.args[0]].op != "exp":
+        return None
+    negative = graph[graph[node.args[0]].args[0]]
+    if negative.op == "negative" and graph[negative.args[0]].op == "abs":
+        return graph[negative.args[0]].args[0]
+    if negative.op == "where" and len(negative.args) == 3:  # TensorFlow writes -|x| as where(x >= 0, -x, x)
+        first, second = graph[negative.args[1]], negative.args[2]
+        if first.op == "negative" and first.args[0] == second:
+            return second
+    return None
+
+
+def _from_probabilities(graph: LossGraph, node: Node, prediction: Spec) -> str:
+    """Logits that are clipped to [0, 1], or divided by their sum, before a logarithm."""
+    if node.op != "log" or prediction.kind != "logit":
+        return ""
+    clipped = graph[source_of(graph, node.args[0], frozenset({"astype", "maximum", "minimum", "clip"}))]
+    bounded = graph[node.args[0]].op in ("maximum", "minimum", "clip")
+    if bounded and clipped.id in graph.y_pred and _below_one(graph, graph[node.args[0]]):
+        return f"`{node.call}` expects probabilities, and y_pred is of kind logit: a sigmoid is missing"
+    if clipped.op == "divide" and input_behind(graph, clipped.args[0]) in graph.y_pred:
+        total = graph[source_of(graph, clipped.args[1])]
+        if total.op == "sum" and input_behind(graph, total.args[0]) in graph.y_pred:
+            return f"`{node.call}` expects probabilities, and y_pred is of kind logit: a softmax is missing"
+    return ""
+
+
+def _below_one(graph: LossGraph, node: Node) -> bool:
+    """Whether a chain of clips has an upper bound of at most 1, which only probabilities need."""
+    while node.op in ("maximum", "minimum", "clip", "astype", "identity"):
+        for arg in node.args[1:]:
+            bound = graph[arg].constant
+            if node.op != "maximum" and bound is not None and bound.size == 1 and 0.5 < float(bound.flat[0]) <= 1.0:
+                return True
+        node = graph[node.args[0]]
+    return False

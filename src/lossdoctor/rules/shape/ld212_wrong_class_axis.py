@@ -1,0 +1,50 @@
+"""LD212: the softmax runs along another axis than the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lossdoctor.graph.ir import LossGraph, Node
+from lossdoctor.rules.registry import Rule, Suspicion
+from lossdoctor.rules.tracing import source_of
+from lossdoctor.spec import Contract, Spec
+
+RULE = Rule(code="LD212", name="wrong-class-axis", family="shape", severity="warning")
+
+_SCALES = frozenset({"astype", "multiply", "divide", "subtract", "add"})
+
+
+@RULE.check
+def wrong_class_axis(graph: LossGraph, contract: Contract) -> Iterator[Suspicion]:
+    """y_true has its classes on the last axis, and a softmax of y_pred sums over an earlier one."""
+    labels, scores = contract.y_true, contract.y_pred
+    if graph.stage != "traced" or not isinstance(labels, Spec) or not isinstance(scores, Spec):
+        return
+    if labels.kind not in ("onehot", "probability") or scores.kind != "logit" or labels.dims != scores.dims:
+        return
+    for node in graph.where("softmax", "log_softmax", role="forward"):
+        axis = _moved_axis(graph, node)
+        if axis is None or axis == len(scores.dims) - 1:
+            continue
+        if source_of(graph, node.args[0], _SCALES) in graph.y_pred and graph[graph.y_pred[0]].shape is not None:
+            yield RULE.at(
+                node,
+                f"`{node.call}` normalises along axis {axis}, of size {scores.dims[axis]}, while the "
+                f"{scores.dims[-1]} classes of y_true are on the last axis",
+                evidence="proved",
+            )
+
+
+def _moved_axis(graph: LossGraph, node: Node) -> int | None:
+    """The axis that a softmax along the last axis was asked for: TensorFlow brings it to the end and back."""
+    moved = graph[node.args[0]]
+    order = moved.attrs.get("axes")
+    if moved.op != "permute_dims" or not isinstance(order, tuple):
+        return None
+    back = [
+        user
+        for user in graph.graph.users()[node.id]
+        if graph[user].op == "permute_dims" and graph[user].calls == moved.calls
+    ]
+    last = order[-1]
+    return last if back and isinstance(last, int) else None

@@ -1,0 +1,30 @@
+"""LD213: `squeeze` without an axis removes the batch axis of a batch of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lossdoctor.graph.ir import LossGraph
+from lossdoctor.probes.batches import Batches
+from lossdoctor.rules.registry import Rule, Suspicion
+
+RULE = Rule(code="LD213", name="squeezed-batch", family="shape", severity="warning")
+
+
+@RULE.check
+def squeezed_batch(graph: LossGraph, batches: Batches) -> Iterator[Suspicion]:
+    """The loss of a batch of one runs and has another rank (where it fails, LD211 says so)."""
+    if graph.stage != "traced" or not batches.rank_changes or 1 not in batches.works:
+        return
+    for node in graph.where("squeeze", role="forward"):
+        if node.attrs.get("axis") in (None, ()) and node.shape is None:
+            shapes = {result.size: result.shape for result in batches.sizes if result.ok}
+            larger = next((shape for size, shape in shapes.items() if size > 1), None)
+            yield RULE.at(
+                node,
+                f"`{node.call}` removes the batch axis as well where the batch has one sample: the loss then has "
+                f"shape {shapes[1]}, and {larger} otherwise",
+                evidence="proved",
+                when=("batch-of-one",),
+            )
+            return

@@ -1,0 +1,156 @@
+"""The dead gradient probe: flat and wrong is told from flat and right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.probes.fakes import (
+    BINARY,
+    CLASS_LOGIT,
+    CLASSES,
+    LOGIT,
+    MARGIN,
+    REAL,
+    FakeSubject,
+    contract,
+    written,
+)
+
+from lossdoctor.probes.dead import probe
+from lossdoctor.probes.relations import Relation
+from lossdoctor.readings import DeadGradient
+from lossdoctor.spec import Contract
+
+pytestmark = pytest.mark.real
+
+ONE = contract("float32[B,1] real", "float32[B,1] real")
+LABEL = contract("int32[B] label(4)", "float32[B,4] probability")
+TRIPLET = contract("float32[B,1] binary", "float32[B,3,6] real")
+DISTANCE = contract("float32[B,1] binary", "float32[B,1] positive")
+TOKENS = contract("int32[B,6] label(5)", "float32[B,6,5] logit")
+MASKS = contract("float32[B,8,8,1] binary", "float32[B,8,8,1] unit")
+BOXES = contract("float32[B,4] real", "float32[B,4] real")
+BAG = contract("float32[B,1] binary", "float32[B,6] unit")
+
+P = "tf.clip_by_value(p, 1e-7, 1 - 1e-7)"
+CROSS_ENTROPY = "-tf.reduce_mean(t * tf.math.log({0}) + (1 - t) * tf.math.log(1 - {0}), -1)"
+WIDE = "tf.clip_by_value(p, 0.05, 0.95)"
+IOU = """
+    low, high = tf.maximum(t[:, :2], p[:, :2]), tf.minimum(t[:, 2:], p[:, 2:])
+    both = tf.reduce_prod(tf.nn.relu(high - low), -1)
+    areas = [tf.reduce_prod(box[:, 2:] - box[:, :2], -1) for box in (t, p)]
+    either = areas[0] + areas[1] - both
+"""
+HULL = """
+    hull = tf.reduce_prod(tf.maximum(t[:, 2:], p[:, 2:]) - tf.minimum(t[:, :2], p[:, :2]), -1)
+"""
+
+HEALTHY: list[tuple[str, Contract, str, str]] = [
+    ("absolute", REAL, "", "tf.reduce_mean(tf.abs(t - p), -1)"),
+    ("huber", REAL, "", "tf.reduce_mean(tf.where(tf.abs(t - p) < 1, 0.5 * (t - p) ** 2, tf.abs(t - p) - 0.5), -1)"),
+    ("quantile", REAL, "", "tf.reduce_mean(tf.maximum(0.9 * (t - p), -0.1 * (t - p)), -1)"),
+    ("insensitive", REAL, "", "tf.reduce_mean(tf.nn.relu(tf.abs(t - p) - 0.5), -1)"),
+    ("one-sided", REAL, "", "tf.reduce_mean(tf.square(tf.nn.relu(t - p)), -1)"),
+    ("biweight", REAL, "", "tf.reduce_mean(tf.where(tf.abs(t - p) < 5, 1 - (1 - ((t - p) / 5) ** 2) ** 3, 1.0), -1)"),
+    ("cross entropy", BINARY, "", CROSS_ENTROPY.format(P)),
+    ("of sigmoid", LOGIT, "p = tf.sigmoid(p)", CROSS_ENTROPY.format(P)),
+    ("focal", BINARY, "", f"-tf.reduce_mean(t * (1 - p) ** 2 * tf.math.log({P}) + (1 - t) * p ** 2 * tf.math.log(1 - {P}), -1)"),
+    ("smoothed", BINARY, "t = 0.9 * t + 0.05", CROSS_ENTROPY.format(P)),
+    ("hinge", MARGIN, "", "tf.reduce_mean(tf.nn.relu(1 - t * p), -1)"),
+    ("categorical", CLASSES, "", f"-tf.reduce_sum(t * tf.math.log({P}), -1)"),
+    ("entropy", CLASSES, "", f"tf.reduce_sum((0.1 * p - t) * tf.math.log({P}), -1)"),
+    ("sparse", LABEL, "", f"-tf.gather(tf.math.log({P}), t, batch_dims=1)"),
+    ("worst class", CLASS_LOGIT, "", "tf.nn.relu(tf.reduce_max((1 - t) * p - 1e4 * t, -1) - tf.reduce_sum(t * p, -1) + 0.5)"),
+    ("padding", TOKENS, "m = tf.cast(t > 0, tf.float32)", "tf.reduce_sum(m * tf.nn.sparse_softmax_cross_entropy_with_logits(t, p), -1)"),
+    ("hardest two", REAL, "", "tf.reduce_mean(tf.math.top_k(tf.square(t - p), k=2)[0], -1)"),
+    ("only large errors", REAL, "k = tf.cast(tf.abs(t - p) > 0.7, tf.float32)", "tf.reduce_sum(k * tf.abs(t - p), -1) / (tf.reduce_sum(k, -1) + 1e-6)"),
+    ("triplet", TRIPLET, "d = tf.reduce_sum(tf.square(p[:, :1] - p[:, 1:]), -1)", "tf.nn.relu(d[:, 0] - d[:, 1] + 0.2)"),
+    ("contrastive", DISTANCE, "", "tf.reduce_mean(t * p ** 2 + (1 - t) * tf.nn.relu(1 - p) ** 2, -1)"),
+    ("dice", MASKS, "", "1 - (2 * tf.reduce_sum(t * p, [1, 2, 3]) + 1) / (tf.reduce_sum(t + p, [1, 2, 3]) + 1)"),
+    ("recall", BINARY, "", "1 - tf.reduce_sum(t * p, -1) / (tf.reduce_sum(t, -1) + 1e-7)"),
+    ("generalised IoU", BOXES, IOU + HULL, "1 - both / (either + 1e-7) + (hull - either) / (hull + 1e-7)"),
+    ("largest of a bag", BAG, "", "tf.square(t[:, 0] - tf.reduce_max(p, -1))"),
+    ("stopped weights", BINARY, "w = tf.stop_gradient((1 - p) ** 2)", f"-tf.reduce_mean(w * t * tf.math.log({P}) + (1 - t) * tf.math.log(1 - {P}), -1)"),
+    ("stopped target", REAL, "", "tf.reduce_mean(tf.square(t - p) + tf.square(tf.stop_gradient(p)), -1)"),
+]  # fmt: skip
+
+
+def read(folder: Path, one: Contract, body: str, value: str, relation: Relation = "per-sample") -> DeadGradient:
+    before = body if body.startswith("\n") else f"\n    {body}\n"
+    source = f"import tensorflow as tf\n\n\ndef loss(t, p):{before}    return {value}\n"
+    return probe(written(folder, source), one, relation=relation)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("one", "body", "value"), [case[1:] for case in HEALTHY], ids=[case[0] for case in HEALTHY])
+def test_what_cannot_improve_is_not_dead(one: Contract, body: str, value: str, tmp_path: Path) -> None:
+    reading = read(tmp_path, one, body, value)
+    assert reading.applicable
+    assert reading.draws > 0
+    assert reading.pair is None
+
+
+@pytest.mark.parametrize(
+    ("one", "body", "value", "region", "share", "blamed"),
+    [
+        (ONE, "e = tf.clip_by_value(t - p, -1.0, 1.0)", "tf.reduce_mean(tf.square(e), -1)", "|y_true - y_pred| > 1", 0.48, "tf.clip_by_value(t - p, -1.0, 1.0)"),
+        (REAL, "e = tf.minimum(tf.abs(t - p), 1.5)", "tf.reduce_mean(e, -1)", "|y_true - y_pred| > 1.5", 0.29, "tf.minimum(tf.abs(t - p), 1.5)"),
+        (REAL, "q = tf.nn.relu(p)", "tf.reduce_mean(tf.square(t - q), -1)", "y_pred < 0", 0.25, "tf.nn.relu(p)"),
+        (BINARY, f"q = {WIDE}", CROSS_ENTROPY.format("q"), "y_pred > 0.95 while y_true = 0, and for y_pred < 0.05 while y_true = 1", 0.07, WIDE),
+        (LOGIT, "q = tf.clip_by_value(0.2 * p + 0.5, 0.0, 1.0)", "tf.reduce_mean(tf.square(t - q), -1)", "y_pred > 2.5 while y_true = 0, and for y_pred < -2.5 while y_true = 1", 0.2, "tf.clip_by_value(0.2 * p + 0.5, 0.0, 1.0)"),
+        (CLASSES, f"q = {WIDE}", "-tf.reduce_sum(t * tf.math.log(q), -1)", "the probability of the true class < 0.05", 0.35, WIDE),
+        (MARGIN, "q = tf.nn.relu(1 - t * p)", "tf.reduce_mean(tf.minimum(q, 1.5), -1)", "y_true * y_pred < -0.5", 0.31, "tf.minimum(q, 1.5)"),
+    ],
+)  # fmt: skip
+def test_flat_and_wrong_is_dead(
+    one: Contract, body: str, value: str, region: str, share: float, blamed: str, tmp_path: Path
+) -> None:
+    reading = read(tmp_path, one, body, value)
+    assert reading.region == region
+    assert reading.share == pytest.approx(share, abs=0.06)
+    assert reading.value > reading.better_value
+    assert not reading.everywhere
+    assert reading.calls[-1].text == blamed
+
+
+def test_a_reduced_loss_is_read_sample_by_sample(tmp_path: Path) -> None:
+    reading = read(tmp_path, ONE, "", "tf.reduce_mean(tf.square(tf.clip_by_value(t - p, -1.0, 1.0)))", "mean")
+    assert reading.region == "|y_true - y_pred| > 1"
+
+
+def test_a_sign_is_dead_everywhere(tmp_path: Path) -> None:
+    reading = read(tmp_path, REAL, "e = tf.sign(t - p)", "tf.reduce_mean(tf.square(e), -1)")
+    assert reading.everywhere
+    assert reading.calls[-1].text == "tf.sign(t - p)"
+
+
+def test_disjoint_boxes_are_dead_together(tmp_path: Path) -> None:
+    reading = read(tmp_path, BOXES, IOU, "1 - both / (either + 1e-7)")
+    assert reading.pair is not None
+    assert not reading.everywhere
+    assert not reading.region  # no single entry decides
+    assert reading.calls[-1].text == "tf.nn.relu(high - low)"
+
+
+def test_a_value_that_moves_without_gradient_is_another_fault(tmp_path: Path) -> None:
+    body = "q = tf.where(p > 0.0, p, tf.stop_gradient(p))"
+    assert read(tmp_path, REAL, body, "tf.reduce_mean(tf.square(t - q), -1)").pair is None
+
+
+def test_coupled_losses_are_judged_as_batches(tmp_path: Path) -> None:
+    flat = "tf.minimum(tf.square(tf.reduce_mean(p) - tf.reduce_mean(t)), {0})"
+    assert read(tmp_path, ONE, "", flat.format("0.05"), "coupled").pair is not None
+    assert read(tmp_path, ONE, "", flat.format("1e4"), "coupled").pair is None
+
+
+def test_random_losses_are_not_judged(tmp_path: Path) -> None:
+    reading = read(tmp_path, REAL, "", "tf.reduce_mean(tf.square(t - p + tf.random.normal(tf.shape(p))), -1)")
+    assert not reading.applicable
+
+
+@pytest.mark.parametrize("name", ["categorical_hinge", "kl_divergence", "cosine_similarity", "log_cosh"])
+def test_standard_losses_are_alive(name: str) -> None:
+    import keras
+
+    one = {"categorical_hinge": CLASS_LOGIT, "kl_divergence": CLASSES}.get(name, REAL)
+    assert probe(FakeSubject(getattr(keras.losses, name)), one, relation="per-sample").pair is None  # type: ignore[arg-type]
