@@ -64,7 +64,7 @@ def edge_values(kind: str, source: str) -> Array:
     literals = [float(text) for text in re.findall(r"(?<![\w.])\d+\.?\d*(?:e[-+]?\d+)?", source)]
     sizes = np.array([*_SIZES, *literals, *(1.0 - x for x in literals)], np.float32)
     sizes = np.concatenate([sizes, np.nextafter(sizes, np.float32(np.inf)), np.nextafter(sizes, np.float32(-np.inf))])
-    values = np.unique(np.concatenate([sizes, -sizes, np.float32([0.0])]))
+    values = np.unique(np.concatenate([sizes, -sizes, np.zeros(1, np.float32)]))
     if kind in ("binary", "sign"):
         return np.array([0.0, 1.0] if kind == "binary" else [-1.0, 1.0], np.float32)
     low, high = _BOUNDS.get(kind, (0.0, 1.0))
@@ -140,7 +140,7 @@ def _constant_rows(kind: str, size: int, edges: Array) -> Array:
 
 def _valid(rows: Array, kind: str) -> npt.NDArray[np.bool_]:
     low, high = _BOUNDS.get(kind, (1.0, 0.0))
-    return ((rows >= np.float32(low)) & (rows <= np.float32(high))).all(axis=-1)
+    return np.asarray(((rows >= np.float32(low)) & (rows <= np.float32(high))).all(axis=-1))
 
 
 class Runner:
@@ -220,12 +220,12 @@ def _note(
     rows = len(y_true)
     denormal = _has_denormal(y_true) | _has_denormal(y_pred)
     if by_rows and value.shape[:1] == (rows,):
-        bad_value = ~np.isfinite(value.reshape(rows, -1)).all(axis=-1)
-        bad_gradient = ~np.isfinite(gradient).all(axis=-1) & ~bad_value
+        bad_value = _not_finite(value.reshape(rows, -1))
+        bad_gradient = _not_finite(gradient) & ~bad_value
     else:
         denormal = np.array([denormal.any()])
-        bad_value = np.array([not np.isfinite(value).all()])
-        bad_gradient = np.array([not np.isfinite(gradient).all()]) & ~bad_value
+        bad_value = _not_finite(value.reshape(1, -1))
+        bad_gradient = _not_finite(gradient.reshape(1, -1)) & ~bad_value
     for symptom, bad in zip(SYMPTOMS, (bad_value, bad_gradient), strict=True):
         if not bad.any():
             continue
@@ -245,5 +245,9 @@ def _note(
             truth.lowest_at = (y_true[chosen].tolist(), y_pred[chosen].tolist())
 
 
+def _not_finite(rows: Array) -> npt.NDArray[np.bool_]:
+    return np.asarray((~np.isfinite(rows)).any(axis=-1))
+
+
 def _has_denormal(rows: Array) -> npt.NDArray[np.bool_]:
-    return ((rows != 0) & (np.abs(rows) < _TINY)).any(axis=-1)
+    return np.asarray(((rows != 0) & (np.abs(rows) < _TINY)).any(axis=-1))

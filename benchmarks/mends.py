@@ -59,21 +59,21 @@ def main() -> None:
                 for item in report.losses:
                     findings = [f for f in flat(item.findings) if f.severity != "info"]
                     numeric = [f for f in findings if f.rule.startswith("LD3")]
-                    mended = [f for f in findings if f.fix is not None]
+                    mended = [f for f in findings if mended_by(f)]
                     causes = [f for f in item.findings if f.rule.startswith("LD3")]
                     total += len(causes)
-                    offered += sum(f.fix is not None for f in causes)
+                    offered += sum(mended_by(f) for f in causes)
                     if mended:
                         seconds.append(item.seconds.get("mend", 0.0) / len(mended))
                     for finding in findings:
-                        shown = finding.fix.title if finding.fix is not None else "-"
+                        shown = finding.fix.title if finding.fix is not None and finding.fix.edits else "-"
                         print(f"{loss['name'][:34]:34} {finding.rule} line {finding.location.line:3}  {shown[:110]}")
                     if mended:
                         text = applied(path.read_text(encoding="utf-8"), mended)
                         new = Path(folder, f"mended{number}.py")
                         new.write_text(text, encoding="utf-8")
                         name = item.target.rpartition(":")[2]
-                        whole = bool(numeric) and all(f.fix is not None for f in item.findings)
+                        whole = bool(numeric) and all(mended_by(f) for f in item.findings)
                         changes = any(f.fix is not None and f.fix.changes_values for f in mended)
                         rules = sorted({f.rule for f in mended})
                         items.append(
@@ -93,6 +93,11 @@ def main() -> None:
     print(f"{sum(not v for v in numeric_verdicts)} of {len(numeric_verdicts)} mended losses with LD3xx stand", end="; ")
     print(f"{sum(not v for v in verdicts)} of {len(verdicts)} of all", end="; ")
     print(f"seconds a mend: median {statistics.median(seconds or [0]):.2f}, worst {max(seconds, default=0):.2f}")
+
+
+def mended_by(finding: Finding) -> bool:
+    """Whether there is a fix, not only advice."""
+    return finding.fix is not None and bool(finding.fix.edits)
 
 
 def from_pages() -> list[dict[str, Any]]:

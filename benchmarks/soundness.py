@@ -157,6 +157,8 @@ def try_out(
         kinds = (loss.y_true, loss.y_pred)
         function = getattr(module, loss.name)
         outcome.truth = brute_force(function, kinds, loss.size, loss.source, loss.by_rows, seed, compiled)
+        for verdict in verdicts(outcome):
+            note(f"{verdict.kind}: {loss.name} {verdict.what}")
         if number % 50 == 49:
             note(f"tried {number + 1} of {len(outcomes)}")
 

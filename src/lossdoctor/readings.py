@@ -332,6 +332,14 @@ class FrozenDraw:
 
 
 @dataclass(frozen=True, slots=True)
+class FrozenList:
+    """A Python list to which the loss appends a tensor; under `fit` it does so once, with a symbolic tensor."""
+
+    name: str  # "self.past"
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Frozen:
     """Python state of a loss under tf.function, as `fit` compiles it."""
 
@@ -340,6 +348,7 @@ class Frozen:
     states: tuple[FrozenState, ...] = ()
     draw: FrozenDraw | None = None
     examined: tuple[str, ...] = field(default=())  # names of the states that were changed
+    grows: FrozenList | None = None
 
     @property
     def faults(self) -> tuple[FrozenState, ...]:

@@ -172,3 +172,4 @@ class Settings:
     draws: int = 256
     ignore: tuple[str, ...] = field(default=())
     select: tuple[str, ...] = field(default=())
+    mends: bool = True  # whether mends are looked for

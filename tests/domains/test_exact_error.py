@@ -64,7 +64,7 @@ def test_an_error_that_is_multiplied_away_is_not_blamed() -> None:
         node(8, "subtract", 6, 7),
         node(9, "add", 8, 5),
     )
-    inputs = {0: np.array(16.0, np.float32)}
+    inputs = {0: np.array(19.0, np.float32)}
     truth = exact(graph, inputs, [9])
     assert truth is not None
     found = lost(graph, inputs, machine(graph, inputs), truth, 9, "value")

@@ -34,8 +34,14 @@ BOXES = contract("float32[B,4] real", "float32[B,4] real")
 BAG = contract("float32[B,1] binary", "float32[B,6] unit")
 
 P = "tf.clip_by_value(p, 1e-7, 1 - 1e-7)"
+LOG, LOG_REST = f"tf.math.log({P})", f"tf.math.log(1 - {P})"
 CROSS_ENTROPY = "-tf.reduce_mean(t * tf.math.log({0}) + (1 - t) * tf.math.log(1 - {0}), -1)"
 WIDE = "tf.clip_by_value(p, 0.05, 0.95)"
+PROBABILITY_ENDS = "y_pred > 0.95 while y_true = 0, and for y_pred < 0.05 while y_true = 1"
+LOGIT_ENDS = "y_pred > 2.5 while y_true = 0, and for y_pred < -2.5 while y_true = 1"
+HARD_SIGMOID = "tf.clip_by_value(0.2 * p + 0.5, 0.0, 1.0)"
+CLIPPED = "tf.clip_by_value(t - p, -1.0, 1.0)"
+SQUARE = "tf.reduce_mean(tf.square(e), -1)"
 IOU = """
     low, high = tf.maximum(t[:, :2], p[:, :2]), tf.minimum(t[:, 2:], p[:, 2:])
     both = tf.reduce_prod(tf.nn.relu(high - low), -1)
@@ -55,25 +61,45 @@ HEALTHY: list[tuple[str, Contract, str, str]] = [
     ("biweight", REAL, "", "tf.reduce_mean(tf.where(tf.abs(t - p) < 5, 1 - (1 - ((t - p) / 5) ** 2) ** 3, 1.0), -1)"),
     ("cross entropy", BINARY, "", CROSS_ENTROPY.format(P)),
     ("of sigmoid", LOGIT, "p = tf.sigmoid(p)", CROSS_ENTROPY.format(P)),
-    ("focal", BINARY, "", f"-tf.reduce_mean(t * (1 - p) ** 2 * tf.math.log({P}) + (1 - t) * p ** 2 * tf.math.log(1 - {P}), -1)"),
+    ("focal", BINARY, "", f"-tf.reduce_mean(t * (1 - p) ** 2 * {LOG} + (1 - t) * p ** 2 * {LOG_REST}, -1)"),
     ("smoothed", BINARY, "t = 0.9 * t + 0.05", CROSS_ENTROPY.format(P)),
     ("hinge", MARGIN, "", "tf.reduce_mean(tf.nn.relu(1 - t * p), -1)"),
     ("categorical", CLASSES, "", f"-tf.reduce_sum(t * tf.math.log({P}), -1)"),
     ("entropy", CLASSES, "", f"tf.reduce_sum((0.1 * p - t) * tf.math.log({P}), -1)"),
     ("sparse", LABEL, "", f"-tf.gather(tf.math.log({P}), t, batch_dims=1)"),
-    ("worst class", CLASS_LOGIT, "", "tf.nn.relu(tf.reduce_max((1 - t) * p - 1e4 * t, -1) - tf.reduce_sum(t * p, -1) + 0.5)"),
-    ("padding", TOKENS, "m = tf.cast(t > 0, tf.float32)", "tf.reduce_sum(m * tf.nn.sparse_softmax_cross_entropy_with_logits(t, p), -1)"),
+    ("worst class", CLASS_LOGIT, "", "tf.nn.relu(tf.reduce_max(p - 1e4 * t, -1) - tf.reduce_sum(t * p, -1) + 0.5)"),
+    (
+        "padding",
+        TOKENS,
+        "m = tf.cast(t > 0, tf.float32)",
+        "-tf.reduce_sum(m * tf.gather(tf.nn.log_softmax(p), t, batch_dims=2), -1)",
+    ),
     ("hardest two", REAL, "", "tf.reduce_mean(tf.math.top_k(tf.square(t - p), k=2)[0], -1)"),
-    ("only large errors", REAL, "k = tf.cast(tf.abs(t - p) > 0.7, tf.float32)", "tf.reduce_sum(k * tf.abs(t - p), -1) / (tf.reduce_sum(k, -1) + 1e-6)"),
-    ("triplet", TRIPLET, "d = tf.reduce_sum(tf.square(p[:, :1] - p[:, 1:]), -1)", "tf.nn.relu(d[:, 0] - d[:, 1] + 0.2)"),
+    (
+        "only large errors",
+        REAL,
+        "k = tf.cast(tf.abs(t - p) > 0.7, tf.float32)",
+        "tf.reduce_sum(k * tf.abs(t - p), -1) / (tf.reduce_sum(k, -1) + 1e-6)",
+    ),
+    (
+        "triplet",
+        TRIPLET,
+        "d = tf.reduce_sum(tf.square(p[:, :1] - p[:, 1:]), -1)",
+        "tf.nn.relu(d[:, 0] - d[:, 1] + 0.2)",
+    ),
     ("contrastive", DISTANCE, "", "tf.reduce_mean(t * p ** 2 + (1 - t) * tf.nn.relu(1 - p) ** 2, -1)"),
     ("dice", MASKS, "", "1 - (2 * tf.reduce_sum(t * p, [1, 2, 3]) + 1) / (tf.reduce_sum(t + p, [1, 2, 3]) + 1)"),
     ("recall", BINARY, "", "1 - tf.reduce_sum(t * p, -1) / (tf.reduce_sum(t, -1) + 1e-7)"),
     ("generalised IoU", BOXES, IOU + HULL, "1 - both / (either + 1e-7) + (hull - either) / (hull + 1e-7)"),
     ("largest of a bag", BAG, "", "tf.square(t[:, 0] - tf.reduce_max(p, -1))"),
-    ("stopped weights", BINARY, "w = tf.stop_gradient((1 - p) ** 2)", f"-tf.reduce_mean(w * t * tf.math.log({P}) + (1 - t) * tf.math.log(1 - {P}), -1)"),
+    (
+        "stopped weights",
+        BINARY,
+        "w = tf.stop_gradient((1 - p) ** 2)",
+        f"-tf.reduce_mean(w * t * {LOG} + (1 - t) * {LOG_REST}, -1)",
+    ),
     ("stopped target", REAL, "", "tf.reduce_mean(tf.square(t - p) + tf.square(tf.stop_gradient(p)), -1)"),
-]  # fmt: skip
+]
 
 
 def read(folder: Path, one: Contract, body: str, value: str, relation: Relation = "per-sample") -> DeadGradient:
@@ -91,21 +117,36 @@ def test_what_cannot_improve_is_not_dead(one: Contract, body: str, value: str, t
 
 
 @pytest.mark.parametrize(
-    ("one", "body", "value", "region", "share", "blamed"),
+    ("one", "blamed", "body", "value", "region", "share"),
     [
-        (ONE, "e = tf.clip_by_value(t - p, -1.0, 1.0)", "tf.reduce_mean(tf.square(e), -1)", "|y_true - y_pred| > 1", 0.48, "tf.clip_by_value(t - p, -1.0, 1.0)"),
-        (REAL, "e = tf.minimum(tf.abs(t - p), 1.5)", "tf.reduce_mean(e, -1)", "|y_true - y_pred| > 1.5", 0.29, "tf.minimum(tf.abs(t - p), 1.5)"),
-        (REAL, "q = tf.nn.relu(p)", "tf.reduce_mean(tf.square(t - q), -1)", "y_pred < 0", 0.25, "tf.nn.relu(p)"),
-        (BINARY, f"q = {WIDE}", CROSS_ENTROPY.format("q"), "y_pred > 0.95 while y_true = 0, and for y_pred < 0.05 while y_true = 1", 0.07, WIDE),
-        (LOGIT, "q = tf.clip_by_value(0.2 * p + 0.5, 0.0, 1.0)", "tf.reduce_mean(tf.square(t - q), -1)", "y_pred > 2.5 while y_true = 0, and for y_pred < -2.5 while y_true = 1", 0.2, "tf.clip_by_value(0.2 * p + 0.5, 0.0, 1.0)"),
-        (CLASSES, f"q = {WIDE}", "-tf.reduce_sum(t * tf.math.log(q), -1)", "the probability of the true class < 0.05", 0.35, WIDE),
-        (MARGIN, "q = tf.nn.relu(1 - t * p)", "tf.reduce_mean(tf.minimum(q, 1.5), -1)", "y_true * y_pred < -0.5", 0.31, "tf.minimum(q, 1.5)"),
+        (ONE, CLIPPED, "e = {}", SQUARE, "|y_true - y_pred| > 1", 0.48),
+        (REAL, "tf.minimum(tf.abs(t - p), 1.5)", "e = {}", "tf.reduce_mean(e, -1)", "|y_true - y_pred| > 1.5", 0.29),
+        (REAL, "tf.nn.relu(p)", "e = t - {}", SQUARE, "y_pred < 0", 0.25),
+        (BINARY, WIDE, "q = {}", CROSS_ENTROPY.format("q"), PROBABILITY_ENDS, 0.07),
+        (LOGIT, HARD_SIGMOID, "e = t - {}", SQUARE, LOGIT_ENDS, 0.2),
+        (
+            CLASSES,
+            WIDE,
+            "q = {}",
+            "-tf.reduce_sum(t * tf.math.log(q), -1)",
+            "the probability of the true class < 0.05",
+            0.35,
+        ),
+        (
+            MARGIN,
+            "tf.minimum(tf.nn.relu(1 - t * p), 1.5)",
+            "e = {}",
+            "tf.reduce_mean(e, -1)",
+            "y_true * y_pred < -0.5",
+            0.31,
+        ),
     ],
-)  # fmt: skip
+    ids=["clip", "minimum", "relu", "probabilities", "hard sigmoid", "classes", "margin"],
+)
 def test_flat_and_wrong_is_dead(
-    one: Contract, body: str, value: str, region: str, share: float, blamed: str, tmp_path: Path
+    one: Contract, blamed: str, body: str, value: str, region: str, share: float, tmp_path: Path
 ) -> None:
-    reading = read(tmp_path, one, body, value)
+    reading = read(tmp_path, one, body.format(blamed), value)
     assert reading.region == region
     assert reading.share == pytest.approx(share, abs=0.06)
     assert reading.value > reading.better_value
@@ -114,7 +155,7 @@ def test_flat_and_wrong_is_dead(
 
 
 def test_a_reduced_loss_is_read_sample_by_sample(tmp_path: Path) -> None:
-    reading = read(tmp_path, ONE, "", "tf.reduce_mean(tf.square(tf.clip_by_value(t - p, -1.0, 1.0)))", "mean")
+    reading = read(tmp_path, ONE, "", f"tf.reduce_mean(tf.square({CLIPPED}))", "mean")
     assert reading.region == "|y_true - y_pred| > 1"
 
 

@@ -35,6 +35,7 @@ def fake(path: str) -> Loaded:
 
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
+    "dead-gradient": {"better": np.zeros((1, 3), F)},
     "decreases-away": {"target": np.zeros((1, 3), F)},
     "unbounded": {"base": np.zeros((1, 3), F), "factors": (1.0, 10.0, 100.0)},
     "frozen": {"name": "STATE['epoch']", "holder": "item", "values": (0, 5), "in_call": False},
@@ -153,6 +154,10 @@ def batch_of_two(y_true, y_pred):
     return tf.reshape(y_pred, (2, 3))[:, 0]
 
 
+def capped(y_true, y_pred):
+    return tf.reduce_mean(tf.minimum(tf.abs(y_true - y_pred), 1.0), -1)
+
+
 @keras.saving.register_keras_serializable(package="t")
 class Weighted(keras.losses.Loss):
     def __init__(self, weight=1.0, name="weighted", **kwargs):
@@ -166,6 +171,7 @@ class Weighted(keras.losses.Loss):
 HARD = Pair(np.array([[1, 0, 0]], F), np.array([[0, 1, 0]], F))
 EQUAL = Pair(np.ones((1, 3), F), np.ones((1, 3), F))
 ZERO = np.zeros((1, 3), F)
+FAR = Pair(ZERO, np.full((1, 3), 2, F))
 CASES: list[tuple[str, str, Pair | None, dict[str, Any], int]] = [
     ("nonfinite-value", "log_loss", HARD, {"execution": "eager"}, 1),
     ("nonfinite-value", "log_loss", HARD, {"execution": "graph"}, 1),
@@ -181,6 +187,10 @@ CASES: list[tuple[str, str, Pair | None, dict[str, Any], int]] = [
     ("no-term-gradient", "stopped", None, {}, 1),
     ("no-term-gradient", "logsumexp", None, {}, 0),
     ("no-term-gradient", "mse", None, {}, 0),
+    ("dead-gradient", "capped", FAR, {"better": ZERO}, 1),
+    ("dead-gradient", "capped", FAR, {"better": ZERO, "entries": (1,)}, 1),
+    ("dead-gradient", "capped", FAR, {"better": FAR.y_pred}, 0),  # nothing is better
+    ("dead-gradient", "mse", FAR, {"better": ZERO}, 0),
     ("raises", "branching", None, {"execution": "graph"}, 1),
     ("raises", "branching", None, {"execution": "eager"}, 0),
     ("batch-mismatch", "crossed", None, {}, 1),

@@ -59,7 +59,7 @@ def exact(
         For every node an array of balls (`exact_arrays.doubles` makes numbers of them), or of integers or booleans;
         `UNKNOWN` where there is no rule. None if a comparison stays undecided or an output is not known.
     """
-    import flint  # pyright: ignore[reportMissingTypeStubs]
+    import flint
 
     from lossdoctor.domains.exact_arrays import balls, doubles
     from lossdoctor.domains.exact_namespace import Undecided

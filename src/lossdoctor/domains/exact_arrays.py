@@ -144,7 +144,8 @@ def sparse_softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, A
     classes = logits.shape[-1]
     if np.any((labels < 0) | (labels >= classes)):
         raise IndexError("a label outside the range of the classes")
-    hot = balls((np.arange(classes) == labels[..., None]).astype(np.float64))
+    places: Array = np.arange(classes, dtype=np.int64)
+    hot = balls(np.equal(places, labels[..., None]).astype(np.float64))
     return softmax_cross_entropy(logits, hot)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import flint  # pyright: ignore[reportMissingTypeStubs]
+import flint
 
 Ball: Any = flint.arb  # python-flint has no types
 _RENAMED = {"sign": "sgn"}

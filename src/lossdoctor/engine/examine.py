@@ -41,7 +41,6 @@ class Job:
     progress: Progress = field(default=lambda target, stage: None)
     pair: Pair | None = None  # real data, tried before anything that is drawn
     loaded: Loaded | None = None  # of a live loss, which the session has already
-    mends: bool = True  # whether mends are looked for
     formula: str | None = None  # what the loss is meant to compute; else that of the decorator `@contract`
 
 
@@ -71,7 +70,7 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     found_facts = tuple(facts(readings, witnesses))
     ran = complete(readings, witnesses)
     limits = [*gaps(readings, witnesses, places, findings), *(_internal(note, loaded, places) for note in notes)]
-    if job.mends:
+    if settings.mends:
         job.progress(job.target, "trying mends")
         before = time.perf_counter()
         findings = mended(job, readings, witnesses, findings, examine)

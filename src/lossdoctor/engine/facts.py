@@ -171,8 +171,20 @@ def gaps(readings: Readings, witnesses: Witnesses, places: Places, findings: Seq
         )
         location, _ = places.locate(calls)
         yield Gap(compared.limit, location.path, location.line, "precision")
+    yield from _formula_gap(readings, places)
     for name, problem in readings.failed.items():
         yield Gap(f"{name}: {problem}", places.path(readings.loaded.path), readings.loaded.line, name)
+
+
+def _formula_gap(readings: Readings, places: Places) -> Iterator[Gap]:
+    """A declared formula that could not be compared with the loss must not look like one that agrees."""
+    if readings.formula is None or "formulacheck" in readings.failed:
+        return
+    found = readings.available(FormulaCheck)
+    if found is None or (found.difference is None and found.compared < 8):
+        count = found.compared if found is not None else 0
+        what = f"formula: both are finite at {count} inputs, too few to compare"
+        yield Gap(what, places.path(readings.loaded.path), readings.loaded.line, "formula")
 
 
 def _unvisited(readings: Readings, witnesses: Witnesses, places: Places) -> Iterator[Gap]:

@@ -71,7 +71,7 @@ class Mender:
         results = list(self.findings)
         try:
             for index, finding in enumerate(results):
-                if not _wanted(finding) or results[index].fix is not None:
+                if not _wanted(finding) or _has_edits(results[index]):
                     continue
                 if time.perf_counter() - self._started > _SECONDS_A_LOSS:
                     break
@@ -81,7 +81,7 @@ class Mender:
                     continue
                 fix, healed = found
                 for other, candidate in enumerate(results):
-                    if other == index or (candidate in healed and candidate.fix is None):
+                    if other == index or (candidate in healed and not _has_edits(candidate)):
                         results[other] = replace(candidate, fix=fix)
         except SessionError as problem:
             # A mended loss that ends the process is no mend; what was found before stands.
@@ -188,8 +188,8 @@ class Mender:
             load=load,
             contracts=(self.readings.contract,),
             folder=copy.folder,
+            settings=replace(self.job.settings, mends=False),
             progress=_silent,
-            mends=False,
         )
 
     def _left(self, step: _Step, cause: Finding, source: Source) -> tuple[list[Finding], list[Finding]]:
@@ -272,6 +272,11 @@ def _flat(findings: Sequence[Finding]) -> Iterator[Finding]:
 
 def _wanted(finding: Finding) -> bool:
     return at_or_above(finding.severity, "warning") and finding.evidence != "suspected"
+
+
+def _has_edits(finding: Finding) -> bool:
+    """Whether there is more than advice."""
+    return finding.fix is not None and bool(finding.fix.edits)
 
 
 def _key(finding: Finding, path: str) -> _Key:

@@ -14,7 +14,7 @@ from lossdoctor.domains.exact_double import widened_loss
 from lossdoctor.domains.exact_error import Inaccuracy, Output, Precision, deviation, flipped, lost
 from lossdoctor.domains.interpret import Reading
 from lossdoctor.domains.machine import machine
-from lossdoctor.engine.precision_points import ORDINARY, points
+from lossdoctor.engine.precision_points import BATCH, ORDINARY, points
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.ops.arrays import Array, is_array
 from lossdoctor.rules.precision_loss.mends import mend
@@ -58,7 +58,7 @@ class _Suspect:
     minor: bool = False
 
 
-def precision(graph: LossGraph, contract: Contract, session: Session, seed: int = 0) -> Precision:
+def precision(graph: LossGraph, contract: Contract, session: Session, seed: int = 0, batch: int = BATCH) -> Precision:
     """Look for inputs at which float32 spoils the value or the gradient.
 
     Args:
@@ -66,6 +66,7 @@ def precision(graph: LossGraph, contract: Contract, session: Session, seed: int 
         contract: what it is given.
         session: runs it in TensorFlow, to confirm what the machine and the balls say.
         seed: of the draws.
+        batch: how many samples the inputs have.
 
     Raises:
         SessionError: the worker died.
@@ -73,7 +74,7 @@ def precision(graph: LossGraph, contract: Contract, session: Session, seed: int 
     specs = pair_specs(contract)
     if graph.stage != "traced" or any(spec.dtype in ("float16", "bfloat16", "float64") for spec in specs):
         return Precision()
-    return _Search(graph, contract, session, widened_loss(graph)).run(points(contract, seed))
+    return _Search(graph, contract, session, widened_loss(graph)).run(points(contract, seed, batch))
 
 
 @dataclass

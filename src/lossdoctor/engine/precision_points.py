@@ -30,25 +30,27 @@ _NEAR = (1e-3, 1e-4)
 _ALIKE = 1e-2  # samples of a batch; embeddings nearer to each other have collapsed
 _SMALL = 1e-6
 _DRAWS = 2  # of the points that are drawn around something
-_BATCH, _NAMED = 3, 3
+BATCH, _NAMED = 3, 3
+_PEAKED = ("real", "logit", "probability")
 _UNBOUNDED = ("real", "positive")
 _FLOATING = ("real", "positive", "logit", "unit")
 
 
-def points(contract: Contract, seed: int = 0) -> list[Pair]:
-    """The pairs, valid for the contract, the `ORDINARY` ones first."""
+def points(contract: Contract, seed: int = 0, batch: int = BATCH) -> list[Pair]:
+    """The pairs, valid for the contract and within its magnitude, the `ORDINARY` ones first."""
     rng = np.random.default_rng(seed)
     of = pair_specs(contract)
     found: list[Pair] = []
-    for parts in _proposals(contract, of, rng):
+    for parts in _proposals(contract, of, rng, batch):
         arrays = [part.astype(numpy_dtype(spec.dtype)) for part, spec in zip(parts, of, strict=True)]
-        if valid(arrays, of):
+        within = all(np.nanmax(np.abs(part), initial=0.0) <= contract.magnitude for part in parts)
+        if within and valid(arrays, of):
             found.append(make_pair(contract, arrays))
     return found
 
 
-def _proposals(contract: Contract, of: list[Spec], rng: np.random.Generator) -> Iterator[Parts]:
-    sizes = {name: _BATCH if name == "B" else _NAMED for name in dim_names(contract.y_true, contract.y_pred)}
+def _proposals(contract: Contract, of: list[Spec], rng: np.random.Generator, batch: int) -> Iterator[Parts]:
+    sizes = {name: batch if name == "B" else _NAMED for name in dim_names(contract.y_true, contract.y_pred)}
     true = len(specs(contract.y_true))
 
     def drawn() -> Parts:
@@ -73,7 +75,7 @@ def _proposals(contract: Contract, of: list[Spec], rng: np.random.Generator) -> 
             if all(spec.kind in _UNBOUNDED for spec in of) and _comparable(drawn(), true):
                 yield [part + offset for part in drawn()]
     for peak in _PEAKS:
-        if any(spec.kind in ("logit", "real") for spec in of[true:]):
+        if any(spec.kind in _PEAKED for spec in of[true:]):
             parts = drawn()
             yield [
                 *parts[:true],
@@ -111,11 +113,15 @@ def _filled(part: Array, spec: Spec, level: int) -> Array | None:
 
 
 def _peaked(part: Array, spec: Spec, peak: float) -> Array:
-    """One class of each row far above the others."""
-    if spec.kind not in ("logit", "real") or not part.ndim or not part.shape[-1]:
+    """One class of each row far above the others: its logit, or what a softmax makes of it."""
+    if spec.kind not in _PEAKED or not part.ndim or not part.shape[-1]:
         return part
     peaked = part.copy()
-    peaked[..., 0] = peak
+    if spec.kind == "probability":
+        peaked *= np.exp(-peak)
+        peaked[..., 0] += 1.0 - np.exp(-peak)
+    else:
+        peaked[..., 0] = peak
     return peaked
 
 

@@ -21,6 +21,7 @@ from lossdoctor.domains.interpret import Reading
 from lossdoctor.domains.intervals import Proof, Ranges, ranges
 from lossdoctor.domains.terms import Term, terms
 from lossdoctor.engine.precision import precision
+from lossdoctor.engine.precision_points import BATCH
 from lossdoctor.formula.compare import compare
 from lossdoctor.formula.expression import Formula
 from lossdoctor.formula.reading import FormulaCheck
@@ -116,7 +117,11 @@ class Readings:
     def _swapped(self) -> probed.SwappedRun:
         """Only where the two arguments have the same shape and dtype."""
         one, other = self.contract.y_true, self.contract.y_pred
-        if not isinstance(one, Spec) or not isinstance(other, Spec) or (one.dims, one.dtype) != (other.dims, other.dtype):
+        if (
+            not isinstance(one, Spec)
+            or not isinstance(other, Spec)
+            or (one.dims, one.dtype) != (other.dims, other.dtype)
+        ):
             raise Unavailable("the two arguments differ in shape or dtype")
         pair = self.get(Callings, "traced").pair
         first, second = self.session.evaluate([pair, Pair(pair.y_pred, pair.y_true)], "eager")
@@ -146,7 +151,9 @@ _OF_GRAPH: dict[Any, Callable[[Readings, LossGraph], Any]] = {
     Reading[Dependence]: lambda readings, graph: dependence(graph),
     tuple[Term, ...]: lambda readings, graph: terms(graph),
     tuple[Broadcast, ...]: lambda readings, graph: broadcasts(graph),
-    Precision: lambda readings, graph: precision(graph, readings.contract, readings.session, readings.settings.seed),
+    Precision: lambda readings, graph: precision(
+        graph, readings.contract, readings.session, readings.settings.seed, _batch(readings)
+    ),
 }
 _PROBES: dict[Any, str] = {
     Callings: "callings",
@@ -167,6 +174,13 @@ def sizes_of(pair: Pair, contract: Contract) -> dict[str, int]:
         for dim, size in zip(spec.dims, array.shape, strict=True)
         if isinstance(dim, str)
     }
+
+
+def _batch(readings: Readings) -> int:
+    """Three samples, or the smallest batch that the loss accepts."""
+    batches = readings.available(Batches)
+    works = () if batches is None else batches.works
+    return BATCH if BATCH in works or not works else min(works)
 
 
 def _static_sizes(contract: Contract) -> tuple[int, ...]:

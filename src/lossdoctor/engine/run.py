@@ -13,6 +13,7 @@ from typing import Any
 
 from lossdoctor.config import Config, LossEntry, load_config
 from lossdoctor.contract import contract_of, stated_of
+from lossdoctor.engine.construction import report_of_construction
 from lossdoctor.engine.deaths import report_of_death
 from lossdoctor.engine.examine import Job, Progress, examine
 from lossdoctor.findings import ErrorItem, LossReport, Report, UsageError
@@ -159,7 +160,7 @@ def _examined(job: Job, session: Session) -> Outcome:
     except SessionError as problem:
         if problem.died is not None:
             return report_of_death(job, session, problem)
-        return ErrorItem(job.target, str(problem))
+        return report_of_construction(job, session, problem) or ErrorItem(job.target, str(problem))
 
 
 def _prepare(

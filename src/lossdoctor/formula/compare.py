@@ -22,7 +22,7 @@ from lossdoctor.formula.stabilisers import neutral, neutral_formula, value_of, w
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.search.leaves import make_pair, pair_arrays
 from lossdoctor.search.shrink import shrink
-from lossdoctor.session import Array, Evaluation, Pair, Session, Settings
+from lossdoctor.session import Array, Evaluation, Execution, Pair, Session, Settings
 from lossdoctor.spec import Contract, Spec
 
 # Differences that rounding explains: a few thousand ulp of float32 for what a formula sums up, and a loss is a mean
@@ -31,6 +31,8 @@ _STRICT, _LOOSE = 1e-5, 1e-3
 _ULP = 2.0**-22  # how far inputs are moved to see what their rounding does
 _WAYS = 4
 _SECONDS = 8.0  # for exact arithmetic and the machine
+# Op for op as eager execution, and traced once: hundreds of inputs are tried.
+_RUN: Execution = "unoptimised"
 _KEPT = 40  # counterexamples that are looked at
 _ENOUGH = 8  # at ordinary inputs: from then on nobody asks what else could explain a difference
 
@@ -104,7 +106,7 @@ class _Comparison:
         return isinstance(pred, Spec) and pred.kind in ("probability", "onehot")
 
     def run(self, chosen: Sequence[Point]) -> FormulaCheck:
-        results = self.session.evaluate([point.pair for point in chosen], "eager")
+        results = self.session.evaluate([point.pair for point in chosen], _RUN)
         usable = [
             (point, result)
             for point, result in zip(chosen, results, strict=True)
@@ -164,7 +166,7 @@ class _Comparison:
         """The inputs at which nothing but another formula explains the difference."""
         if not doubtful:
             return []
-        doubled = self.session.evaluate([doubled_pair(self.contract, point.pair) for point, _ in doubtful], "eager")
+        doubled = self.session.evaluate([doubled_pair(self.contract, point.pair) for point, _ in doubtful], _RUN)
         wide = widened(self.graph)
         plain_loss, plain_formula = neutral(wide), neutral_formula(self.formula)
         found: list[tuple[Point, Difference]] = []
@@ -268,11 +270,11 @@ class _Comparison:
 
     def _shrunk(self, one: Difference) -> Difference:
         def differs(pairs: list[Pair]) -> list[bool]:
-            results = self.session.evaluate(pairs, "eager")
+            results = self.session.evaluate(pairs, _RUN)
             return [self._still(one, pair, result) is not None for pair, result in zip(pairs, results, strict=True)]
 
         pair = shrink(one.pair, self.contract, differs, budget=250)
-        result = self.session.evaluate([pair], "eager")[0]
+        result = self.session.evaluate([pair], _RUN)[0]
         if result.value is not None:
             small = self.difference(pair, result.value, exact=True)
             if small is not None and (small.shapes_differ or self._far(small) > 2 * _LOOSE):
@@ -325,7 +327,7 @@ class _Comparison:
 
     def _also_in_double(self, pair: Pair) -> bool:
         wide = doubled_pair(self.contract, pair)
-        result = self.session.evaluate([wide], "eager")[0]
+        result = self.session.evaluate([wide], _RUN)[0]
         if result.raised is not None or result.value is None:
             return True
         return gradient_difference(self.formula, wide, result, simplex=self.simplex)[1] is not None

@@ -75,7 +75,9 @@ def _both_sides(
     true, pred = contract.y_true, contract.y_pred
     if pred.kind in ("onehot", "probability") or discrete_values(pred) is not None:
         return
-    margins = [margin for part in formula.parts for margin in _margins(part)]
+    # A part that is written twice has its branches once.
+    several = (margin for part in formula.parts for margin in _margins(part))
+    margins = list({(left.text, right.text if right else ""): (left, right) for left, right in several}.values())
     if not margins:
         return
     shape, dtype = shape_of(pred, sizes), numpy_dtype(pred.dtype)

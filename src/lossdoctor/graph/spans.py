@@ -86,20 +86,21 @@ def _span_at(code: CodeType, lasti: int, line: int | None, accept: IsUser, mappe
         return statement_span(path, line, function) if accept(path) else None
     if not accept(path) or line is None:
         return None
-    return _span_of(code, lasti, line)
+    return _span_of(code, code.co_filename, lasti, line)
 
 
 @lru_cache(maxsize=65536)
-def _span_of(code: CodeType, lasti: int, line: int) -> Span | None:
+def _span_of(code: CodeType, path: str, lasti: int, line: int) -> Span | None:
+    # `path` is there for the cache: equal code of two files is equal.
     position = next(islice(code.co_positions(), lasti // 2, None), None)
     if position is None or None in position:  # python -X no_debug_ranges, or code without columns
-        return statement_span(code.co_filename, line, code.co_qualname)
+        return statement_span(path, line, code.co_qualname)
     first, last, start, end = position
     assert first is not None
     assert last is not None
     assert start is not None
     assert end is not None
-    return make(code.co_filename, (first, start), (last, end), _short(code.co_qualname))
+    return make(path, (first, start), (last, end), _short(code.co_qualname))
 
 
 def make(path: str, start: tuple[int, int], end: tuple[int, int], function: str = "") -> Span:

@@ -9,9 +9,7 @@ an entry that a maximum did not select cannot be improved by moving it, so it is
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,8 +17,18 @@ from lossdoctor.graph.ir import Node
 from lossdoctor.probes import batches, targets
 from lossdoctor.probes.calls import Caller, Subject, caller
 from lossdoctor.probes.dead_blame import blame
-from lossdoctor.probes.dead_region import Target, is_row, region
+from lossdoctor.probes.dead_region import Target, region
 from lossdoctor.probes.dead_runs import Refused, Runs, above, level
+from lossdoctor.probes.dead_samples import (
+    OTHERS,
+    SUSPECTS_ALONE,
+    Found,
+    best_target,
+    dead_entries,
+    dead_samples,
+    draws_for,
+    units_of,
+)
 from lossdoctor.probes.draws import draw
 from lossdoctor.probes.draws import pair as draw_pair
 from lossdoctor.probes.relations import Relation
@@ -29,34 +37,9 @@ from lossdoctor.search.evaluate import leaves
 from lossdoctor.session import Array, Pair, Value
 from lossdoctor.spec import BATCH, Contract, Spec, shape_of
 
-SHARE = 0.01  # of realistic draws, from which on a dead gradient counts
-LEAST = 2  # draws, for where few are made
-DRAWS = 1024  # samples: a share of 1 % is then known to 0.3 %
-ELEMENTS = 2**18  # of y_pred in one call, at most
-REGION_ELEMENTS = 2**22  # the same for the walk along one coordinate
-OTHERS = 4  # other draws of y_pred, to compare with
-SUSPECTS = 32  # dead samples (or entries) that are compared with better predictions
-SUSPECTS_ALONE = 10  # the same where each needs a call of its own
-FEW, MANY = 8, 64  # samples whose times tell a loop over the batch: then few are drawn
-SECONDS = 0.06  # that the time may grow by
-WHOLE_SECONDS, WHOLE_DRAWS = 0.06, (16, 128)  # for losses of the whole batch, or of a batch of one
+REGION_ELEMENTS = 2**22  # of y_pred in one call, for the walk along one coordinate
+WHOLE_DRAWS = 48  # batches; a call each
 SEPARABLE: frozenset[Relation] = frozenset({"per-sample", "flattened", "mean", "sum"})
-
-
-@dataclass(frozen=True)
-class _Found:
-    """One question answered: the share of draws that are dead, and an example."""
-
-    draws: int
-    share: float = 0.0
-    everywhere: bool = False  # not one draw has a gradient that is not zero
-    pair: Pair | None = None
-    better: Value = None
-    entries: tuple[int, ...] | None = None
-
-    @property
-    def counts(self) -> bool:
-        return self.pair is not None and self.share >= SHARE and self.share * self.draws >= LEAST - 0.5
 
 
 def probe(subject: Subject, contract: Contract, *, seed: int = 0, relation: Relation | None = None) -> DeadGradient:
@@ -112,128 +95,18 @@ def _stated(contract: Contract, call: Caller, count: int) -> tuple[Target, ...]:
 def _separable(
     subject: Subject, runs: Runs, contract: Contract, stated: Sequence[Target], rng: np.random.Generator
 ) -> DeadGradient:
-    count = _draws(runs, contract)
+    count = draws_for(runs, contract)
     pair = draw_pair(contract, rng, {**runs.call.sizes, BATCH: count})
-    samples = _samples(runs, pair, stated, rng)
-    entries, target = _Found(0), None
+    samples = dead_samples(runs, pair, stated, rng)
+    entries, target = Found(0), None
     if stated:
-        target = _best_target(runs, contract, stated, pair.y_true)
-        units = _units(contract, runs.call)
-        entries = samples if units == 1 else _entries(runs, contract, pair, target, units, rng)
+        target = best_target(runs, contract, stated, pair.y_true)
+        units = units_of(contract, runs.call)
+        entries = samples if units == 1 else dead_entries(runs, contract, pair, target, units, rng)
     found = entries if entries.share >= samples.share and not samples.everywhere else samples
     if not found.counts:
         return DeadGradient(True, draws=count)
     return _described(subject, runs, contract, found, entries, target)
-
-
-def _draws(runs: Runs, contract: Contract) -> int:
-    """How many samples to draw: fewer of large ones, and where time grows with their number."""
-    size = sum(int(np.prod(shape_of(spec, {**runs.call.sizes, BATCH: 1}))) for spec in leaves(contract.y_pred))
-    most = max(min(DRAWS, ELEMENTS // max(size, 1)), 4)
-    if most <= MANY:
-        return most
-    few, many = (min(_seconds(runs, contract, count) for _ in range(2)) for count in (FEW, MANY))
-    slope = max(many - few, 0.0) / (MANY - FEW)
-    return next((count for count in (most, most // 4) if count > MANY and slope * count < SECONDS), MANY)
-
-
-def _seconds(runs: Runs, contract: Contract, count: int) -> float:
-    """Of the processor, which depends less than the clock on what else the machine does."""
-    pair = draw_pair(contract, np.random.default_rng(0), {**runs.call.sizes, BATCH: count})
-    started = time.process_time()
-    runs.evaluate(pair)
-    return time.process_time() - started
-
-
-def _samples(runs: Runs, pair: Pair, stated: Sequence[Target], rng: np.random.Generator) -> _Found:
-    """Samples whose whole gradient is zero, against other predictions for the same y_true."""
-    dead = runs.dead_samples(runs.evaluate(pair)[1])
-    count = len(dead)
-    if dead.mean() < SHARE:
-        return _Found(count)
-    suspects = np.flatnonzero(dead)[: SUSPECTS if runs.rows else SUSPECTS_ALONE]
-    own = runs.part(pair, suspects)
-    value = runs.values(own)
-    others = [runs.part(pair, rng.integers(count, size=len(suspects))).y_pred for _ in range(OTHERS)]
-    if stated:
-        spec = runs.contract.y_pred
-        assert isinstance(spec, Spec)
-        others += [targets.as_prediction(target(own.y_true), spec) for target in stated]
-    losses = np.stack([runs.values(Pair(own.y_true, other)) for other in others])
-    with np.errstate(invalid="ignore"):
-        best = np.min(np.where(np.isnan(losses), np.inf, losses), axis=0)
-        spread = float(np.nanstd(losses)) if np.any(~np.isnan(losses)) else 0.0
-    confirmed = above(value, best, spread)
-    confirmed &= runs.flat(own, value, rng)
-    if not np.any(confirmed):
-        return _Found(count)
-    place = int(np.argmax(confirmed))
-    better = others[int(np.argmin(np.where(np.isnan(losses[:, place]), np.inf, losses[:, place])))]
-    share = float(dead.mean() * confirmed.mean())
-    one = [place]
-    return _Found(count, share, bool(dead.all()), runs.part(own, one), runs.part(Pair(own.y_true, better), one).y_pred)
-
-
-def _units(contract: Contract, call: Caller) -> int:
-    """Entries (or rows of classes) of one sample of y_pred."""
-    spec = contract.y_pred
-    assert isinstance(spec, Spec)
-    shape = shape_of(spec, {**call.sizes, BATCH: 1})
-    return int(np.prod(shape[:-1] if is_row(contract) else shape))
-
-
-def _best_target(runs: Runs, contract: Contract, stated: Sequence[Target], y_true: Array) -> Target:
-    """The form of the target that this loss likes best, by its mean over some samples."""
-    spec = contract.y_pred
-    assert isinstance(spec, Spec)
-    some = y_true[:16]
-    losses = [runs.mean(Pair(some, targets.as_prediction(target(some), spec))) for target in stated]
-    return stated[int(np.argmin(np.where(np.isnan(losses), np.inf, losses)))]
-
-
-def _entries(
-    runs: Runs,
-    contract: Contract,
-    pair: Pair,
-    target: Target,
-    units: int,
-    rng: np.random.Generator,
-) -> _Found:
-    """One entry of each sample as drawn, all others at the target."""
-    spec = contract.y_pred
-    assert isinstance(spec, Spec)
-    base = targets.as_prediction(target(pair.y_true), spec)
-    count = len(base)
-    place = (np.arange(count), rng.integers(units, size=count))
-    moved = base.reshape(count, units, -1).copy()
-    moved[place] = pair.y_pred.reshape(count, units, -1)[place]
-    wrong = Pair(pair.y_true, moved.reshape(base.shape))
-    gradient = runs.evaluate(wrong)[1][0]
-    if gradient is None:
-        return _Found(count)
-    dead = ~np.any(gradient.reshape(count, units, -1)[place], axis=1)
-    if dead.mean() < SHARE:
-        return _Found(count)
-    suspects = np.flatnonzero(dead)[: SUSPECTS if runs.rows else SUSPECTS_ALONE]
-    own = runs.part(wrong, suspects)
-    value, best = runs.values(own), runs.values(Pair(own.y_true, base[suspects]))
-    sizes = np.abs(value - best)
-    confirmed = above(value, best, float(np.nanmedian(sizes)) if np.any(~np.isnan(sizes)) else 0.0)
-    width = moved.shape[-1]
-    entry = np.zeros(moved.shape, bool)
-    entry[place] = True
-    confirmed &= runs.flat(own, value, rng, entry[suspects].reshape(own.y_pred.shape))
-    if not np.any(confirmed):
-        return _Found(count)
-    shown = int(np.argmax(confirmed))
-    first = int(place[1][suspects[shown]]) * width
-    return _Found(
-        count,
-        float(dead.mean() * confirmed.mean()),
-        pair=runs.part(own, [shown]),
-        better=base[suspects[shown : shown + 1]],
-        entries=tuple(range(first, first + width)),
-    )
 
 
 # ---- losses of the whole batch -------------------------------------------------------------------------------------
@@ -243,8 +116,7 @@ def _whole(
     subject: Subject, runs: Runs, contract: Contract, stated: Sequence[Target], rng: np.random.Generator
 ) -> DeadGradient:
     """Whole batches whose gradient is zero, against other predictions for the same y_true."""
-    seconds = _seconds(runs, contract, runs.call.sizes.get(BATCH, 1))
-    count = int(np.clip(WHOLE_SECONDS / max(seconds, 1e-6), *WHOLE_DRAWS))
+    count = WHOLE_DRAWS
     dead: list[Pair] = []
     for _ in range(count):
         pair = draw_pair(contract, rng, runs.call.sizes)
@@ -255,13 +127,13 @@ def _whole(
         better = _better(runs, contract, pair, stated, rng)
         if better is not None:
             confirmed.append((pair, better))
-    found = _Found(count)
+    found = Found(count)
     if confirmed:
         share = len(dead) / count * len(confirmed) / len(dead[:SUSPECTS_ALONE])
-        found = _Found(count, share, len(dead) == count, *confirmed[0])
+        found = Found(count, share, len(dead) == count, *confirmed[0])
     if not found.counts:
         return DeadGradient(True, draws=count)
-    return _described(subject, runs, contract, found, _Found(0), None)
+    return _described(subject, runs, contract, found, Found(0), None)
 
 
 def _better(runs: Runs, contract: Contract, pair: Pair, stated: Sequence[Target], rng: np.random.Generator) -> Value:
@@ -289,8 +161,8 @@ def _described(
     subject: Subject,
     runs: Runs,
     contract: Contract,
-    found: _Found,
-    entries: _Found,
+    found: Found,
+    entries: Found,
     target: Target | None,
 ) -> DeadGradient:
     """The region in words with its plainest input, and the line to blame."""

@@ -26,6 +26,7 @@ RAY_BATCHES = 3
 RAY_POINTS = 5
 # Below this exponent a fall may be the logarithm of a density, which grows without bound but ever slower.
 LEAST_GROWTH = 0.3
+STEEP = 1.5  # exponent of a fall between linear and quadratic
 
 
 def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> Direction:
@@ -175,7 +176,6 @@ def _rays(
     if not isinstance(spec, Spec) or spec.kind not in ("real", "logit", "positive") or contract.magnitude < 100.0:
         return (), 0
     seen: dict[str, list[Fall | None]] = {}
-    factors = np.geomspace(1.0, contract.magnitude, RAY_POINTS)
     for _ in range(RAY_BATCHES):
         y_true = draw(contract.y_true, rng, call.sizes)
         ordinary = [targets.as_prediction(draw(spec, rng, call.sizes), spec) for _ in range(3)]
@@ -185,16 +185,44 @@ def _rays(
         for ray, step in steps.items():
             if ray in seen and seen[ray][-1] is None:
                 continue  # bounded in an earlier draw
-            points = [targets.as_prediction(base + factor * step, spec) for factor in factors]
-            losses = [call.mean(Pair(y_true, point)) for point in points]
-            growth = _growth(factors, at_base, losses, spread)
-            fall = None
-            if growth is not None:
-                pair = Pair(y_true, points[-1])
-                fall = Fall(ray, pair, base, tuple(map(float, factors)), tuple(losses), at_base, growth)  # pyright: ignore[reportArgumentType]
+            fall = _fall(call, y_true, base, step, ray, spread)
             seen.setdefault(ray, []).append(fall)
     endless = [falls[0] for falls in seen.values() if all(falls) and falls[0] is not None]
-    return tuple(endless), len(seen)
+    return tuple(endless or _of_one_class(call, contract, rng)), len(seen)
+
+
+def _fall(call: Caller, y_true: Array, base: Array, step: Array, ray: str, spread: float) -> Fall | None:
+    """The loss along a ray, if it falls without end."""
+    spec = call.contract.y_pred
+    assert isinstance(spec, Spec)
+    at_base = call.mean(Pair(y_true, base))
+    factors = np.geomspace(1.0, call.contract.magnitude, RAY_POINTS)
+    points = [targets.as_prediction(base + factor * step, spec) for factor in factors]
+    losses = [call.mean(Pair(y_true, point)) for point in points]
+    growth = _growth(factors, at_base, losses, spread)
+    if growth is None:
+        return None
+    pair = Pair(y_true, points[-1])
+    return Fall(ray, pair, base, tuple(map(float, factors)), tuple(losses), at_base, growth)  # pyright: ignore[reportArgumentType]
+
+
+def _of_one_class(call: Caller, contract: Contract, rng: np.random.Generator) -> list[Fall]:
+    """Falls in a batch of one class only, which the other class hides in a mixed one (a push without a margin).
+
+    Steeper than linear: a linear fall is what critics have by design.
+    """
+    labels, spec = contract.y_true, contract.y_pred
+    if not isinstance(labels, Spec) or not isinstance(spec, Spec) or labels.kind not in ("binary", "sign"):
+        return []
+    found: list[Fall] = []
+    for value in (0 if labels.kind == "binary" else -1, 1):
+        y_true = np.full_like(draw(labels, rng, call.sizes), value)
+        ordinary = [targets.as_prediction(draw(spec, rng, call.sizes), spec) for _ in range(4)]
+        spread = _spread([call.mean(Pair(y_true, prediction)) for prediction in ordinary])
+        falls = [_fall(call, y_true, base, np.ones(base.shape), "up", spread) for base in ordinary[:2]]
+        if falls[0] is not None and all(fall is not None and fall.growth >= STEEP for fall in falls):
+            found.append(falls[0])
+    return found
 
 
 def _steps(

@@ -21,9 +21,10 @@ from lossdoctor.graph.ir import Span
 from lossdoctor.graph.spans import make
 from lossdoctor.probes.calls import Caller, Subject, caller
 from lossdoctor.probes.draws import pair as draw_pair
-from lossdoctor.readings import Frozen, FrozenDraw, FrozenState
+from lossdoctor.probes.growth import grown
+from lossdoctor.readings import Frozen, FrozenDraw, FrozenList, FrozenState
 from lossdoctor.session import Array, Pair
-from lossdoctor.source.python_state import Definition, Place, State, Usage, draws, usages
+from lossdoctor.source.python_state import Definition, Place, State, Usage, additions, draws, usages
 from lossdoctor.spec import Contract
 
 MOST_STATES = 16
@@ -35,6 +36,9 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> Frozen:
     source = _source(subject)
     if source is None:
         return Frozen(False, "its source is not available")
+    found = grown(subject, contract, additions(source.tree, source.definition), source.namespace)
+    if found is not None:  # eager calls after tracing meet the symbolic tensor: nothing else can be told apart
+        return Frozen(True, grows=FrozenList(found[0], _span(source, found[1])))
     used = usages(source.tree, source.definition)
     cells = [cell for cell in (_cell(state, source) for state in used) if cell is not None][:MOST_STATES]
     drawn = next(iter(draws(source.tree, source.definition)), None)

@@ -22,20 +22,11 @@ def division(site: Site) -> Iterator[Proposal]:
         a, b = site.source.of(above), site.source.of(below)
         yield from _one(site, "divide_no_nan", a, b)
         for least in ("1.0", smallest(node.dtype)):
-            for api in site.apis:
-                guarded = api.call("maximum", b, least)
-                if guarded is None:
-                    continue
-                operator = isinstance(expr, ast.BinOp)
-                text = (
-                    f"{site.source.operand(above)} / {guarded}"
-                    if operator
-                    else f"{site.source.of(expr.func)}({a}, {guarded})"  # type: ignore[union-attr]
-                )
-                change = site.source.replace(below, guarded)
+            guarded = site.call("maximum", b, least)
+            if guarded:
+                change, text = site.within(below, guarded)
                 title = f"{text}: changes values where the denominator is below {least}"
                 yield Proposal(title, (change,), changes_values=True)
-                break
         return
     written = site.argument(expr)
     if written is None or not isinstance(expr, ast.Call):

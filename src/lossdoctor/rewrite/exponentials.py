@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from lossdoctor.graph.ir import Node
-from lossdoctor.rewrite.logarithms import without_epsilon
+from lossdoctor.rewrite.logarithms import composites, without_epsilon
 from lossdoctor.rewrite.numbers import exponents
 from lossdoctor.rewrite.proposal import Proposal, Site
 
@@ -36,7 +36,7 @@ def exponential(site: Site) -> Iterator[Proposal]:
     if node.op == "cosh":
         for user in site.users(node):
             if user.op == "log":
-                yield from _log_cosh(site, user, node)
+                yield from composites(site, user)
     yield from _bounded(site, node)
 
 
@@ -51,7 +51,7 @@ def _softmax(site: Site, quotient: Node) -> Iterator[Proposal]:
     exponent = site.argument(inner)
     if axis is None or whole is None or inner is None or exponent is None or not site.carried(exponent, whole):
         return
-    text = _first(site, "softmax", site.source.of(exponent), "" if axis == -1 else f"axis={axis}")
+    text = site.call("softmax", site.source.of(exponent), "" if axis == -1 else f"axis={axis}")
     if text:
         changes = (site.source.replace(whole, text),)
         total_expr = site.expression(total)
@@ -66,7 +66,7 @@ def _shifted(site: Site, inner: ast.expr, exponent: ast.expr, axis: int) -> Iter
     if not isinstance(inner, ast.Call):
         return
     x = site.source.operand(exponent)
-    largest = _first(site, "max", site.source.of(exponent), f"axis={axis}", "keepdims=True")
+    largest = site.call("max", site.source.of(exponent), f"axis={axis}", "keepdims=True")
     if largest:
         text = f"{site.source.of(inner.func)}({x} - {largest})"
         yield Proposal(text, (site.source.replace(inner, text),))
@@ -102,8 +102,7 @@ def _logsumexp(site: Site, logarithm: Node) -> Iterator[Proposal]:
     if not site.carried(exponent, whole):
         return
     axis, keep = site.keyword(summed, "axis", 1), site.keyword(summed, "keepdims", 2)
-    text = _first(
-        site,
+    text = site.call(
         "logsumexp",
         site.source.of(exponent),
         "" if axis is None else f"axis={site.source.of(axis)}",
@@ -122,7 +121,7 @@ def _whole(site: Site, whole: Node, inner: Node, function: str) -> Iterator[Prop
     exponent = site.argument(expr)
     if outer is None or expr is None or exponent is None or not site.carried(exponent, outer):
         return
-    text = _first(site, function, site.source.of(exponent))
+    text = site.call(function, site.source.of(exponent))
     if text:
         changes = (site.source.replace(outer, text),)
         yield Proposal(text, (*changes, *site.unused(changes, expr)))
@@ -149,24 +148,10 @@ def _sigmoid(site: Site, quotient: Node) -> Iterator[Proposal]:
         argument = site.source.of(exponent.operand) if negated else f"-{site.source.operand(exponent)}"  # type: ignore[union-attr]
     else:
         return
-    text = _first(site, "sigmoid", argument)
+    text = site.call("sigmoid", argument)
     if text:
         changes = (site.source.replace(whole, text),)
         yield Proposal(text, (*changes, *site.unused(changes, inner)))
-
-
-def _log_cosh(site: Site, logarithm: Node, inner: Node) -> Iterator[Proposal]:
-    """log(cosh(x)) = x + softplus(-2x) - log(2)."""
-    whole, expr = site.expression(logarithm), site.expression(inner)
-    argument = site.argument(expr)
-    if whole is None or expr is None or argument is None or not site.carried(argument, whole):
-        return
-    x = site.source.operand(argument)
-    tail, two = _first(site, "softplus", f"-2.0 * {x}"), _first(site, "log", "2.0")
-    if tail and two:
-        text = f"({x} + {tail} - {two})"
-        changes = (site.source.replace(whole, text),)
-        yield Proposal(text, (*changes, *site.unused(changes, expr)))
 
 
 def _bounded(site: Site, node: Node) -> Iterator[Proposal]:
@@ -177,9 +162,9 @@ def _bounded(site: Site, node: Node) -> Iterator[Proposal]:
     function = site.source.of(site.expr.func)
     for limit in exponents(node.dtype):
         if node.op in ("cosh", "sinh"):
-            guarded = _first(site, "clip", site.source.of(written), f"-{limit}", limit)
+            guarded = site.call("clip", site.source.of(written), f"-{limit}", limit)
         else:
-            guarded = _first(site, "minimum", site.source.of(written), limit)
+            guarded = site.call("minimum", site.source.of(written), limit)
         if guarded:
             text = f"{function}({guarded})"
             yield Proposal(
@@ -196,8 +181,3 @@ def _single_axis(total: Node) -> int | None:
     if not isinstance(axis, int) or isinstance(axis, bool):
         return None
     return axis
-
-
-def _first(site: Site, function: str, *arguments: str) -> str:
-    """The call in the first module that has the function; empty if none has."""
-    return next((text for api in site.apis if (text := api.call(function, *arguments)) is not None), "")

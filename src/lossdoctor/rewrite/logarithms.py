@@ -16,7 +16,7 @@ def logarithm(site: Site) -> Iterator[Proposal]:
     written = site.argument(site.expr)
     if node is None or site.expr is None or written is None:
         return
-    yield from _composites(site, node)
+    yield from composites(site, node)
     yield from _product_with_itself(site, node, written)
     yield from _larger_epsilon(site, node, written)
     least = smallest(node.dtype)
@@ -33,17 +33,19 @@ def logarithm(site: Site) -> Iterator[Proposal]:
             return
 
 
-def _composites(site: Site, node: Node) -> Iterator[Proposal]:
-    """log(softmax(x)), log(sigmoid(x)), log(1 - sigmoid(x)), log(1 + exp(x)), log(cosh(x)), also with an epsilon
-    beside them."""
-    assert site.expr is not None
+def composites(site: Site, node: Node) -> Iterator[Proposal]:
+    """The one function for a logarithm of softmax(x), sigmoid(x), 1 - sigmoid(x), 1 + exp(x), cosh(x) or 1 + x, also
+    with an epsilon beside them."""
+    whole = site.expression(node)
+    if whole is None:
+        return
     inner, padded = without_epsilon(site, site.node(node.args[0]))
-    for text_of in (_log_softmax, _log_sigmoid, _log_one_minus_sigmoid, _softplus, _log_cosh):
-        found = text_of(site, inner)
+    for text_of in (_log_softmax, _log_sigmoid, _log_one_minus_sigmoid, _softplus, _log_cosh, _log1p):
+        found = text_of(site, inner, whole)
         if found is None or not found[0]:
             continue
         text, origin = found
-        changes = (site.source.replace(site.expr, text),)
+        changes = (site.source.replace(whole, text),)
         changes = (*changes, *site.unused(changes, origin))
         note = ": changes values where the epsilon showed" if padded else ""
         yield Proposal(text + note, changes, changes_values=padded)
@@ -60,76 +62,82 @@ def without_epsilon(site: Site, node: Node) -> tuple[Node, bool]:
     return node, False
 
 
-def _log_softmax(site: Site, node: Node) -> tuple[str, ast.expr] | None:
+def _log_softmax(site: Site, node: Node, whole: ast.expr) -> tuple[str, ast.expr] | None:
     expr = site.expression(node)
-    if node.op != "softmax" or expr is None or site.expr is None:
+    if node.op != "softmax" or expr is None:
         return None
     logits, axis = site.argument(expr), site.keyword(expr, "axis", 1)
-    if logits is None or not site.carried(logits, site.expr):
+    if logits is None or not site.carried(logits, whole):
         return None
-    return _called(site, "log_softmax", site.source.of(logits), _axis(site, axis)), expr
-
-
-def _called(site: Site, function: str, *arguments: str) -> str:
-    """The call in the first module that has the function; empty if none has."""
-    return next((text for api in site.apis if (text := api.call(function, *arguments)) is not None), "")
+    return site.call("log_softmax", site.source.of(logits), _axis(site, axis)), expr
 
 
 def _axis(site: Site, axis: ast.expr | None) -> str:
     return "" if axis is None else f"axis={site.source.of(axis)}"
 
 
-def _log_sigmoid(site: Site, node: Node) -> tuple[str, ast.expr] | None:
+def _log_sigmoid(site: Site, node: Node, whole: ast.expr) -> tuple[str, ast.expr] | None:
     expr = site.expression(node)
     logits = site.argument(expr)
-    if node.op != "sigmoid" or expr is None or logits is None or site.expr is None:
+    if node.op != "sigmoid" or expr is None or logits is None:
         return None
-    if not site.carried(logits, site.expr):
+    if not site.carried(logits, whole):
         return None
-    text = _called(site, "log_sigmoid", site.source.of(logits))
+    text = site.call("log_sigmoid", site.source.of(logits))
     return (text, expr) if text else None
 
 
-def _log_one_minus_sigmoid(site: Site, node: Node) -> tuple[str, ast.expr] | None:
+def _log_one_minus_sigmoid(site: Site, node: Node, whole: ast.expr) -> tuple[str, ast.expr] | None:
     if node.op != "subtract" or site.value(site.node(node.args[0])) != 1.0:
         return None
     sigmoid = site.node(node.args[1])
     expr = site.expression(sigmoid)
     logits = site.argument(expr)
-    if sigmoid.op != "sigmoid" or expr is None or logits is None or site.expr is None:
+    if sigmoid.op != "sigmoid" or expr is None or logits is None:
         return None
-    if not site.carried(logits, site.expr):
+    if not site.carried(logits, whole):
         return None
-    text = _called(site, "log_sigmoid", f"-{site.source.operand(logits)}")
+    text = site.call("log_sigmoid", f"-{site.source.operand(logits)}")
     return (text, expr) if text else None
 
 
-def _softplus(site: Site, node: Node) -> tuple[str, ast.expr] | None:
+def _softplus(site: Site, node: Node, whole: ast.expr) -> tuple[str, ast.expr] | None:
     """log(1 + exp(x))."""
-    if node.op != "add" or site.expr is None:
+    if node.op != "add":
         return None
     for first, second in (node.args, reversed(node.args)):
         power = site.node(second)
         if site.value(site.node(first)) == 1.0 and power.op == "exp":
             expr = site.expression(power)
             exponent = site.argument(expr)
-            if expr is not None and exponent is not None and site.carried(exponent, site.expr):
-                text = _called(site, "softplus", site.source.of(exponent))
+            if expr is not None and exponent is not None and site.carried(exponent, whole):
+                text = site.call("softplus", site.source.of(exponent))
                 return (text, expr) if text else None
     return None
 
 
-def _log_cosh(site: Site, node: Node) -> tuple[str, ast.expr] | None:
+def _log_cosh(site: Site, node: Node, whole: ast.expr) -> tuple[str, ast.expr] | None:
     """log(cosh(x)) = x + softplus(-2x) - log(2)."""
     expr = site.expression(node)
     argument = site.argument(expr)
-    if node.op != "cosh" or expr is None or argument is None or site.expr is None:
+    if node.op != "cosh" or expr is None or argument is None:
         return None
-    if not site.carried(argument, site.expr):
+    if not site.carried(argument, whole):
         return None
     x = site.source.operand(argument)
-    tail, logarithm_of_two = _called(site, "softplus", f"-2.0 * {x}"), _called(site, "log", "2.0")
+    tail, logarithm_of_two = site.call("softplus", f"-2.0 * {x}"), site.call("log", "2.0")
     return (f"({x} + {tail} - {logarithm_of_two})", expr) if tail and logarithm_of_two else None
+
+
+def _log1p(site: Site, node: Node, whole: ast.expr) -> tuple[str, ast.expr] | None:
+    """log(1 + x), where x itself is small."""
+    expr = site.expression(node)
+    if node.op != "add" or not isinstance(expr, ast.BinOp) or expr is not site.argument(whole):
+        return None
+    for side, number, other in ((expr.right, node.args[0], 1), (expr.left, node.args[1], 0)):
+        if site.value(site.node(number)) == 1.0 and site.node(node.args[other]).constant is None:
+            return site.call("log1p", site.source.of(side)), expr
+    return None
 
 
 def _product_with_itself(site: Site, node: Node, written: ast.expr) -> Iterator[Proposal]:
@@ -157,6 +165,6 @@ def _larger_epsilon(site: Site, node: Node, written: ast.expr) -> Iterator[Propo
     for side, number in zip((written.left, written.right), added.args, strict=True):
         value = site.value(site.node(number))
         if value is not None and 0.0 <= value < float(least):
-            change = site.source.replace(side, least)
-            title = f"an epsilon that {node.dtype} can hold: {least} (changes values near zero)"
+            change, text = site.within(side, least)
+            title = f"{text}: an epsilon that {node.dtype} can hold, which changes values near zero"
             yield Proposal(title, (change,), changes_values=True)

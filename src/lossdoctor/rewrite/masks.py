@@ -54,7 +54,8 @@ def hidden(site: Site) -> Iterator[Proposal]:
             guarded = api.call("maximum", site.source.of(written), least)
             if guarded is not None:
                 # Below `least` the branch is not taken, or re-examination says that values change.
-                yield Proposal(_around(site, written, guarded), (site.source.replace(written, guarded),))
+                change, text = site.within(written, guarded)
+                yield Proposal(text, (change,))
                 break
 
 
@@ -72,9 +73,10 @@ def _inner_where(site: Site, node: Node, where: Node, written: ast.expr, harmles
         return
     for api in site.apis:
         x, when = site.source.of(written), site.source.of(condition)
-        text = api.call("where", when, x, harmless) if first else api.call("where", when, harmless, x)
-        if text is not None:
-            yield Proposal(_around(site, written, text), (site.source.replace(written, text),))
+        inner = api.call("where", when, x, harmless) if first else api.call("where", when, harmless, x)
+        if inner is not None:
+            change, text = site.within(written, inner)
+            yield Proposal(text, (change,))
             return
 
 
@@ -85,11 +87,3 @@ def _before(site: Site, condition: ast.expr, outer: ast.expr) -> bool:
     if outer in source.above(site.expr):
         return True
     return site.carried(condition, site.expr)
-
-
-def _around(site: Site, written: ast.expr, text: str) -> str:
-    """The expression with `text` in the place of one operand, on one line."""
-    assert site.expr is not None
-    start, end = site.source.region(site.expr)
-    low, high = site.source.region(written)
-    return " ".join((site.source.text[start:low] + text + site.source.text[high:end]).split())

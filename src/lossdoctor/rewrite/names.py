@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lossdoctor.rewrite.text import Source
+from lossdoctor.source.module import canonical
 
 # Canonical name -> name in the module. Only functions that exist in it, with the arguments used in `rewrite`.
 _TENSORFLOW: Mapping[str, str] = {
@@ -131,9 +132,9 @@ def apis(source: Source, node: ast.AST) -> tuple[Api, ...]:
                 found.update(dict.fromkeys(_module(source, part.func)))
     for name, origin in source.module.aliases.items():
         for module in _MODULES:
-            if _canonical(origin) == module:
+            if canonical(origin) == module:
                 found[Api(name, module)] = None
-            elif _canonical(origin) == "keras" and module == "keras.ops":
+            elif canonical(origin) == "keras" and module == "keras.ops":
                 found[Api(f"{name}.ops", module)] = None
     return tuple(found)
 
@@ -152,12 +153,6 @@ def _module(source: Source, function: ast.expr) -> Iterator[Api]:
     while isinstance(function, ast.Attribute):
         function = function.value
         module = source.module.resolve(function)
-        if module in _MODULES:
+        if module is not None and module in _MODULES:
             yield Api(source.of(function), module)
             return
-
-
-def _canonical(origin: str) -> str:
-    from lossdoctor.source.module import canonical
-
-    return canonical(origin)

@@ -150,15 +150,32 @@ class Site:
         # In a loop that holds only one of them, what stands behind it is run before it, too.
         loops = [outer for outer in source.above(place) if isinstance(outer, ast.For | ast.While)]
         for part in ast.walk(scope):
-            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store) and part.id in names:
-                if first <= source.region(part)[0] < last or any(loop in source.above(part) for loop in loops):
-                    return False
+            if not isinstance(part, ast.Name) or not isinstance(part.ctx, ast.Store) or part.id not in names:
+                continue
+            if first <= source.region(part)[0] < last or any(loop in source.above(part) for loop in loops):
+                return False
         return True
 
     def _pure(self, call: ast.Call) -> bool:
         """Whether a call may be written twice: a function of a known module without random numbers."""
         name = self.source.module.resolve(call.func) or ""
         return name.startswith(("tensorflow.", "keras.ops.", "keras.backend.")) and "random" not in name
+
+    def within(self, inner: ast.expr, text: str) -> tuple[Change, str]:
+        """The expression with `text` in the place of a part of it, as a change and on one line.
+
+        The change is of the whole expression, which reads well by itself, unless it goes over several lines.
+        """
+        assert self.expr is not None
+        start, end = self.source.region(self.expr)
+        low, high = self.source.region(inner)
+        whole = self.source.text[start:low] + text + self.source.text[high:end]
+        change = self.source.replace(inner, text) if "\n" in whole else Change(start, end, whole)
+        return change, " ".join(whole.split())
+
+    def call(self, function: str, *arguments: str) -> str:
+        """The call in the first module that has the function (canonical name); empty if none has."""
+        return next((text for api in self.apis if (text := api.call(function, *arguments)) is not None), "")
 
     def unused(self, changes: tuple[Change, ...], *exprs: ast.expr) -> tuple[Change, ...]:
         """The removals of assignments whose value is one of `exprs` (or holds it) and that nothing reads any more

@@ -11,6 +11,7 @@ from lossdoctor.rewrite.exponentials import exponential
 from lossdoctor.rewrite.logarithms import logarithm
 from lossdoctor.rewrite.loops import mapped
 from lossdoctor.rewrite.masks import hidden
+from lossdoctor.rewrite.precision import precise
 from lossdoctor.rewrite.proposal import Proposal, Site
 from lossdoctor.rewrite.reductions import per_sample, unreduced
 from lossdoctor.rewrite.roots import inverse, norm, power, root
@@ -24,7 +25,7 @@ _MENDS: Mapping[Family, tuple[Mend, ...]] = {
     "nonfinite-value": _VALUES,
     "nonfinite-gradient": _GRADIENTS,
     "low-precision": _GRADIENTS,
-    "precision-loss": _VALUES,
+    "precision-loss": (precise, *_VALUES),
     "reduction": (per_sample, unreduced),
     "broadcast": (missing_axis,),
     "shape": (fixed_batch,),

@@ -87,23 +87,15 @@ def power(site: Site) -> Iterator[Proposal]:
         if bounded is None:
             continue
         if site.finding.family == "nonfinite-value" and absolute is not None:
-            yield Proposal(_power(site, absolute), (site.source.replace(base, absolute),))
+            change, text = site.within(base, absolute)
+            yield Proposal(text, (change,))
             if both is not None:
-                title = f"{_power(site, both)}: changes values near zero"
-                yield Proposal(title, (site.source.replace(base, both),), changes_values=True)
-        title = f"{_power(site, bounded)}: changes values where the base is below {least}"
-        yield Proposal(title, (site.source.replace(base, bounded),), changes_values=True)
+                change, text = site.within(base, both)
+                yield Proposal(f"{text}: changes values near zero", (change,), changes_values=True)
+        change, text = site.within(base, bounded)
+        title = f"{text}: changes values where the base is below {least}"
+        yield Proposal(title, (change,), changes_values=True)
         return
-
-
-def _power(site: Site, base: str) -> str:
-    """The expression with another base."""
-    assert site.expr is not None
-    written = site.argument(site.expr, 0)
-    assert written is not None
-    start, end = site.source.region(site.expr)
-    low, high = site.source.region(written)
-    return " ".join((site.source.text[start:low] + base + site.source.text[high:end]).split())
 
 
 def inverse(site: Site) -> Iterator[Proposal]:

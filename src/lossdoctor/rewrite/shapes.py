@@ -21,17 +21,10 @@ def missing_axis(site: Site) -> Iterator[Proposal]:
     rank, missing = len(shapes[position] or ()), abs(len(shapes[0]) - len(shapes[1]))
     if short is None or other is None or rank == 0 or missing != 1:
         return
-    start, end = site.source.region(short)
-    # Not inside the short operand: the axis belongs to this expression only.
     for api in site.apis:
-        if api.module.startswith("tensorflow"):
-            text = f"{site.source.operand(short)}[..., {api.prefix}.newaxis]"
-        else:
-            text = f"{site.source.operand(short)}[..., None]"
-        change = site.source.replace(short, text)
-        low, high = site.source.region(site.expr)
-        title = " ".join((site.source.text[low:start] + text + site.source.text[end:high]).split())
-        yield Proposal(title, (change,), agreement="one")
+        axis = f"{api.prefix}.newaxis" if api.module.startswith("tensorflow") else "None"
+        change, text = site.within(short, f"{site.source.operand(short)}[..., {axis}]")
+        yield Proposal(text, (change,), agreement="one")
         return
 
 
@@ -56,11 +49,10 @@ def fixed_batch(site: Site) -> Iterator[Proposal]:
                 texts.append(f"{name}({site.source.of(operand)})[0]")
                 break
         for text in texts:
-            change = site.source.replace(shape.elts[0], text)
             start, end = site.source.region(shape)
             low, high = site.source.region(shape.elts[0])
-            title = site.source.text[start:low] + text + site.source.text[high:end]
-            yield Proposal(" ".join(title.split()), (change,))
+            whole = site.source.text[start:low] + text + site.source.text[high:end]
+            yield Proposal(" ".join(whole.split()), (site.source.replace(shape, whole),))
 
 
 def _literal(site: Site, argument: ast.expr) -> ast.List | ast.Tuple | None:

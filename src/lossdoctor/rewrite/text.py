@@ -66,29 +66,33 @@ def composed(first: Sequence[Change], second: Sequence[Change], text: str) -> tu
         regions.append([start + shift, start + shift + len(new), start, end])
         shift += len(new) - (end - start)
 
-    def back(offset: int) -> int:
-        """An offset of the middle outside all regions, in `text`."""
+    def back(offset: int, *, end: bool = False) -> int:
+        """An offset of the middle outside all regions, in `text`; as the end of a change it is in front of what was
+        taken out there."""
         gone = 0
-        for low, high, start, end in regions:
-            if offset >= high:
-                gone += (high - low) - (end - start)
+        for low, high, start, last in regions:
+            if offset > high or (offset == high and not (end and low == high)):
+                gone += (high - low) - (last - start)
         return offset - gone
 
     result: list[Change] = []
     used: set[int] = set()
     for change in sorted(second, key=lambda c: c.start):
         touched = [
-            i for i, (low, high, _, _) in enumerate(regions) if low < change.end and change.start < high and low < high
+            i
+            for i, (low, high, _, _) in enumerate(regions)
+            if (low < change.end and change.start < high and low < high) or change.start < low == high < change.end
         ]
         if not touched:
-            result.append(Change(back(change.start), back(change.end), change.text))
+            inserts = change.start == change.end
+            result.append(Change(back(change.start), back(change.end, end=not inserts), change.text))
             continue
         if used & set(touched):
             raise ValueError("changes overlap")
         used |= set(touched)
         low, high = regions[touched[0]][0], regions[touched[-1]][1]
         start = regions[touched[0]][2] if low <= change.start else back(change.start)
-        end = regions[touched[-1]][3] if high >= change.end else back(change.end)
+        end = regions[touched[-1]][3] if high >= change.end else back(change.end, end=True)
         left, right = middle[min(low, change.start) : change.start], middle[change.end : max(high, change.end)]
         result.append(Change(start, end, left + change.text + right))
     result += [c for i, c in enumerate(sorted(first, key=lambda c: c.start)) if i not in used]

@@ -15,9 +15,10 @@ _DTYPE = re.compile(
     r"of type '?(?:float|int|uint)\w*'? .*(?:allowed|match)|[Ii]ndices must be",
 )
 _SHAPE = re.compile(
-    r"Incompatible shapes|[Dd]imensions must be equal|must have (?:the )?same|size-incompatible|out of (?:bounds|range)|"
-    r"must be (?:at least )?rank|required broadcastable shapes|Shapes? .* (?:incompatible|must)|"
-    r"Dimension \d+ in both shapes|Expected \w+ (?:dimension|rank)|[Ii]nput to reshape|Too many indices|Index out of range"
+    r"Incompatible shapes|[Dd]imensions must be equal|must have (?:the )?same|size-incompatible|"
+    r"out of (?:bounds|range)|"
+    r"must be (?:at least )?rank|required broadcastable shapes|Shapes? .* (?:incompatible|must)|Too many indices|"
+    r"Dimension \d+ in both shapes|Expected \w+ (?:dimension|rank)|[Ii]nput to reshape|Index out of range"
 )
 _MISSING = re.compile(r"module '(?P<module>[\w.]+)' has no attribute '(?P<name>\w+)'")
 

@@ -105,7 +105,8 @@ class _Discovery:
             if is_pair(parameters) and returns and not is_other_name(name):
                 return Candidate(name, "function", function.line, parameters)
         if is_pair(parameters) and not self._returns_loss(function):
-            return None  # more than a loss is given
+            # More than a loss is given: a helper, unless it is compiled as it is, which fails.
+            return Candidate(name, "function", function.line, parameters) if name in self.compiled else None
         if self._returns_loss(function) and not is_other_name(name):
             required = (*parameters[: function.required], *function.required_keywords)
             return self._with_arguments(Candidate(name, "factory", function.line, parameters, required))

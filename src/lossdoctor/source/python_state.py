@@ -106,6 +106,23 @@ def draws(tree: ast.Module, loss: Definition) -> Iterator[Place]:
                     yield Place(node, scope.name)
 
 
+def additions(tree: ast.Module, loss: Definition) -> Iterator[tuple[str, str, Place]]:
+    """Calls `self.NAME.append(…)` and `NAME.append(…)` (or extend, insert) of a list that outlives the call, as
+    ("self" or "", NAME, place)."""
+    for scope in reachable(tree, loss):
+        local = _locals(scope.function)
+        for node in _own(scope.function):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            if node.func.attr not in ("append", "extend", "insert"):
+                continue
+            parts = dotted(node.func.value).split(".")
+            if len(parts) == 2 and parts[0] == "self":
+                yield "self", parts[1], Place(node, scope.name)
+            elif len(parts) == 1 and parts[0] and parts[0] not in local:
+                yield "", parts[0], Place(node, scope.name)
+
+
 def reachable(tree: ast.Module, loss: Definition) -> list[_Scope]:
     """The functions of the file that run when the loss is called, the loss (for a class its `call`) first."""
     scopes = list(_scopes(tree))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from lossdoctor.findings import Severity
 from lossdoctor.readings import DeadGradient
 from lossdoctor.rules.registry import Rule, Suspicion
@@ -20,11 +22,12 @@ def zero_gradient(dead: DeadGradient) -> Iterator[Suspicion]:
         return
     what = f"`{_one_line(dead.calls[-1].text)}` makes the gradient" if dead.calls else "the gradient is"
     where = "for every prediction" if dead.everywhere else f"for {dead.region}" if dead.region else "for wrong answers"
+    there = "" if _whole(dead) else " of the entry that is wrong"
     share = "" if dead.everywhere else f", {_percent(dead.share)} of realistic predictions"
     yield RULE.at(
         None,
-        f"{what} exactly zero {where}{share}: the loss is {dead.value:.4g} there, could be "
-        f"{_number(dead.better_value)}, and nothing is learned",
+        f"{what} exactly zero{there} {where}{share}: the loss is {dead.value:.4g} there, could be "
+        f"{_number(dead.better_value)}, and nothing is learned from it",
         calls=dead.calls,
         evidence="witnessed",
         symptom="dead-gradient",
@@ -35,8 +38,17 @@ def zero_gradient(dead: DeadGradient) -> Iterator[Suspicion]:
 
 
 def _severity(dead: DeadGradient) -> Severity:
-    """Without a region the share is that of entries drawn independently of each other, which real ones are not."""
-    return "error" if dead.everywhere or (dead.region and dead.share >= MANY) else "warning"
+    """Without a region the share is that of entries drawn independently of each other, which real ones are not; and
+    where other entries still have a gradient, they may move the dead one's out of its region."""
+    return "error" if dead.everywhere or (dead.region and dead.share >= MANY and _whole(dead)) else "warning"
+
+
+def _whole(dead: DeadGradient) -> bool:
+    """Whether the whole gradient of the sample is zero, not only that of one entry of several."""
+    if dead.entries is None or dead.pair is None:
+        return True
+    prediction = np.asarray(dead.pair.y_pred)
+    return len(dead.entries) * len(prediction) >= prediction.size
 
 
 def _percent(share: float) -> str:

@@ -14,7 +14,7 @@ RULE = Rule(code="LD503", name="needs-integer-labels", family="dtype", severity=
 
 @RULE.check
 def needs_integer_labels(callings: Callings, contract: Contract) -> Iterator[Suspicion]:
-    """The raw call works and the one in which Keras casts y_true to the dtype of y_pred raises: the reverse of LD501."""
+    """The raw call works and the one in which Keras casts y_true to floats raises: the reverse of LD501."""
     labels, prediction = contract.y_true, contract.y_pred
     if not isinstance(labels, Spec) or not isinstance(prediction, Spec) or labels.dtype == prediction.dtype:
         return

@@ -17,7 +17,7 @@ def squeezed_batch(graph: LossGraph, batches: Batches) -> Iterator[Suspicion]:
     if graph.stage != "traced" or not batches.rank_changes or 1 not in batches.works:
         return
     for node in graph.where("squeeze", role="forward"):
-        if node.attrs.get("axis") in (None, ()) and node.shape is None:
+        if node.attrs.get("axis") in (None, ()) and "B" in (graph[node.args[0]].shape or ()):
             shapes = {result.size: result.shape for result in batches.sizes if result.ok}
             larger = next((shape for size, shape in shapes.items() if size > 1), None)
             yield RULE.at(

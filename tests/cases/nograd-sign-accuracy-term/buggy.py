@@ -1,0 +1,6 @@
+import tensorflow as tf
+
+
+def direction_loss(y_true, y_pred):
+    wrong = tf.cast(y_true * y_pred < 0.0, y_pred.dtype)
+    return tf.reduce_mean(tf.square(y_true - y_pred) + 10.0 * wrong, axis=-1)
