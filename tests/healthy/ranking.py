@@ -56,7 +56,7 @@ def earth_mover(y_true, y_pred):
 def ordinal_penalty(y_true, y_pred):
     levels = tf.range(5, dtype=tf.float32)
     distance = tf.abs(levels[None, :] - tf.cast(y_true, tf.float32)[:, None]) / 4.0
-    entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y_true, logits=y_pred)
+    entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tf.cast(y_true, tf.int32), logits=y_pred)
     return entropy + tf.reduce_sum(distance * tf.nn.softmax(y_pred), axis=-1)
 
 

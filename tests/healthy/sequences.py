@@ -40,7 +40,7 @@ class SmoothedSequence(keras.losses.Loss):
 def ctc(y_true, y_pred):
     batch = tf.shape(y_pred)[0]
     return tf.nn.ctc_loss(
-        labels=y_true,
+        labels=tf.cast(y_true, tf.int32),
         logits=y_pred,
         label_length=tf.reduce_sum(tf.cast(y_true > 0, tf.int32), axis=1),
         logit_length=tf.fill([batch], tf.shape(y_pred)[1]),

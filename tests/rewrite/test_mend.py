@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lossdoctor.engine import check, mend
 from lossdoctor.findings import Finding, Fix
+from lossdoctor.rewrite import Proposal
+from lossdoctor.rewrite.proposal import Site
 from lossdoctor.worker.remote import WorkerPool
 
 pytestmark = pytest.mark.real
@@ -116,3 +119,21 @@ def test_nothing_is_offered_that_does_not_hold(
     findings = examined(tmp_path, monkeypatch, pool, code, y_true, y_pred)
     assert any(finding.rule.startswith("LD3") for finding in findings)
     assert all(finding.fix is None or not finding.fix.edits for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"), [("tf.abs(y_pred)", False), ("tf.abs(y_pred)", True), ("nothing(", False)]
+)
+def test_a_mend_that_computes_something_else_is_not_offered(
+    text: str, changes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: WorkerPool
+) -> None:
+    def wrong(site: Site) -> Iterator[Proposal]:
+        assert site.expr is not None
+        yield Proposal(text, (site.source.replace(site.expr, text),), changes_values=changes)
+
+    monkeypatch.setattr(mend, "propose", wrong)
+    body = "return -tf.reduce_mean(tf.math.log(y_pred), axis=-1)"
+    code = f"import tensorflow as tf\n\n\ndef loss(y_true, y_pred):\n    {body}\n"
+    findings = examined(tmp_path, monkeypatch, pool, code, "float32[B,3] binary", "float32[B,3] unit")
+    assert findings
+    assert all(finding.fix is None for finding in findings)

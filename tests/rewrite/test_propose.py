@@ -28,6 +28,7 @@ VALUES = [
     ("y_true / y_pred", "tf.math.divide_no_nan(y_true, y_pred)"),
     ("tf.divide(y_true, y_pred)", "tf.math.divide_no_nan(y_true, y_pred)"),
     ("ops.divide(y_true, y_pred)", "ops.divide_no_nan(y_true, y_pred)"),
+    ("1.0 / y_pred", "1.0 / tf.maximum(y_pred, 1e-7)"),
     ("tf.math.reciprocal(y_pred)", "tf.math.reciprocal_no_nan(y_pred)"),
     ("tf.math.rsqrt(y_pred)", "tf.math.rsqrt(tf.maximum(y_pred, 1e-12))"),
     ("tf.sqrt(y_pred)", "tf.sqrt(tf.maximum(y_pred, 1e-12))"),
@@ -148,6 +149,11 @@ def test_x_log_x(tmp_path: Path) -> None:
     assert all("xlogy" not in text for _, text in found)  # -y_pred is another factor than y_pred
     found = proposals(tmp_path, one("y_pred * tf.math.log(y_pred)"), "tf.math.log(y_pred)")
     assert found[0][1] == one("tf.math.xlogy(y_pred, y_pred)")
+
+
+def test_the_ratio_in_a_logarithm_stays_large_where_its_denominator_vanishes(tmp_path: Path) -> None:
+    found = proposals(tmp_path, one("tf.math.log(y_true / y_pred)"), "y_true / y_pred")
+    assert found[0][1] == one("tf.math.log(y_true / tf.maximum(y_pred, 1e-7))")
 
 
 @pytest.mark.parametrize(

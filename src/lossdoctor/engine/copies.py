@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+_ENTRIES = 5_000  # beside one file; more is no folder of sources, and linking them takes longer than the mend is worth
+
 
 @dataclass(frozen=True)
 class Copy:
@@ -76,7 +78,10 @@ def _import_root(target: str) -> Path:
 def _mirror(source: Path, made: Path, keep: set[Path]) -> None:
     """Real folders down to the files of `keep`, copies of those, links to all else."""
     made.mkdir(parents=True, exist_ok=True)
-    for item in os.scandir(source):
+    items = list(os.scandir(source))
+    if len(items) > _ENTRIES:
+        raise OSError(f"{source} has {len(items)} entries")
+    for item in items:
         path = source / item.name
         if item.name == "__pycache__":
             continue

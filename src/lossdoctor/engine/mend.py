@@ -118,7 +118,6 @@ class Mender:
         if os.path.realpath(self.job.folder / finding.location.path) != _file_of(source):
             return None
         site = _site(step, finding, self.readings)
-        partial: _Step | None = None
         for number, proposal in enumerate(islice(propose(site), _PROPOSALS)):
             if number and time.perf_counter() > self._deadline:
                 break
@@ -131,14 +130,12 @@ class Mender:
             further = self._further(tried, [*new, *remaining], cause, source)
             if further is not None:
                 return further
-            if not new and partial is None:
-                partial = tried  # what is left was there before, as findings of their own
-        return partial
+        return None  # half a mend is none: the line would still go wrong
 
     def _further(self, step: _Step, left: Sequence[Finding], cause: Finding, source: Source) -> _Step | None:
         """Mend what the first mend left or brought to light."""
-        if len(step.proposals) >= _STEPS or time.perf_counter() > self._deadline:
-            return None
+        if len(step.proposals) >= _STEPS or time.perf_counter() > self._deadline + _STEPS * _SECONDS:
+            return None  # a mend that holds so far is worth another moment
         return self._search(step, left[0], cause, source)
 
     def _try(self, step: _Step, proposal: Proposal, source: Source) -> _Step | None:

@@ -59,11 +59,10 @@ def _trace(subject: Subject, contract: Contract) -> None:
     rng = np.random.default_rng(0)
     drawn = pair(contract, rng, sizes(contract, *TRIED[0]))
     specs = [spec for structure in (contract.y_true, contract.y_pred) for _, spec in leaves(structure)]
-    flat = [tf.cast(part, spec.dtype) for part, spec in zip(tf.nest.flatten((drawn.y_true, drawn.y_pred)), specs)]
+    arrays = tf.nest.flatten((drawn.y_true, drawn.y_pred))
+    flat = [tf.cast(part, spec.dtype) for part, spec in zip(arrays, specs, strict=True)]
     y_true, y_pred = tf.nest.pack_sequence_as((drawn.y_true, drawn.y_pred), flat)
     try:
         tf.function(subject.call, autograph=False).get_concrete_function(y_true, y_pred)
     except Exception:  # the loss is the user's; what was appended before it raised is enough
         return
-
-

@@ -20,13 +20,16 @@ def division(site: Site) -> Iterator[Proposal]:
         if above is None or below is None or not isinstance(expr, ast.BinOp | ast.Call):
             return
         a, b = site.source.of(above), site.source.of(below)
+        least = smallest(node.dtype)
+        # A quotient that means "very large" where it is infinite (the ratio in a logarithm, one over a distance) must
+        # not become 0 there; one of two sums that vanish together (the mean of nothing) may.
+        large = site.value(site.node(node.args[0])) is not None or any(user.op == "log" for user in site.users(node))
+        if large:
+            yield from _at_least(site, below, least)
         yield from _one(site, "divide_no_nan", a, b)
-        for least in ("1.0", smallest(node.dtype)):
-            guarded = site.call("maximum", b, least)
-            if guarded:
-                change, text = site.within(below, guarded)
-                title = f"{text}: changes values where the denominator is below {least}"
-                yield Proposal(title, (change,), changes_values=True)
+        yield from _at_least(site, below, "1.0")
+        if not large:
+            yield from _at_least(site, below, least)
         return
     written = site.argument(expr)
     if written is None or not isinstance(expr, ast.Call):
@@ -41,6 +44,15 @@ def division(site: Site) -> Iterator[Proposal]:
             title = f"{text}: changes values where the argument is below {least}"
             yield Proposal(title, (site.source.replace(expr, text),), changes_values=True)
             return
+
+
+def _at_least(site: Site, below: ast.expr, least: str) -> Iterator[Proposal]:
+    """The same quotient with a bounded denominator."""
+    guarded = site.call("maximum", site.source.of(below), least)
+    if guarded:
+        change, text = site.within(below, guarded)
+        title = f"{text}: changes values where the denominator is below {least}"
+        yield Proposal(title, (change,), changes_values=True)
 
 
 def _one(site: Site, function: str, *arguments: str) -> Iterator[Proposal]:

@@ -18,7 +18,8 @@ _SHAPE = re.compile(
     r"Incompatible shapes|[Dd]imensions must be equal|must have (?:the )?same|size-incompatible|"
     r"out of (?:bounds|range)|"
     r"must be (?:at least )?rank|required broadcastable shapes|Shapes? .* (?:incompatible|must)|Too many indices|"
-    r"Dimension \d+ in both shapes|Expected \w+ (?:dimension|rank)|[Ii]nput to reshape|Index out of range"
+    r"Dimension \d+ in both shapes|Expected \w+ (?:dimension|rank)|[Ii]nput to reshape|[Rr]ank mismatch|"
+    r"must equal `?\w+\.shape|Cannot reshape|Can not squeeze|Index out of range"
 )
 _MISSING = re.compile(r"module '(?P<module>[\w.]+)' has no attribute '(?P<name>\w+)'")
 

@@ -19,7 +19,7 @@ from lossdoctor.domains.intervals import Ranges
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.ops import TABLE
 from lossdoctor.search.boxes import box_points
-from lossdoctor.search.leaves import make_pair, pair_arrays, pair_specs, specs, valid
+from lossdoctor.search.leaves import examined, make_pair, pair_arrays, pair_specs, specs
 from lossdoctor.search.thresholds import crossings
 from lossdoctor.session import Pair, Settings
 from lossdoctor.spec import Contract, Spec, boundary_values, dim_names, hard_values, numpy_dtype, sample, shape_of
@@ -57,7 +57,7 @@ def candidates(
         count = 0
         for parts in proposals:
             key = b"|".join(repr(array.shape).encode() + array.tobytes() for array in parts)
-            if key in found or not valid(parts, of):
+            if key in found or not examined(parts, of, magnitude):
                 continue
             found[key] = make_pair(contract, parts)
             count += 1

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossdoctor.session import Pair, Value
-from lossdoctor.spec import BATCH, Contract, Spec, Structure, leaves, map_structure, validate
+from lossdoctor.spec import BATCH, Contract, Spec, Structure, bounds, leaves, map_structure, validate
 
 Array = NDArray[Any]
 
@@ -58,6 +58,20 @@ def valid(parts: Sequence[Array], of: Sequence[Spec]) -> bool:
             return False
         for dim, size in zip(spec.dims, array.shape, strict=True):
             if isinstance(dim, str) and sizes.setdefault(dim, size) != size:
+                return False
+    return True
+
+
+def examined(parts: Sequence[Array], of: Sequence[Spec], magnitude: float) -> bool:
+    """Whether every array is valid and holds no number beyond what is examined (`positive` starts at 1/magnitude), so
+    that a witness lies in the domain that a proof speaks of."""
+    if not valid(parts, of):
+        return False
+    for array, spec in zip(parts, of, strict=True):
+        if spec.kind in ("real", "positive", "logit"):
+            low, high = bounds(spec, magnitude)
+            numbers = array.astype(np.float64)
+            if np.any(numbers < low) or np.any(numbers > high):
                 return False
     return True
 

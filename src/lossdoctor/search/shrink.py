@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lossdoctor.search.leaves import make_pair, pair_arrays, pair_specs, valid
+from lossdoctor.search.leaves import examined, make_pair, pair_arrays, pair_specs
 from lossdoctor.search.literals import number
 from lossdoctor.session import Pair
 from lossdoctor.spec import Contract, Spec
@@ -65,7 +65,7 @@ def shrink(pair: Pair, contract: Contract, still_fails: StillFails, budget: int 
                 parts = ranked[place][2]
                 place += 1
                 tried.add(_key(parts))
-                if valid(parts, specs):
+                if examined(parts, specs, contract.magnitude):
                     chunk.append(parts)
             if not chunk:
                 break

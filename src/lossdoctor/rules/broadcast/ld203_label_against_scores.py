@@ -17,12 +17,12 @@ _CALCULATES = ("multiply", "subtract", "squared_difference", "add", "divide")
 
 
 @RULE.check
-def label_against_scores(
-    graph: LossGraph, contract: Contract, dependence: Reading[Dependence]
-) -> Iterator[Suspicion]:
+def label_against_scores(graph: LossGraph, contract: Contract, dependence: Reading[Dependence]) -> Iterator[Suspicion]:
     """(B, 1) class numbers of label(n) stretched over the n scores of y_pred."""
     labels = contract.y_true
-    if graph.stage != "traced" or not isinstance(labels, Spec) or labels.kind != "label" or (labels.classes or 0) < 2:
+    if graph.stage != "traced" or not isinstance(labels, Spec) or labels.kind != "label":
+        return
+    if labels.classes is None or labels.classes < 2:
         return
     for node in graph.where(*_CALCULATES, role="forward"):
         for label, scores in (node.args[:2], node.args[1::-1]):

@@ -13,6 +13,7 @@ from lossdoctor.ops import TABLE
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
 from lossdoctor.rules.registry import Rule, Suspicion
+from lossdoctor.session import Array
 from lossdoctor.spec import Contract, Spec
 
 RULE = Rule(code="LD502", name="integer-arithmetic", family="dtype", severity="error")
@@ -57,5 +58,5 @@ def _calculates(node: Node, dependence: Reading[Dependence]) -> bool:
     return known and node.dtype in _INTEGERS and bool(dependence[node].y_true)
 
 
-def _first(value: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:
+def _first(value: Array) -> str:
     return f"{float(np.mean(value)):.4g}" if value.size else "empty"

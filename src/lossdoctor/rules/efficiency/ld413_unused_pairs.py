@@ -16,8 +16,10 @@ def unused_pairs(graph: LossGraph) -> Iterator[Suspicion]:
     if graph.stage != "traced":
         return
     users = graph.graph.users()
-    for node in graph.where("matrix_diag_part", "matrix_trace", role="forward"):
-        pairs = graph[node.args[0]]
+    for node in graph.where("matrix_diag_part", "multiply", role="forward"):
+        pairs = _pairs(graph, node)
+        if pairs is None:
+            continue
         shape = pairs.shape
         if shape is None or len(shape) < 2 or shape[-1] != shape[-2] or not _batch(shape[-1]):
             continue
@@ -30,6 +32,16 @@ def unused_pairs(graph: LossGraph) -> Iterator[Suspicion]:
                 "diagonal: memory and time grow with the square of the batch",
                 evidence="proved",
             )
+
+
+def _pairs(graph: LossGraph, node: Node) -> Node | None:
+    """The matrix of which only the diagonal goes on: read by `diag_part`, or multiplied with an identity matrix."""
+    if node.op == "matrix_diag_part":
+        return graph[node.args[0]]
+    for matrix, other in (node.args, node.args[::-1]):
+        if graph[other].op == "matrix_diag" and graph[graph[other].args[0]].op in ("full", "constant", "ones_like"):
+            return graph[matrix]
+    return None
 
 
 def _computes(node: Node) -> bool:

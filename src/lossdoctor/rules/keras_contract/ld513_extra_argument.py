@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lossdoctor.findings import Fix
 from lossdoctor.probes.callings import Callings
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.session import Loaded
@@ -25,4 +26,5 @@ def extra_argument(loaded: Loaded, callings: Callings) -> Iterator[Suspicion]:
         pair=callings.pair,
         arguments={"execution": "eager", "calling": "raw"},
         when=("keras-compile", "raw"),
+        fix=Fix(f"bind it with a closure or functools.partial({loaded.name}, {loaded.lacking[0]}=…), or give a default"),
     )

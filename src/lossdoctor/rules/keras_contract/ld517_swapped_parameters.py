@@ -21,8 +21,10 @@ def swapped_parameters(loaded: Loaded, swapped: SwappedRun) -> Iterator[Suspicio
     if (argument_role(first), argument_role(second)) != ("y_pred", "y_true"):
         return
     here, there = swapped.evaluation.value, swapped.other.value
-    if here is None or there is None or (
-        here.shape == there.shape and np.allclose(here, there, rtol=1e-4, atol=1e-6, equal_nan=True)
+    if (
+        here is None
+        or there is None
+        or (here.shape == there.shape and np.allclose(here, there, rtol=1e-4, atol=1e-6, equal_nan=True))
     ):
         return
     yield RULE.at(

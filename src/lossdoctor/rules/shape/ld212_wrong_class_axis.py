@@ -11,7 +11,7 @@ from lossdoctor.spec import Contract, Spec
 
 RULE = Rule(code="LD212", name="wrong-class-axis", family="shape", severity="warning")
 
-_SCALES = frozenset({"astype", "multiply", "divide", "subtract", "add"})
+_SCALES = frozenset({"astype", "multiply", "divide", "subtract", "add", "minimum", "maximum", "clip", "exp"})
 
 
 @RULE.check
@@ -22,8 +22,8 @@ def wrong_class_axis(graph: LossGraph, contract: Contract) -> Iterator[Suspicion
         return
     if labels.kind not in ("onehot", "probability") or scores.kind != "logit" or labels.dims != scores.dims:
         return
-    for node in graph.where("softmax", "log_softmax", role="forward"):
-        axis = _moved_axis(graph, node)
+    for node in graph.where("softmax", "log_softmax", "divide", role="forward"):
+        axis = _summed_axis(graph, node) if node.op == "divide" else _moved_axis(graph, node)
         if axis is None or axis == len(scores.dims) - 1:
             continue
         if source_of(graph, node.args[0], _SCALES) in graph.y_pred and graph[graph.y_pred[0]].shape is not None:
@@ -33,6 +33,15 @@ def wrong_class_axis(graph: LossGraph, contract: Contract) -> Iterator[Suspicion
                 f"{scores.dims[-1]} classes of y_true are on the last axis",
                 evidence="proved",
             )
+
+
+def _summed_axis(graph: LossGraph, node: Node) -> int | None:
+    """The axis of a softmax written as exp(x) / sum(exp(x))."""
+    powers, total = graph[node.args[0]], graph[node.args[1]]
+    axis = total.attrs.get("axis")
+    if powers.op != "exp" or total.op != "sum" or total.args[0] != powers.id or powers.shape is None:
+        return None
+    return axis % len(powers.shape) if isinstance(axis, int) else None
 
 
 def _moved_axis(graph: LossGraph, node: Node) -> int | None:

@@ -16,9 +16,7 @@ _LOGARITHMS = ("log", "log1p", "log_softmax", "softmax_cross_entropy", "sparse_s
 
 
 @RULE.check
-def log_of_labels(
-    graph: LossGraph, contract: Contract, dependence: Reading[Dependence]
-) -> Iterator[Suspicion]:
+def log_of_labels(graph: LossGraph, contract: Contract, dependence: Reading[Dependence]) -> Iterator[Suspicion]:
     """Labels of 0 and 1 inside the logarithm, and no logarithm of y_pred beside it (as symmetric losses have)."""
     labels = contract.y_true
     if graph.stage != "traced" or not isinstance(labels, Spec) or labels.kind not in ("onehot", "binary"):

@@ -1,0 +1,6 @@
+import tensorflow as tf
+
+
+def two_part_loss(y_true, y_pred):
+    worst = tf.maximum(tf.reduce_max(tf.abs(y_true), axis=-1), 1.0)
+    return tf.reduce_mean(tf.square(y_true - y_pred), axis=-1) / worst

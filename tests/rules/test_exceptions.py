@@ -1,0 +1,35 @@
+"""Exceptions of losses, as TensorFlow, Keras and Python word them, and the families that they belong to."""
+
+from __future__ import annotations
+
+import pytest
+
+from lossdoctor.rules.exceptions import family_of, removed_symbol
+from lossdoctor.session import Raised
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "family"),
+    [
+        (
+            "TypeError",
+            "Value passed to parameter 'indices' has DataType float32 not in list of allowed values",
+            "dtype",
+        ),
+        ("InvalidArgumentError", "cannot compute Sub as input #1 was expected to be a double tensor but is a", "dtype"),
+        ("InvalidArgumentError", "Incompatible shapes: [4,3] vs. [4]", "shape"),
+        ("ValueError", "slice index 2 of dimension 0 out of bounds.", "shape"),
+        ("AttributeError", "module 'tensorflow' has no attribute 'log'", "keras-contract"),
+        ("AttributeError", "module 'numpy' has no attribute 'product'", "crash"),
+        ("NameError", "name 'alpha' is not defined", "crash"),
+        ("RuntimeError", "Incompatible shapes of my own", "crash"),
+    ],
+)
+def test_the_family_of_an_exception(kind: str, message: str, family: str) -> None:
+    assert family_of(Raised(kind, message)) == family
+
+
+def test_a_removed_name_is_told_in_full() -> None:
+    gone = Raised("AttributeError", "module 'keras.backend' has no attribute 'sum'")
+    assert removed_symbol(gone) == "keras.backend.sum"
+    assert removed_symbol(Raised("AttributeError", "'Tensor' object has no attribute 'numpy'")) == ""
