@@ -19,7 +19,9 @@ CONFIG = load_config(Path(__file__).parent / "specs.toml")
 BATCH_WIDE = "a statistic of the whole batch, so it does return one number"
 # What is true of a loss although it is healthy: target -> {(severity, rule): why}.
 EXPECTED: dict[str, dict[tuple[str, str], str]] = {
-    "boxes.py:log_iou_loss": {("warning", "LD111"): "boxes apart from each other are not drawn together, as GIoU's are"},
+    "boxes.py:log_iou_loss": {
+        ("warning", "LD111"): "boxes apart from each other are not drawn together, as GIoU's are"
+    },
     "metric_learning.py:barlow_twins": {("warning", "LD221"): BATCH_WIDE},
     "generative.py:maximum_mean_discrepancy": {("warning", "LD221"): BATCH_WIDE},
     "ranking.py:cox_mean": {("warning", "LD221"): BATCH_WIDE},

@@ -21,6 +21,7 @@ from lossdoctor.session import Raised
         ("ValueError", "slice index 2 of dimension 0 out of bounds.", "shape"),
         ("AttributeError", "module 'tensorflow' has no attribute 'log'", "keras-contract"),
         ("AttributeError", "module 'numpy' has no attribute 'product'", "crash"),
+        ("TypeError", "LogRatio.call() missing 1 required positional argument: 'mask'", "keras-contract"),
         ("NameError", "name 'alpha' is not defined", "crash"),
         ("RuntimeError", "Incompatible shapes of my own", "crash"),
     ],

@@ -171,7 +171,6 @@ def test_losses_of_keras():
     ("name", "message"),
     [
         ("losses.py:Needs", r"losses.py:Needs\(gamma=…\)"),
-        ("losses.py:weighted", r"losses.py:weighted\(weight=…\)"),
         ("losses.py:Scaled(skale=2)", "no loss|raised TypeError"),
         ("losses.py:factory(1, 2)", "too many positional"),
         ("losses.py:plain(1)", "arguments by name"),
@@ -187,6 +186,11 @@ def test_what_cannot_be_loaded(folder, name, message):
     with pytest.raises((UsageError, SessionError), match=message) as caught:
         load(f"{folder}/{name}")
     assert "\n" not in str(caught.value)
+
+
+def test_a_function_of_more_than_two_arguments_says_what_it_lacks(folder):
+    assert load(f"{folder}/losses.py:weighted").loaded.lacking == ("weight",)
+    assert load(f"{folder}/losses.py:weighted(weight=4.0)").loaded.lacking == ()
 
 
 @pytest.mark.parametrize("target", ["no_such_module_here:f", "keras.losses:Hubber"])

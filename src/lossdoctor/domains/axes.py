@@ -280,7 +280,8 @@ def _one_target_many_outputs(
         if depends[target].y_pred or not depends[target].y_true or not depends[output].y_pred:
             continue
         one, many = reading[target], reading[output]
-        assert one is not None and many is not None
+        assert one is not None
+        assert many is not None
         if one[-1].dim != 1 or many[-1].dim == 1 or one[-1].origin not in ("input", "explicit"):
             continue
         if any(x.dim != y.dim for x, y in zip(one[:-1], many[:-1], strict=True)):

@@ -90,9 +90,9 @@ def _split(loss: LossGraph, node: Node, values: Reading[Dependence]) -> list[tup
         return None
     if node.op == "where" and len(args) == 3 and not values[args[0]].y_pred:
         return [(args[1], 1.0), (args[2], 1.0)]
-    if node.op in _MOVES and _same_dtype_class(loss[args[0]], node):
-        if not any(values[arg].y_pred for arg in args[1:]):
-            return [(args[0], 1.0)]
+    moved = node.op in _MOVES and _same_dtype_class(loss[args[0]], node)
+    if moved and not any(values[arg].y_pred for arg in args[1:]):
+        return [(args[0], 1.0)]
     return None
 
 

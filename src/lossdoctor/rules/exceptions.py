@@ -28,6 +28,8 @@ def family_of(raised: Raised) -> Family:
     """`crash` for what no other family names."""
     if removed_symbol(raised):
         return "keras-contract"
+    if raised.type == "TypeError" and not raised.calls and "required positional argument" in raised.message:
+        return "keras-contract"  # the call itself does not fit, not one inside the loss
     if raised.type in ("TypeError", "InvalidArgumentError", "ValueError", "NotFoundError") and _DTYPE.search(
         raised.message
     ):

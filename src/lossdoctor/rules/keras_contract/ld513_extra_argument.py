@@ -26,5 +26,7 @@ def extra_argument(loaded: Loaded, callings: Callings) -> Iterator[Suspicion]:
         pair=callings.pair,
         arguments={"execution": "eager", "calling": "raw"},
         when=("keras-compile", "raw"),
-        fix=Fix(f"bind it with a closure or functools.partial({loaded.name}, {loaded.lacking[0]}=…), or give a default"),
+        fix=Fix(
+            f"functools.partial({loaded.name}, {loaded.lacking[0]}=…), a closure, or a default"
+        ),
     )
