@@ -15,7 +15,7 @@ demo: $(VENV)/.installed-user
 	$(BIN)/lossdoctor demo
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -27,7 +27,7 @@ def unrolled_loop(graph: LossGraph) -> Iterator[Suspicion]:
     total = sum(node.role == "forward" for node in graph.nodes)
     told: set[int] = set()
     for (_, span), nodes in places.items():
-        if len(nodes) < MANY or span.line in told:
+        if len(nodes) < MANY or span.line in told or not _along_one_axis(list(nodes)):
             continue
         told.add(span.line)
         yield RULE.at(
@@ -38,3 +38,9 @@ def unrolled_loop(graph: LossGraph) -> Iterator[Suspicion]:
             when=("graph",),
         )
         return
+
+
+def _along_one_axis(begins: list[object]) -> bool:
+    """Whether the places differ in one index only; a recursion over a table (dynamic programming) moves in two."""
+    rows = [begin for begin in begins if isinstance(begin, tuple)]
+    return len(rows) < len(begins) or sum(len(set(column)) > 1 for column in zip(*rows, strict=True)) == 1

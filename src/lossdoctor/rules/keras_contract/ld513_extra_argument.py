@@ -26,7 +26,5 @@ def extra_argument(loaded: Loaded, callings: Callings) -> Iterator[Suspicion]:
         pair=callings.pair,
         arguments={"execution": "eager", "calling": "raw"},
         when=("keras-compile", "raw"),
-        fix=Fix(
-            f"functools.partial({loaded.name}, {loaded.lacking[0]}=…), a closure, or a default"
-        ),
+        fix=Fix(f"functools.partial({loaded.name}, {loaded.lacking[0]}=…), a closure, or a default"),
     )
