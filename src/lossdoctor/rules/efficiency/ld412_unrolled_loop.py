@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import cast
 
 from lossdoctor.graph.ir import LossGraph, Node, Span
 from lossdoctor.rules.registry import Rule, Suspicion
@@ -42,5 +43,5 @@ def unrolled_loop(graph: LossGraph) -> Iterator[Suspicion]:
 
 def _along_one_axis(begins: list[object]) -> bool:
     """Whether the places differ in one index only; a recursion over a table (dynamic programming) moves in two."""
-    rows = [begin for begin in begins if isinstance(begin, tuple)]
+    rows = [cast("tuple[object, ...]", begin) for begin in begins if isinstance(begin, tuple)]
     return len(rows) < len(begins) or sum(len(set(column)) > 1 for column in zip(*rows, strict=True)) == 1
