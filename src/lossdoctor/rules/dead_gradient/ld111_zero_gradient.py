@@ -18,10 +18,10 @@ MANY = 0.1
 
 @RULE.check
 def zero_gradient(dead: DeadGradient) -> Iterator[Suspicion]:
-    if dead.pair is None:
-        return
+    if dead.pair is None or not (dead.everywhere or dead.region):
+        return  # without a region the share is that of draws far from any model's, as of noise for images
     what = f"`{_one_line(dead.calls[-1].text)}` makes the gradient" if dead.calls else "the gradient is"
-    where = "for every prediction" if dead.everywhere else f"for {dead.region}" if dead.region else "for wrong answers"
+    where = "for every prediction" if dead.everywhere else f"for {dead.region}"
     there = "" if _whole(dead) else " of the entry that is wrong"
     share = "" if dead.everywhere else f", {_percent(dead.share)} of realistic predictions"
     yield RULE.at(
@@ -38,9 +38,8 @@ def zero_gradient(dead: DeadGradient) -> Iterator[Suspicion]:
 
 
 def _severity(dead: DeadGradient) -> Severity:
-    """Without a region the share is that of entries drawn independently of each other, which real ones are not; and
-    where other entries still have a gradient, they may move the dead one's out of its region."""
-    return "error" if dead.everywhere or (dead.region and dead.share >= MANY and _whole(dead)) else "warning"
+    """Where other entries still have a gradient, they may move the dead one out of its region."""
+    return "error" if dead.everywhere or (dead.share >= MANY and _whole(dead)) else "warning"
 
 
 def _whole(dead: DeadGradient) -> bool:
