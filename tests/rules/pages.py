@@ -9,15 +9,6 @@ from pathlib import Path
 
 from lossdoctor.rules.registry import all_rules
 
-HEADINGS = (
-    "What it finds",
-    "Why it matters",
-    "Bad",
-    "Good",
-    "How it is decided",
-    "When it is wrong",
-    "Sources",
-)
 _BLOCK = re.compile(r"^```python (?P<kind>bad|good)(?P<info>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 _MARK = re.compile(r"#\s*(LD\d{3}(?:,\s*LD\d{3})*)\s*$")
 

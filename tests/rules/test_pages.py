@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.rules.pages import HEADINGS, Block, blocks, pages
+from tests.rules.pages import Block, blocks, pages
 
+from check_docs import HEADINGS
 from lossdoctor.engine import check
 from lossdoctor.findings import SEVERITIES, at_or_above
 from lossdoctor.rules.registry import all_rules

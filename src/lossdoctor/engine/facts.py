@@ -8,6 +8,7 @@ import numpy as np
 
 from lossdoctor.domains.exact_error import Precision
 from lossdoctor.domains.intervals import Proof, Ranges
+from lossdoctor.engine.blame import NonFinite
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.readings import Readings
 from lossdoctor.engine.witnesses import Witnesses
@@ -17,6 +18,8 @@ from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
 from lossdoctor.readings import Direction, GradientCheck
 from lossdoctor.search.branches import missed
+
+_COMPARED = 8  # inputs at which a formula and the loss must both be finite before they can be said to agree
 
 
 def facts(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
@@ -46,7 +49,7 @@ def facts(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
 
 def _formula(readings: Readings) -> Iterator[Fact]:
     found = readings.available(FormulaCheck)
-    if found is None or found.difference is not None or found.compared < 8:
+    if found is None or found.difference is not None or found.compared < _COMPARED:
         return
     reduced = f", {found.reduction}" if found.reduction else ""
     statement = f"equals the declared formula at {found.compared} inputs{reduced}"
@@ -78,17 +81,18 @@ def _finiteness(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
         assumed = f", as `compile` calls the loss{assumed}"
     value = bool(proved) and all(proof.finite_value for proof in proved)
     gradient = bool(proved) and all(proof.finite_gradient for proof in proved)
-    for name, what, known, symptom in (
+    asked: tuple[tuple[str, str, bool, NonFinite], ...] = (
         ("finite-value", "value", value, "nonfinite-value"),
         ("finite-gradient", "gradient", gradient, "nonfinite-gradient"),
-    ):
+    )
+    for name, what, known, symptom in asked:
         if symptom == "nonfinite-gradient" and not any(
             found is not None for stage in readings.stages() for found in readings.graph(stage).gradients
         ):
             continue
         if known:
             yield Fact(name, f"finite {what} for every input of the spec{assumed}", "proved", when)
-        elif witnesses.all_finite("nonfinite-value") and witnesses.all_finite(symptom):  # type: ignore[arg-type]
+        elif witnesses.all_finite("nonfinite-value") and witnesses.all_finite(symptom):
             yield Fact(name, f"finite {what} at all {witnesses.tried()} inputs tried", "witnessed", ("eager", "graph"))
     if proved and value and all(proof.nonnegative for proof in proved):
         yield Fact("non-negative", "the loss is never negative", "proved", when)
@@ -178,13 +182,19 @@ def gaps(readings: Readings, witnesses: Witnesses, places: Places, findings: Seq
 
 def _formula_gap(readings: Readings, places: Places) -> Iterator[Gap]:
     """A declared formula that could not be compared with the loss must not look like one that agrees."""
-    if readings.formula is None or "formulacheck" in readings.failed:
-        return
-    found = readings.available(FormulaCheck)
-    if found is None or (found.difference is None and found.compared < 8):
+    if "formulacheck" not in readings.failed and not _formula_settled(readings):
+        found = readings.available(FormulaCheck)
         count = found.compared if found is not None else 0
         what = f"formula: both are finite at {count} inputs, too few to compare"
         yield Gap(what, places.path(readings.loaded.path), readings.loaded.line, "formula")
+
+
+def _formula_settled(readings: Readings) -> bool:
+    """Whether a declared formula, if there is one, was found to differ or to agree."""
+    found = readings.available(FormulaCheck)
+    return readings.formula is None or (
+        found is not None and (found.difference is not None or found.compared >= _COMPARED)
+    )
 
 
 def _unvisited(readings: Readings, witnesses: Witnesses, places: Places) -> Iterator[Gap]:
@@ -202,7 +212,7 @@ def _unvisited(readings: Readings, witnesses: Witnesses, places: Places) -> Iter
 
 
 def complete(readings: Readings, witnesses: Witnesses) -> bool:
-    """Whether the value, gradient, batch and graph checks all ran, so that silence means health."""
+    """Whether the value, gradient, batch, graph and formula checks all ran, so that silence means health."""
     batches = readings.available(Batches)
     callings = readings.available(Callings)
     return (
@@ -211,5 +221,6 @@ def complete(readings: Readings, witnesses: Witnesses) -> bool:
         and witnesses.tried() > 0
         and batches is not None
         and callings is not None
+        and _formula_settled(readings)
         and not readings.failed
     )

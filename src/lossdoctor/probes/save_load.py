@@ -83,7 +83,7 @@ class _Loaded:
 class _Trip:
     """Save and load in both of Keras's ways; the first one that differs or raises, else the last."""
 
-    kind: type
+    kind: type[Any]
     call: Caller
     samples: tuple[Pair, ...]
     is_user: Callable[[str], bool]
@@ -97,7 +97,7 @@ class _Trip:
         import keras
 
         def from_config() -> Any:
-            return self.kind.from_config(loss.get_config())  # type: ignore[attr-defined]
+            return self.kind.from_config(loss.get_config())
 
         def deserialize() -> Any:
             # Its own name and the registered one: what is tested is the configuration, not the registration.

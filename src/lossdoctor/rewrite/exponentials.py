@@ -144,8 +144,10 @@ def _sigmoid(site: Site, quotient: Node) -> Iterator[Proposal]:
     if above.id == power.id:
         argument = site.source.of(exponent)
     elif site.value(above) == 1.0:
-        negated = isinstance(exponent, ast.UnaryOp) and isinstance(exponent.op, ast.USub)
-        argument = site.source.of(exponent.operand) if negated else f"-{site.source.operand(exponent)}"  # type: ignore[union-attr]
+        if isinstance(exponent, ast.UnaryOp) and isinstance(exponent.op, ast.USub):
+            argument = site.source.of(exponent.operand)
+        else:
+            argument = f"-{site.source.operand(exponent)}"
     else:
         return
     text = site.call("sigmoid", argument)

@@ -7,8 +7,9 @@ read and where it is changed; whether the change reaches the loss is for an exec
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Holder = Literal["attribute", "global", "item"]
@@ -72,7 +73,7 @@ class Definition:
 
 def usages(tree: ast.Module, loss: Definition) -> dict[State, Usage]:
     """The states that a loss reads; the first reading of each, and where other code changes it."""
-    scopes = list(_scopes(tree))
+    scopes = _all_scopes(tree)
     reached = reachable(tree, loss)
     owners = set(loss.classes) or {scope.owner for scope in reached if scope.owner}
     globals_ = _module_names(tree)
@@ -123,9 +124,10 @@ def additions(tree: ast.Module, loss: Definition) -> Iterator[tuple[str, str, Pl
                 yield "", parts[0], Place(node, scope.name)
 
 
-def reachable(tree: ast.Module, loss: Definition) -> list[_Scope]:
+@lru_cache(maxsize=2)  # three questions are asked of one loss, and a library's file is long
+def reachable(tree: ast.Module, loss: Definition) -> tuple[_Scope, ...]:
     """The functions of the file that run when the loss is called, the loss (for a class its `call`) first."""
-    scopes = list(_scopes(tree))
+    scopes = _all_scopes(tree)
     if loss.classes:
         calls = [scope for scope in scopes if scope.owner in loss.classes and scope.name.endswith(".call")]
         starts = sorted(calls, key=lambda scope: loss.classes.index(scope.owner))
@@ -147,7 +149,12 @@ def reachable(tree: ast.Module, loss: Definition) -> list[_Scope]:
             method = other.owner in family and other.owner and f"self.{short}" in used
             if short not in ("__init__", "get_config") and (method or (not other.owner and short in used)):
                 stack.append(other)
-    return reached
+    return tuple(reached)
+
+
+@lru_cache(maxsize=2)
+def _all_scopes(tree: ast.Module) -> tuple[_Scope, ...]:
+    return tuple(_scopes(tree))
 
 
 def _scopes(node: ast.AST, owner: str = "", prefix: str = "") -> Iterator[_Scope]:
@@ -217,7 +224,7 @@ def _locals(function: Function) -> set[str]:
 
 
 def _change(
-    state: State, scopes: list[_Scope], owners: set[str], tree: ast.Module
+    state: State, scopes: Sequence[_Scope], owners: set[str], tree: ast.Module
 ) -> tuple[ast.stmt | ast.expr, _Scope] | None:
     """Where some function assigns the state, except in the construction of its owner."""
     naming = _Naming(owners, _instances(tree, owners), _sole_owner(state, owners, tree))

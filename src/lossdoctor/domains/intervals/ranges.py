@@ -20,7 +20,7 @@ from lossdoctor.domains.intervals.enclosure import (
     made,
 )
 from lossdoctor.domains.intervals.refine import Reading, bounded, read
-from lossdoctor.graph.ir import LossGraph, Node
+from lossdoctor.graph.ir import Attr, LossGraph, Node
 from lossdoctor.spec import Contract, Spec, discrete_values, leaves
 from lossdoctor.spec import bounds as spec_bounds
 
@@ -228,13 +228,13 @@ def of_spec(spec: Spec, node: Node, magnitude: float) -> Enclosure:
     return Enclosure(value.low, value.high, value.nan, whole=value.whole, total=None if spec.missing else total)
 
 
-def bounds(op: str, *args: tuple[float, float], dtype: str = "float32", **attrs: object) -> tuple[float, float]:
+def bounds(op: str, *args: tuple[float, float], dtype: str = "float32", **attrs: Attr) -> tuple[float, float]:
     """The interval of one elementwise operation whose arguments lie in `args`; (-inf, inf) without a rule.
 
     For tests of the op table: NaN is not part of the result.
     """
     nodes = tuple(range(len(args)))
-    node = Node(len(args), op, nodes, (), dtype, attrs)  # type: ignore[arg-type]
+    node = Node(len(args), op, nodes, (), dtype, attrs)
     with np.errstate(all="ignore"):
         result = transfer(node, [constant(float(low), float(high)) for low, high in args])
     if result is None:

@@ -48,9 +48,10 @@ def axes_of(node: Node, rank: int) -> tuple[int, ...] | None:
     if axis is None:
         return tuple(range(-rank, 0))
     chosen = axis if isinstance(axis, tuple) else (axis,)
-    if not all(isinstance(a, int) and not isinstance(a, bool) and -rank <= a < rank for a in chosen):
+    numbers = [a for a in chosen if isinstance(a, int) and not isinstance(a, bool) and -rank <= a < rank]
+    if len(numbers) < len(chosen):
         return None
-    return tuple(sorted({int(a) - rank if int(a) >= 0 else int(a) for a in chosen}))  # type: ignore[arg-type]
+    return tuple(sorted({a - rank if a >= 0 else a for a in numbers}))
 
 
 def folded(node: Node, graph: Graph) -> tuple[tuple[int, ...] | None, sizes.Size]:

@@ -60,7 +60,7 @@ def _polygamma(node: Node, args: Args) -> Enclosure:
     fixed = order.low.size == 1 and order.low[0] == order.high[0] and order.whole and order.low[0] >= 1.0
     if not fixed:
         return made(np.array([-INF]), np.array([INF]), np.array([True]), node.dtype, args)
-    row = TABLE.by_name["polygamma"]
-    assert row.value is not None
-    low, high, bad = arith.corners(lambda v: row.value(np.full_like(v, order.low[0]), v), (x,))  # type: ignore[misc]
+    value = TABLE.by_name["polygamma"].value
+    assert value is not None
+    low, high, bad = arith.corners(lambda v: value(np.full_like(v, order.low[0]), v), (x,))
     return _spread(low, high, x, node, outside, outside | bad)
