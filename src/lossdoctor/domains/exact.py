@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from lossdoctor.domains.interpret import Reading, interpret
-from lossdoctor.domains.machine import REFUSALS, UNKNOWN, Machine, Value, sizes_of
+from lossdoctor.domains.machine import UNKNOWN, Machine, Value, sizes_of
 from lossdoctor.graph.ir import Graph, LossGraph, Node
 from lossdoctor.ops import TABLE
 from lossdoctor.ops.arrays import Array, is_array
@@ -90,13 +90,7 @@ class Exact(Machine):
 
         if node.op in ("constant", "variable"):
             return None if node.constant is None else balls(node.constant)
-        if any(arg is UNKNOWN for arg in args):
-            return UNKNOWN
-        try:
-            result = self._computed(node, args)
-        except REFUSALS:
-            return None
-        return result if result is UNKNOWN or self._fits(node, result) else None
+        return super().transfer(node, args, graph)
 
     def _by_row(self, node: Node, args: Sequence[Value]) -> Value | None:
         from lossdoctor.domains import exact_arrays as arrays

@@ -62,5 +62,9 @@ def _polygamma(node: Node, args: Args) -> Enclosure:
         return made(np.array([-INF]), np.array([INF]), np.array([True]), node.dtype, args)
     value = TABLE.by_name["polygamma"].value
     assert value is not None
-    low, high, bad = arith.corners(lambda v: value(np.full_like(v, order.low[0]), v), (x,))
+
+    def of_order(v: np.ndarray) -> np.ndarray:
+        return np.asarray(value(np.full_like(v, order.low[0]), v))
+
+    low, high, bad = arith.corners(of_order, (x,))
     return _spread(low, high, x, node, outside, outside | bad)
