@@ -218,9 +218,10 @@ class Worker:
         """End the process as `end` does, and release what belongs to it."""
         self.end()
         if not self._connected.is_set():
-            # The thread that accepts is let go by a connection of our own.
-            with contextlib.suppress(OSError, EOFError, AuthenticationError):
-                Client(self._listener.address, authkey=self._key).close()
+            # The thread that accepts is let go by a connection of our own, without the key: if that thread has just
+            # ended, nobody would answer the challenge.
+            with contextlib.suppress(OSError):
+                Client(self._listener.address).close()
             self._connected.wait(1.0)
         if self._connection is not None:
             with contextlib.suppress(OSError):
