@@ -20,6 +20,7 @@ from lossdoctor.worker.remote import WorkerPool
 
 FOLDER = Path(__file__).parent
 CASES = {path.parent.name: tomllib.loads(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*/case.toml")}
+SETTINGS = Settings(time_limit=120.0, mends=False)  # tests/rewrite tries mends
 KNOWN_MISSES: dict[str, str] = {}
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
@@ -27,14 +28,14 @@ pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[WorkerPool]:
-    with WorkerPool(1, Settings(time_limit=120.0)) as workers:
+    with WorkerPool(1, SETTINGS) as workers:
         yield workers
 
 
 def examined(name: str, which: str, pool: WorkerPool) -> LossReport:
     case = CASES[name]
     target = f"{FOLDER / name / which}.py:{case['target']}"
-    report = check([target], y_true=case["y_true"], y_pred=case["y_pred"], pool=pool)
+    report = check([target], y_true=case["y_true"], y_pred=case["y_pred"], settings=SETTINGS, pool=pool)
     assert not report.errors, report.errors
     return report.losses[0]
 

@@ -11,8 +11,10 @@ from check_docs import HEADINGS
 from lossdoctor.engine import check
 from lossdoctor.findings import SEVERITIES, at_or_above
 from lossdoctor.rules.registry import all_rules
+from lossdoctor.session import Settings
 from lossdoctor.worker.remote import WorkerPool
 
+SETTINGS = Settings(mends=False)  # tests/rewrite tries mends
 ALL = [block for page in pages() for block in blocks(page)]
 
 
@@ -46,7 +48,7 @@ def test_bad_blocks_show_the_rule_and_good_ones_show_nothing_of_it(rule) -> None
 def test_block(block: Block, pool: WorkerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("losses.py").write_text(block.code, encoding="utf-8")
-    report = check(["losses.py"], y_true=block.y_true, y_pred=block.y_pred, pool=pool)
+    report = check(["losses.py"], y_true=block.y_true, y_pred=block.y_pred, settings=SETTINGS, pool=pool)
     assert not report.errors
     found = {(f.location.line, f.rule) for f in report.findings if at_or_above(f.severity, "info")}
     assert found == block.expected
