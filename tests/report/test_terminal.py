@@ -77,6 +77,17 @@ def test_region_of_several_lines_shows_its_first(finding: Finding, focal: Path) 
     assert lines[2].startswith("      |            ^^^^^^^^^ ")
 
 
+VARIED = [0.5 + number for number in range(40)]
+
+
+def test_many_equal_numbers_are_said_once(finding: Finding, focal: Path) -> None:
+    zeros, mixed = [[[0.0, 0.0, 0.0]] * 3], [[[0.0, 0.0, 1.0]] * 3]
+    same = replace(finding, witness=Witness(zeros, mixed, float("nan"), [["nan"] * 9]))
+    text = " ".join(" ".join(show(same, focal, 120)).split())
+    assert "y_true=np.full((1, 3, 3), 0.0), y_pred=[[[0.0, 0.0, 1.0], [0.0" in text
+    assert "gradient nan in all 9 elements" in text
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
 def test_every_line_fits(
@@ -100,7 +111,7 @@ def test_a_finding_has_at_most_fifteen_lines(finding: Finding, focal: Path) -> N
     long = replace(
         finding,
         message="receives what it should not " * 30,
-        witness=Witness([[0.5] * 400], [[0.5] * 400], 1.0, [1.0] * 400),
+        witness=Witness([VARIED * 10], [VARIED * 10], 1.0, VARIED * 10),
         chain=(Link("focal.py", 9, "x" * 300),) * 3,
         consequences=(finding,) * 20,
         fix=Fix("do something about it " * 30),
@@ -113,7 +124,7 @@ def test_what_tells_least_goes_first(finding: Finding, focal: Path) -> None:
     long = replace(
         finding,
         message=" ".join(f"word-{number}" for number in range(25)),
-        witness=Witness([[0.5] * 40], [[0.5] * 40], 1.0, [1.0] * 40),
+        witness=Witness([VARIED], [VARIED], 1.0, VARIED),
         fix=Fix(" ".join(f"mend-{number}" for number in range(20))),
     )
     text = "\n".join(show(long, focal))
