@@ -1,6 +1,6 @@
 """Recall and false alarms on a folder of cases (`buggy.py`, `fixed.py`, `case.toml` each).
 
-    python benchmarks/cases.py FOLDER [--only TEXT] [--jobs 2]
+    python benchmarks/cases.py FOLDER [--only TEXT] [--jobs 2] [--no-mends]
 
 A case is hit if, among the first three findings for `buggy.py`, one of severity error or warning has the case's
 family (or one of `also`) within one line of the case's lines. `fixed.py` should have no error and no warning.
@@ -18,6 +18,7 @@ from pathlib import Path
 from lossdoctor.config import load_config
 from lossdoctor.engine import check
 from lossdoctor.findings import Finding, LossReport, at_or_above
+from lossdoctor.session import Settings
 
 
 def main() -> None:
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--no-mends", action="store_true", help="findings only: look for no mends")
     options = parser.parse_args()
     cases = [
         (path.parent, tomllib.loads(path.read_text(encoding="utf-8")))
@@ -35,7 +37,8 @@ def main() -> None:
         config = Path(folder, "lossdoctor.toml")
         config.write_text(configuration(cases), encoding="utf-8")
         loaded = load_config(config, Path(folder))
-        report = check([entry.target for entry in loaded.losses], config=loaded, jobs=options.jobs)
+        settings = Settings(mends=not options.no_mends)
+        report = check([entry.target for entry in loaded.losses], config=loaded, settings=settings, jobs=options.jobs)
     results = {loss.target: loss for loss in report.losses}
     for error in report.errors:
         print(f"not examined  {error.target}: {error.message}")

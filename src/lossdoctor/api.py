@@ -1,16 +1,20 @@
-"""`lossdoctor.check`: examining a live loss in this process, and the report that shows itself."""
+"""`lossdoctor.check`, `verify` and `compare`: live losses in this process, and results that show themselves."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from lossdoctor import findings
+from lossdoctor.standards import reading
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
+
+    from lossdoctor.session import Settings
 
 _WIDTH = 80
 # A page of its own, or a part of one: nothing is loaded from elsewhere.
@@ -71,6 +75,33 @@ class Report(findings.Report):
         return console.export_html(inline_styles=True, code_format=_HTML)
 
 
+class Comparison(reading.Comparison):
+    """The result of `compare`; as text it shows the conclusion and a table."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, found: reading.Comparison) -> Comparison:
+        """The same comparison, able to show itself."""
+        return cls(**{field.name: getattr(found, field.name) for field in fields(found)})
+
+    def to_json(self) -> str:
+        """The comparison as one JSON document."""
+        from lossdoctor.engine.run import versions
+        from lossdoctor.report.parts.comparison import as_json
+
+        return as_json(self, versions())
+
+    def __str__(self) -> str:
+        from lossdoctor.report import View
+        from lossdoctor.report.parts.comparison import render
+
+        return render(self, View(width=_WIDTH))
+
+    def __repr__(self) -> str:
+        return str(self).rstrip()
+
+
 def check(
     loss: Any,
     y_true: Any = None,
@@ -78,6 +109,7 @@ def check(
     *,
     seed: int = 0,
     magnitude: float = 1e4,
+    dtype: str | None = None,
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
 ) -> Report:
@@ -96,6 +128,8 @@ def check(
         y_pred: likewise; either both or neither, both arrays or both specs.
         seed: of every random draw, at least 0.
         magnitude: largest magnitude of real values, above 1; larger values in the arrays widen it.
+        dtype: "float16" or "bfloat16": examine the loss with y_true and y_pred in this dtype as well, for what only
+            half precision spoils.
         select: only these rules: codes, beginnings of codes, names, families.
         ignore: not these rules.
 
@@ -116,13 +150,109 @@ def check(
 
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise findings.UsageError(f"Invalid value for `seed`. Expected an integer of at least 0. Received: {seed!r}")
+    if dtype not in (None, "float16", "bfloat16"):
+        raise findings.UsageError(f"Invalid value for `dtype`. Expected float16 or bfloat16. Received: {dtype!r}")
     settings = Settings(
         seed=seed,
         magnitude=magnitude,
+        dtype=dtype,
         select=codes(_listed(select), "select"),
         ignore=codes(_listed(ignore), "ignore"),
     )
     return Report.of(check_object(loss, y_true, y_pred, settings=settings))
+
+
+def verify(
+    loss: Any,
+    y_true: Any = None,
+    y_pred: Any = None,
+    *,
+    formula: Any = None,
+    gradient: Any = None,
+    reference: Any = None,
+    seed: int = 0,
+    magnitude: float = 1e4,
+) -> Report:
+    """Compare a loss, value and gradient, with what it is meant to compute.
+
+    Without formula, gradient and reference the decorator `contract` counts, else a section "Formula:" of the
+    docstring.
+
+    Args:
+        loss, y_true, y_pred, seed, magnitude: as for `check`.
+        formula: text in Python's notation over y_true (t) and y_pred (p), LaTeX, or an expression of SymPy over the
+            symbols y_true (t, y) and y_pred (p, yhat). It is never evaluated as code.
+        gradient: a formula of the gradient of the summed loss, of the shape of y_pred.
+        reference: a function of NumPy or TensorFlow or a loss of Keras, or the name of one such as "Huber".
+
+    Returns:
+        The report: `facts` say what was verified and at how many inputs, `findings` show the plainest input at which
+        the two differ, with both values, the line, and what holds instead.
+
+    Raises:
+        UsageError: there is nothing to verify against, or an argument is unusable.
+
+    Example:
+        >>> verify(my_mse, formula="mean((t - p)**2, axis=-1)").findings  # doctest: +SKIP
+        ()
+    """
+    from lossdoctor.engine import check_object
+    from lossdoctor.formula.notation import read_formula
+
+    for one in (formula, gradient):
+        if one is not None:
+            read_formula(one)  # the caller's own mistake is raised, not reported
+    settings = _settings(seed, magnitude)
+    report = check_object(
+        loss,
+        y_true,
+        y_pred,
+        settings=settings,
+        formula=formula,
+        gradient=gradient,
+        reference=reference,
+        purpose="verify",
+    )
+    return Report.of(report)
+
+
+def compare(
+    loss: Any,
+    other: Any = None,
+    y_true: Any = None,
+    y_pred: Any = None,
+    *,
+    seed: int = 0,
+    magnitude: float = 1e4,
+) -> Comparison:
+    """Say which standard loss a loss is, or which is nearest, and whether it is the same as another one.
+
+    Args:
+        loss, y_true, y_pred, seed, magnitude: as for `check`.
+        other: another loss, or the name of a loss of Keras.
+
+    Returns:
+        The comparison: `conclusion` in words, `other` and `standards` as rows with scale, offset, reduction and the
+        cosine of the gradients; printing it shows a table.
+
+    Raises:
+        UsageError: `loss` is no loss, or cannot be traced.
+
+    Example:
+        >>> compare(my_mse).conclusion  # doctest: +SKIP
+        ('it is mean squared error (MeanSquaredError)',)
+    """
+    from lossdoctor.engine import compare_object
+
+    return Comparison.of(compare_object(loss, other, y_true, y_pred, settings=_settings(seed, magnitude)))
+
+
+def _settings(seed: int, magnitude: float) -> Settings:
+    from lossdoctor.session import Settings
+
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise findings.UsageError(f"Invalid value for `seed`. Expected an integer of at least 0. Received: {seed!r}")
+    return Settings(seed=seed, magnitude=magnitude)
 
 
 def _listed(rules: Iterable[str]) -> list[str]:

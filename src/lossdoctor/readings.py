@@ -10,8 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lossdoctor.graph.ir import Span
-from lossdoctor.session import Array, Evaluation, Pair, Raised, Value
+from lossdoctor.graph.ir import LossGraph, Span
+from lossdoctor.session import Array, Evaluation, Execution, Guard, Pair, Raised, Value
+
+# --- references -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceInfo:
+    """Another implementation: whether it is one of NumPy, else its graph where it could be traced."""
+
+    numpy: bool
+    graph: LossGraph | None
+
 
 # --- the raw call ---------------------------------------------------------------------------------------------
 
@@ -140,6 +151,15 @@ class Direction:
     swapped: Comparison | None = None
     unbounded: tuple[Fall, ...] = ()  # at most one for each ray; only rays that fall in all draws
     rays: int = 0  # how many were examined
+    labels: tuple[tuple[float, Comparison], ...] = ()  # batches of one label each, where the labels are two
+
+    @property
+    def wrong_label(self) -> tuple[float, Comparison] | None:
+        """The label whose samples have their highest loss at the target, while those of the other have their lowest."""
+        for (label, one), (_, other) in (self.labels, self.labels[::-1]) if len(self.labels) == 2 else ():
+            if one.worst_at_target and other.lowest_at_target and other.falls >= 0.5:
+                return label, one
+        return None
 
     @property
     def critic(self) -> bool:
@@ -230,6 +250,26 @@ class GradientCheck:
         return bool(self.mismatches) and self.custom and not self.by_design
 
 
+@dataclass(frozen=True, slots=True)
+class JacobianCheck:
+    """Every derivative of every value with respect to every entry of y_pred, at one input, in float64.
+
+    `entries` were compared, `skipped` left out at kinks; `worst` is the largest difference, relative to the largest
+    derivative of the same value. `per_sample`: a value depends on its own sample only, so that the other entries
+    are zero.
+    """
+
+    applicable: bool
+    reason: str = ""
+    entries: int = 0
+    skipped: int = 0
+    worst: float = 0.0
+    per_sample: bool = False
+
+    def within(self, rtol: float) -> bool:
+        return self.applicable and self.entries > 0 and self.worst <= rtol
+
+
 # --- dead gradient --------------------------------------------------------------------------------------------
 
 
@@ -291,8 +331,14 @@ class SaveLoad:
     construction: Raised | None = None  # what constructing it again, or calling it, raises
     registered: str = ""  # "forecast>AsymmetricMSE", or "" for a class that Keras does not know
     overrides_get_config: bool = False
+    saved_in_file: bool = False  # the file of the class saves or loads models
     span: Span | None = None  # the `class` line
     init_span: Span | None = None  # the `def __init__` line
+
+    @property
+    def meant_to_be_saved(self) -> bool:
+        """Whether the author thought of saving: registered the class, wrote a get_config, saves or loads models."""
+        return bool(self.registered) or self.overrides_get_config or self.saved_in_file
 
     @property
     def lost(self) -> tuple[SavedArgument, ...]:
@@ -354,3 +400,83 @@ class Frozen:
     def faults(self) -> tuple[FrozenState, ...]:
         """Those that code does change during training."""
         return tuple(state for state in self.states if state.mutated_at is not None or state.in_call)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A tensor that the loss keeps beyond the call, symbolic once the loss is traced.
+
+    `read`: the loss reads it again; `raised` is what a second trace, for another batch size, then raises.
+    """
+
+    name: str  # "self.last", "LAST", "STATE['last']"
+    span: Span
+    read: bool
+    raised: Raised | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SideEffects:
+    """What the loss does beside computing, that happens only while it is traced, or at every trace."""
+
+    prints: Span | None = None
+    kept: Kept | None = None
+    retraced: Span | None = None  # where a function is traced again by every eager call
+
+
+# --- executions -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An input at which two executions of the loss give different answers.
+
+    With `symptom`, the second of them alone is not finite; else their values differ by more than rounding.
+    """
+
+    executions: tuple[Execution, Execution]
+    pair: Pair
+    first: Evaluation
+    second: Evaluation
+    symptom: Literal["", "nonfinite-value"] = ""
+    span: Span | None = None  # the statement at which their ways part, where Python decides
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """An assertion that stops the graph at an input and lets it pass under XLA."""
+
+    guard: Guard
+    pair: Pair
+    value: float  # with which one of the arguments is filled
+
+
+@dataclass(frozen=True, slots=True)
+class Executions:
+    """The loss under XLA, run with its gradient at inputs of one shape, and what sets it apart.
+
+    `limit` says why it was not compiled; `refused` is what XLA raised where the graph runs.
+    """
+
+    pairs: tuple[Pair, ...] = ()  # that were run under XLA
+    refused: Raised | None = None
+    finite_value: bool = False  # at all pairs
+    finite_gradient: bool = False
+    differences: tuple[Difference, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+    limit: str = ""
+
+    @property
+    def ran(self) -> bool:
+        return bool(self.pairs) and self.refused is None
+
+
+@dataclass(frozen=True, slots=True)
+class HalfRounding:
+    """An ordinary input at which a loss in half precision gives a finite value that its float32 twin does not."""
+
+    dtype: str
+    pair: Pair
+    got: Array
+    expected: Array  # of the same code in float32
+    calls: tuple[Span, ...]  # of the first operation that is wrong

@@ -59,6 +59,14 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """An operation of the loss that only looks at values, and raises: an assertion, or `check_numerics`."""
+
+    op: str  # TensorFlow's name of it: "Assert", "CheckNumericsV2"
+    calls: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Traced:
     """The graphs of a loss under one contract.
 
@@ -71,6 +79,7 @@ class Traced:
     calling: Literal["raw", "keras-compile"]
     raised: Raised | None = None  # of the raw call in graph mode
     seconds: float = 0.0
+    guards: tuple[Guard, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,3 +182,4 @@ class Settings:
     ignore: tuple[str, ...] = field(default=())
     select: tuple[str, ...] = field(default=())
     mends: bool = True  # whether mends are looked for
+    dtype: Literal["float16", "bfloat16"] | None = None  # in which the loss is examined as well

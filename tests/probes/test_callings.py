@@ -23,7 +23,6 @@ def test_healthy_loss_works_everywhere(tmp_path: Path) -> None:
     assert [(o.calling, o.execution, o.weighted) for o in reading.outcomes] == [
         ("raw", "eager", False),
         ("raw", "graph", False),
-        ("raw", "xla", False),
         ("keras-compile", "eager", False),
         ("keras-compile", "graph", False),
         ("keras-compile", "eager", True),

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.real
 ONE = contract("float32[B,1] real", "float32[B,1] real")
 LABEL = contract("int32[B] label(4)", "float32[B,4] probability")
 TRIPLET = contract("float32[B,1] binary", "float32[B,3,6] real")
+HEAD = contract("float32[B,2] unit", "float32[B,2] real")
 DISTANCE = contract("float32[B,1] binary", "float32[B,1] positive")
 TOKENS = contract("int32[B,6] label(5)", "float32[B,6,5] logit")
 MASKS = contract("float32[B,8,8,1] binary", "float32[B,8,8,1] unit")
@@ -53,6 +54,13 @@ HULL = """
 """
 
 HEALTHY: list[tuple[str, Contract, str, str]] = [
+    ("linear head", HEAD, "", "tf.reduce_mean(tf.square(t - p), -1)"),
+    (
+        "logarithm of a rate",
+        contract("float32[B,1] positive", "float32[B,1] real"),
+        "",
+        "tf.reduce_mean(tf.exp(tf.clip_by_value(p, -20.0, 20.0)) - t * p, -1)",
+    ),
     ("absolute", REAL, "", "tf.reduce_mean(tf.abs(t - p), -1)"),
     ("huber", REAL, "", "tf.reduce_mean(tf.where(tf.abs(t - p) < 1, 0.5 * (t - p) ** 2, tf.abs(t - p) - 0.5), -1)"),
     ("quantile", REAL, "", "tf.reduce_mean(tf.maximum(0.9 * (t - p), -0.1 * (t - p)), -1)"),
@@ -152,6 +160,12 @@ def test_flat_and_wrong_is_dead(
     assert reading.value > reading.better_value
     assert not reading.everywhere
     assert reading.calls[-1].text == blamed
+
+
+def test_a_clipped_linear_head_is_dead_outside_the_range_of_the_targets(tmp_path: Path) -> None:
+    reading = read(tmp_path, HEAD, "e = t - tf.clip_by_value(p, 0.0, 1.0)", SQUARE)
+    assert "y_pred > 1 while y_true = 0" in reading.region
+    assert reading.calls[-1].text == "tf.clip_by_value(p, 0.0, 1.0)"
 
 
 def test_a_reduced_loss_is_read_sample_by_sample(tmp_path: Path) -> None:

@@ -149,6 +149,17 @@ def test_swapped_arguments(tmp_path: Path) -> None:
     assert not read(tmp_path, REAL, "-tf.reduce_mean(tf.square(t - p), -1)").arguments_swapped
 
 
+def test_a_term_of_one_label_that_lost_its_sign(tmp_path: Path) -> None:
+    """In a mixed batch the two terms cancel; batches of one label show which is wrong."""
+    ends = "tf.clip_by_value(p, 1e-6, 1 - 1e-6)"
+    entropy = f"tf.reduce_mean(-t * tf.math.log({ends}) {{}} (1 - t) * tf.math.log(1 - {ends}), -1)"
+    wrong = read(tmp_path, BINARY, entropy.format("+")).wrong_label
+    assert wrong is not None and wrong[0] == 0.0
+    assert wrong[1].counterexamples[0].at_wrong < wrong[1].counterexamples[0].at_target
+    assert read(tmp_path, BINARY, entropy.format("-")).wrong_label is None
+    assert read(tmp_path, BINARY, f"-tf.reduce_mean(t * tf.math.log({ends}), -1)").wrong_label is None
+
+
 def test_a_penalty_of_the_prediction_does_not_swap_arguments(tmp_path: Path) -> None:
     """The other way round the penalty is a constant, so that the loss is lowest at the target there."""
     balance = "tf.reduce_mean(tf.square(t - p), -1) + tf.square(tf.reduce_sum(p, -1) - 1)"

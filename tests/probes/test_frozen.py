@@ -194,6 +194,18 @@ def test_draws_of_numpy_and_python(draw: str, tmp_path: Path) -> None:
     assert (reading.draw.span.line, reading.draw.span.text) == (24, draw)
 
 
+def test_an_iterator_that_outlives_the_call(tmp_path: Path) -> None:
+    rest = "import itertools\n\nSTEPS = itertools.count()\n"
+    draw = of_function(tmp_path, "error * next(STEPS)", rest).draw
+    assert draw is not None and draw.span is not None
+    assert draw.eager[0] != draw.eager[1]
+    assert draw.span.text == "next(STEPS)"
+
+
+def test_an_iterator_of_the_call_is_healthy(tmp_path: Path) -> None:
+    assert of_function(tmp_path, "error * next(part for part in (1.0, 2.0))").draw is None
+
+
 def test_draws_of_tensorflow_are_healthy(tmp_path: Path) -> None:
     reading = of_function(tmp_path, "error * tf.random.uniform([]) * WEIGHT")
     assert reading.draw is None

@@ -154,3 +154,11 @@ def test_standard_losses_are_clean() -> None:
         assert not any(argument.outcome == "raises" for argument in reading.arguments), name
     # Keras 3.15's own: both define get_config as `return Loss.get_config(self)`, without their argument.
     assert lost <= {("Huber", "delta"), ("CosineSimilarity", "axis")}
+
+
+def test_what_shows_that_a_loss_is_meant_to_be_saved(tmp_path: Path) -> None:
+    assert read(tmp_path).meant_to_be_saved  # it has a get_config
+    assert read(tmp_path, config="", decorator="@keras.saving.register_keras_serializable()").meant_to_be_saved
+    assert not read(tmp_path, config="").meant_to_be_saved
+    loading = 'def load(path):\n    return keras.models.load_model(path, custom_objects={"Custom": Custom})\n'
+    assert read(tmp_path, config=loading).meant_to_be_saved

@@ -25,6 +25,7 @@ def proposals(
     y_true: str = "float32[B,3] real",
     y_pred: str = "float32[B,3] real",
     name: str = "loss",
+    rule: str = "x",
 ) -> list[tuple[Proposal, str]]:
     """Every proposal for the expression (or line) `at` of the code, each with the text that it leads to."""
     path = Path(os.path.realpath(folder)) / f"losses{next(_numbers)}.py"
@@ -36,7 +37,7 @@ def proposals(
     loaded = session.load(f"{path}:{name}")
     contract = parse_contract(y_true, y_pred)
     traced = session.trace(contract)
-    finding = Finding("LD000", "x", family, "error", "witnessed", (), "", location)
+    finding = Finding("LD000", rule, family, "error", "witnessed", (), "", location)
     expr = next(
         (node for (low, high), node in source._regions.items() if (low, high) == (start, start + len(at))), None
     )

@@ -17,6 +17,7 @@ from lossdoctor.session import Raised
             "dtype",
         ),
         ("InvalidArgumentError", "cannot compute Sub as input #1 was expected to be a double tensor but is a", "dtype"),
+        ("TypeError", "`x` and `y` must have the same dtype, got tf.float32 != tf.int32.", "dtype"),
         ("InvalidArgumentError", "Incompatible shapes: [4,3] vs. [4]", "shape"),
         ("ValueError", "slice index 2 of dimension 0 out of bounds.", "shape"),
         ("AttributeError", "module 'tensorflow' has no attribute 'log'", "keras-contract"),

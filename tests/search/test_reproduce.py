@@ -54,6 +54,15 @@ def test_every_symptom_gives_python(symptom: str, execution: str, tmp_path: Path
     assert "SystemExit" in code and "lossdoctor" not in code
 
 
+def test_state_of_another_object_is_found_in_the_module(tmp_path: Path) -> None:
+    contract = parse_contract("float32[B,3] real", "float32[B,3] real")
+    held = {"holder": "attribute", "values": (1.0, 2.0), "in_call": False}
+    of_module = script(fake(str(tmp_path / "m.py")), "frozen", None, contract, name="schedule.alpha", **held)
+    own = script(fake(str(tmp_path / "m.py")), "frozen", None, contract, name="self.alpha", **held)
+    assert "_module.schedule.alpha = 2.0" in of_module
+    assert "_loss.alpha = 2.0" in own
+
+
 def test_every_declared_symptom_has_a_demonstration() -> None:
     from typing import get_args
 

@@ -379,3 +379,33 @@ def test_the_line_counts_more_than_the_name():
 )
 def test_unusual_code_is_read_without_failing(tmp_path, body):
     assert len(guessed(tmp_path, f"def f(y_true, y_pred):\n    {body}")) >= len(NATURAL)
+
+
+def test_a_mask_leaves_the_kind_of_what_it_multiplies(tmp_path):
+    source = """
+        from tensorflow.keras import backend as K
+
+        def masked(y_true, y_pred):
+            mask = K.cast(K.not_equal(y_true, -1.0), "float32")
+            return K.binary_crossentropy(y_true * mask, y_pred * mask)[:, 0]
+    """
+    path = tmp_path / "losses.py"
+    path.write_text(textwrap.dedent(source))
+    first = infer(f"{path}:masked")[0]
+    assert (str(first.y_true), str(first.y_pred)) == ("float32[B,4] binary", "float32[B,4] unit")
+
+
+def test_slices_that_leave_out_both_ends_need_something_between(tmp_path):
+    path = tmp_path / "losses.py"
+    part = "tf.reduce_sum(y_true[:, :, 1:-4] - y_pred[:, :, 1:-4], axis=[1, 2])"
+    path.write_text(f"{HEAD}\ndef boxes(y_true, y_pred):\n    return {part}\n")
+    assert infer(f"{path}:boxes")[0].y_pred.dims[-1] == 6
+
+
+def test_kinds_that_the_code_shows_are_tried_in_other_shapes_before_real_numbers(tmp_path):
+    path = tmp_path / "losses.py"
+    path.write_text("import keras\n\ndef loss(y_true, y_pred):\n    return keras.losses.poisson(y_true, y_pred)\n")
+    kinds = [(item.y_true.kind, item.y_pred.kind) for item in infer(f"{path}:loss")]
+    last = max(index for index, kind in enumerate(kinds) if kind == ("positive", "positive"))
+    assert last >= 5
+    assert ("real", "real") not in kinds[:last]

@@ -112,6 +112,7 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
     if chosen:  # an empty selection means every rule, and has nothing to extend
         chosen += config.extend_select if extend is None else extend
     return Settings(
+        dtype=options.dtype,
         select=codes(chosen, "select"),
         ignore=codes(config.ignore if ignore is None else ignore, "ignore"),
         **{name: value for name, value in values.items() if value is not None},
@@ -129,6 +130,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     given.add_argument("--data", metavar="FILE", help="an .npz file with the arrays y_true and y_pred")
     given.add_argument("--formula", metavar="FORMULA", help='what it should compute, e.g. "mean((t - p)**2, axis=-1)"')
     given.add_argument("--range", type=positive, metavar="X", help="largest magnitude of real values (10000)")
+    given.add_argument("--dtype", choices=("float16", "bfloat16"), help="examine it with floats of this dtype as well")
     given.add_argument("--config", type=Path, metavar="FILE", help="instead of the nearest pyproject.toml")
     rules = parser.add_argument_group("rules")
     for name, text in (

@@ -87,7 +87,10 @@ class Machine:
     def _computed(self, node: Node, args: Sequence[Value]) -> Value | None:
         match node.op:
             case "constant" | "variable":
-                return node.constant
+                # A bfloat16 constant comes as the float32 array of the same numbers.
+                if node.constant is None or node.dtype != "bfloat16":
+                    return node.constant
+                return node.constant.astype(dtype_named("bfloat16"))
             case "dims":
                 return np.array(self._concrete(node.attrs["value"]), dtype_named(node.dtype))
             case "item":

@@ -6,25 +6,30 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Literal
 
+from lossdoctor.engine.executions import executions
 from lossdoctor.engine.facts import complete, facts, gaps
+from lossdoctor.engine.half import half_rounding
+from lossdoctor.engine.meanings import meant, offer
 from lossdoctor.engine.mend import mended
+from lossdoctor.engine.narrow import NUMERIC, Narrowed, narrowed
 from lossdoctor.engine.order import arrange, verdict
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.readings import Readings, Unavailable, needs, of_graph
 from lossdoctor.engine.settle import Settler
 from lossdoctor.engine.witnesses import search
 from lossdoctor.findings import ErrorItem, Finding, Gap, LossReport
-from lossdoctor.formula.evaluate import in_floats
-from lossdoctor.formula.expression import Formula
-from lossdoctor.formula.parse import parse_formula
+from lossdoctor.graph.ir import LossGraph
+from lossdoctor.readings import Executions, HalfRounding
 from lossdoctor.rules.registry import Rule, Suspicion, all_rules
 from lossdoctor.search.reproduce import ordinary
 from lossdoctor.session import Loaded, Pair, Session, SessionError, Settings, Traced
 from lossdoctor.spec import Contract, format_structure
-from lossdoctor.subject.inference import declared_formula, infer
+from lossdoctor.subject.inference import infer
 
 Progress = Callable[[str, str], None]
+Purpose = Literal["check", "verify"]  # everything, or only whether the loss is what it is meant to be
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,11 @@ class Job:
     progress: Progress = field(default=lambda target, stage: None)
     pair: Pair | None = None  # real data, tried before anything that is drawn
     loaded: Loaded | None = None  # of a live loss, which the session has already
-    formula: str | None = None  # what the loss is meant to compute; else that of the decorator `@contract`
+    # What the loss is meant to compute; without any of the three the decorator `@contract` counts.
+    formula: str | Any | None = None  # text, or an expression of SymPy
+    reference: Any = None  # another implementation: a target, or a live object
+    gradient: str | Any | None = None  # formula of its gradient
+    purpose: Purpose = "check"
 
 
 def examine(job: Job, session: Session) -> LossReport | ErrorItem:
@@ -52,17 +61,21 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     loaded = job.loaded or session.load(job.load)
     job.progress(job.target, "tracing")
     contracts = contracts_of(job, loaded)
-    contract, traced, refused = _accepted(contracts, session)
+    contract, traced, refused = accepted(contracts, session)
     if traced is None or (refused and contract.origin == "inferred" and not loaded.lacking):
-        return ErrorItem(job.target, _refusal(loaded, refused))
+        return ErrorItem(job.target, refusal(loaded, refused))
     settings = replace(job.settings, magnitude=contract.magnitude)  # which data may widen
-    readings = Readings(session, loaded, contract, traced, settings, formula_of(job, loaded, contract))
+    meaning = meant(job, loaded, contract)
+    readings = Readings(session, loaded, contract, traced, settings, meaning.formula)
+    offer(readings, meaning)
     readings.seconds["trace"] = time.perf_counter() - started
     job.progress(job.target, "reading")
     notes: list[str] = []
-    suspicions = list(_suspicions(readings, job, notes))
     job.progress(job.target, "searching for inputs")
     witnesses = search(readings, job.pair)
+    readings.offered[Executions] = lambda: executions(session, contract, traced, witnesses)
+    readings.offered[HalfRounding] = lambda: half_rounding(session, contract, traced, witnesses)
+    suspicions = list(suspicions_of(readings, job, notes))
     places = Places(loaded, job.folder)
     job.progress(job.target, "replaying")
     settler = Settler(readings, witnesses, places, notes)
@@ -70,11 +83,13 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     found_facts = tuple(facts(readings, witnesses))
     ran = complete(readings, witnesses)
     limits = [*gaps(readings, witnesses, places, findings), *(_internal(note, loaded, places) for note in notes)]
+    narrow = _narrow(job, readings, places, notes)
     if settings.mends:
         job.progress(job.target, "trying mends")
         before = time.perf_counter()
         findings = mended(job, readings, witnesses, findings, examine)
         readings.seconds["mend"] = time.perf_counter() - before
+    findings = arrange([*findings, *narrow.findings])
     readings.seconds["total"] = time.perf_counter() - started
     return LossReport(
         target=job.target,
@@ -86,10 +101,24 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
         assumptions=contract.assumptions,
         verdict=verdict(findings, complete=ran and not notes),
         findings=findings,
-        facts=found_facts,
-        gaps=tuple(limits),
+        facts=(*found_facts, *narrow.facts),
+        gaps=(*limits, *narrow.gaps),
         seconds=readings.seconds,
     )
+
+
+def _narrow(job: Job, readings: Readings, places: Places, notes: list[str]) -> Narrowed:
+    """The same in half precision, where it is asked for."""
+    if readings.settings.dtype is None:
+        return Narrowed()
+    job.progress(job.target, f"examining it in {readings.settings.dtype}")
+
+    def numeric(rule: Rule, path: str) -> bool:
+        return rule.family in NUMERIC and job.selected(rule, path)
+
+    limited = replace(job, selected=numeric)
+    found = narrowed(readings, places, lambda half: suspicions_of(half, limited, notes), notes)
+    return replace(found, findings=tuple(finding for finding in found.findings if _kept(finding, job)))
 
 
 def contracts_of(job: Job, loaded: Loaded) -> tuple[Contract, ...]:
@@ -104,39 +133,33 @@ def contracts_of(job: Job, loaded: Loaded) -> tuple[Contract, ...]:
     return job.contracts if job.contracts and found[0].origin != "contract" else found
 
 
-def formula_of(job: Job, loaded: Loaded, contract: Contract) -> Formula | None:
-    """What the loss is meant to compute: what the caller or the configuration says, else the decorator.
-
-    Raises:
-        UsageError: it is no formula, or does not fit the specs.
-    """
-    text = job.formula or declared_formula(loaded)
-    if text is None:
-        return None
-    formula = parse_formula(text)
-    pair = ordinary(contract)
-    in_floats(formula, pair.y_true, pair.y_pred)
-    return formula
-
-
 def inferred(loaded: Loaded, settings: Settings) -> tuple[Contract, ...]:
     """The contracts that the code suggests, then the natural ones."""
     return tuple(replace(contract, magnitude=settings.magnitude) for contract in infer(loaded))
 
 
-def _accepted(contracts: Sequence[Contract], session: Session) -> tuple[Contract, Traced | None, list[Traced]]:
+def accepted(contracts: Sequence[Contract], session: Session) -> tuple[Contract, Traced | None, list[Traced]]:
     """The first contract under which the loss can be traced, or at least runs eagerly (then tracing is the fault);
-    with none, the first of them, and every refusal."""
+    with none, the first of them, and every refusal. Guessed sizes of which the loss's slices leave nothing are refused
+    too: what it does with nothing says nothing of it."""
     refused: list[Traced] = []
     for contract in contracts:
         traced = session.trace(contract)
-        if traced.traced is not None or session.evaluate([ordinary(contract)], "eager")[0].raised is None:
+        if traced.traced is not None:
+            if contract.origin != "inferred" or not _empties(traced.traced):
+                return contract, traced, []
+        elif session.evaluate([ordinary(contract)], "eager")[0].raised is None:
             return contract, traced, []
         refused.append(traced)
     return contracts[0], refused[0] if refused else None, refused
 
 
-def _refusal(loaded: Loaded, refused: Sequence[Traced]) -> str:
+def _empties(graph: LossGraph) -> bool:
+    """Whether something that the loss computes has no elements."""
+    return any(0 in (node.shape or ()) for node in graph.nodes if node.role == "forward" and node.op != "constant")
+
+
+def refusal(loaded: Loaded, refused: Sequence[Traced]) -> str:
     raised = next((traced.raised for traced in refused if traced.raised is not None), None)
     if raised is None:
         return f"`{loaded.name}` accepts none of the natural specs; state them with --y-true and --y-pred"
@@ -147,7 +170,7 @@ def _refusal(loaded: Loaded, refused: Sequence[Traced]) -> str:
     )
 
 
-def _suspicions(readings: Readings, job: Job, notes: list[str]) -> Iterator[Suspicion]:
+def suspicions_of(readings: Readings, job: Job, notes: list[str]) -> Iterator[Suspicion]:
     for rule in all_rules():
         if not job.selected(rule, ""):
             continue

@@ -16,7 +16,7 @@ from lossdoctor.findings import Calling, Fact, Finding, Gap
 from lossdoctor.formula.reading import FormulaCheck
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
-from lossdoctor.readings import Direction, GradientCheck
+from lossdoctor.readings import Direction, Executions, GradientCheck
 from lossdoctor.search.branches import missed
 
 _COMPARED = 8  # inputs at which a formula and the loss must both be finite before they can be said to agree
@@ -94,25 +94,30 @@ def _finiteness(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
             yield Fact(name, f"finite {what} for every input of the spec{assumed}", "proved", when)
         elif witnesses.all_finite("nonfinite-value") and witnesses.all_finite(symptom):
             yield Fact(name, f"finite {what} at all {witnesses.tried()} inputs tried", "witnessed", ("eager", "graph"))
+    # A proof follows the operations of the two graphs; XLA may fuse and re-associate them.
+    compiled = readings.available(Executions)
+    if compiled is not None and compiled.ran and compiled.finite_value:
+        what = "value and gradient" if compiled.finite_gradient else "value"
+        count = len(compiled.pairs)
+        yield Fact("finite-xla", f"finite {what} at all {count} inputs tried under XLA", "witnessed", ("xla",))
     if proved and value and all(proof.nonnegative for proof in proved):
         yield Fact("non-negative", "the loss is never negative", "proved", when)
 
 
 def _executions(readings: Readings) -> Iterator[Fact]:
-    callings = readings.available(Callings)
-    if callings is None:
+    """Whether eager, graph and XLA agree, and what was not run under XLA."""
+    callings, compiled = readings.available(Callings), readings.available(Executions)
+    eager = None if callings is None else callings.get("raw", "eager")
+    graph = None if callings is None else callings.get("raw", "graph")
+    if eager is None or graph is None or not eager.ok or not graph.ok or eager.value is None or graph.value is None:
         return
-    eager = callings.get("raw", "eager")
-    if eager is None or not eager.ok or eager.value is None:
+    if not _close(eager.value, graph.value) or (compiled is not None and compiled.differences):
         return
-    same: list[Calling] = []
-    for execution in ("graph", "xla"):
-        other = callings.get("raw", execution)
-        if other is not None and other.ok and other.value is not None and _close(eager.value, other.value):
-            same.append(execution)
-    if same:
-        names = " and ".join(["eager", *same]) if len(same) == 1 else "eager, graph and xla"
-        yield Fact("executions", f"{names} give the same loss", "witnessed", ("eager", *same))
+    if compiled is not None and compiled.ran:
+        yield Fact("executions", "eager, graph and xla give the same loss", "witnessed", ("eager", "graph", "xla"))
+    else:
+        rest = f" (not examined under XLA: {compiled.limit})" if compiled is not None and compiled.limit else ""
+        yield Fact("executions", f"eager and graph give the same loss{rest}", "witnessed", ("eager", "graph"))
 
 
 def _batch(readings: Readings) -> Iterator[Fact]:

@@ -33,6 +33,19 @@ _EXPLAINS: dict[Family, frozenset[Family]] = {
     "broadcast": frozenset({"shape", "efficiency", "wrong-direction", "wrong-math"}),
     "wrong-direction": frozenset({"wrong-math"}),
 }
+# Executions that give different numbers do so for a reason, and any other finding about numbers or tracing is one.
+_REASONS: frozenset[Family] = frozenset(
+    {
+        "graph-mode",
+        "nonfinite-value",
+        "nonfinite-gradient",
+        "low-precision",
+        "precision-loss",
+        "crash",
+        "dtype",
+        "shape",
+    }
+)
 _NUMERIC: frozenset[Family] = frozenset({"nonfinite-value", "nonfinite-gradient", "low-precision"})
 
 
@@ -52,10 +65,14 @@ def arrange(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 def _key(finding: Finding) -> tuple[int, int, int, str]:
     rank = _RANK.index(finding.family) if finding.family in _RANK else len(_RANK)
+    if finding.name == "executions-differ":
+        rank = len(_RANK) + 1  # after its reason
     return (-SEVERITIES.index(finding.severity), rank, finding.location.line, finding.rule)
 
 
 def _explains(cause: Finding, other: Finding) -> bool:
+    if other.name == "executions-differ" and cause.evidence != "suspected":
+        return cause.family in _REASONS and cause.severity != "info"
     if cause.evidence == "suspected" or cause.severity != "error":
         return False
     if other.family in _EXPLAINS.get(cause.family, frozenset()):

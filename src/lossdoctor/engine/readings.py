@@ -22,16 +22,20 @@ from lossdoctor.domains.intervals import Proof, Ranges, ranges
 from lossdoctor.domains.terms import Term, terms
 from lossdoctor.engine.precision import precision
 from lossdoctor.engine.precision_points import BATCH
+from lossdoctor.findings import UsageError
 from lossdoctor.formula.compare import compare
 from lossdoctor.formula.expression import Formula
-from lossdoctor.formula.reading import FormulaCheck
+from lossdoctor.formula.reading import FormulaCheck, ReferenceCheck, SlopeCheck
 from lossdoctor.graph.ir import LossGraph, Stage
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
 from lossdoctor.rules.registry import Check
 from lossdoctor.search.leaves import pair_arrays, pair_specs
 from lossdoctor.session import Loaded, Pair, Session, SessionError, Settings, Traced
+from lossdoctor.source.guards import Guards, guards
+from lossdoctor.source.module import SourceModule, read_module
 from lossdoctor.spec import Contract, Spec, leaves
+from lossdoctor.standards.reading import Misnamed
 
 
 class Unavailable(Exception):
@@ -50,6 +54,8 @@ class Readings:
     formula: Formula | None = None
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     failed: dict[str, str] = field(default_factory=dict[str, str])
+    # How readings are made that need the inputs of the search, which needs readings itself.
+    offered: dict[Any, Callable[[], Any]] = field(default_factory=dict[Any, Callable[[], Any]])
     _cache: dict[tuple[Any, Stage | None], Any] = field(default_factory=dict[tuple[Any, "Stage | None"], Any])
 
     def get(self, kind: Any, stage: Stage) -> Any:
@@ -98,6 +104,11 @@ class Readings:
     def _make(self, kind: Any, stage: Stage) -> Any:
         if kind in _OF_GRAPH:
             return _OF_GRAPH[kind](self, self.graph(stage))
+        if kind in self.offered:
+            made = self.offered[kind]()
+            if made is None:
+                raise Unavailable("it does not apply")
+            return made
         if kind is Batches:
             return self.session.probe("batches", self.contract, hints=_static_sizes(self.contract))
         if kind is probed.DeadGradient:
@@ -112,7 +123,19 @@ class Readings:
             return probed.EagerRun(pair, self.session.evaluate([pair], "eager")[0])
         if kind is probed.SwappedRun:
             return self._swapped()
+        if kind is Guards:
+            return guards(self._module())
+        if kind is SourceModule:
+            return self._module()
+        if kind in _DECLARED:
+            raise Unavailable("nothing of the kind is declared")
         return {Loaded: self.loaded, Contract: self.contract, Traced: self.traced}[kind]
+
+    def _module(self) -> SourceModule:
+        try:
+            return read_module(self.loaded.path)
+        except UsageError as problem:  # a notebook's cell, or no text at all
+            raise Unavailable(str(problem)) from None
 
     def _swapped(self) -> probed.SwappedRun:
         """Only where the two arguments have the same shape and dtype."""
@@ -161,9 +184,13 @@ _PROBES: dict[Any, str] = {
     probed.GradientCheck: "gradient",
     probed.SaveLoad: "save_load",
     probed.Frozen: "frozen",
+    probed.SideEffects: "side_effects",
 }
+# Made only where somebody says what the loss is meant to be; see `engine.meanings`.
+_DECLARED: tuple[Any, ...] = (ReferenceCheck, SlopeCheck, Misnamed)
 _PLAIN: tuple[Any, ...] = (Loaded, Contract, Traced, Batches, FormulaCheck, probed.EagerRun, probed.DeadGradient,
-                           probed.SwappedRun)  # fmt: skip
+                           probed.SwappedRun, probed.Executions, probed.HalfRounding, Guards, SourceModule,
+                           *_DECLARED)  # fmt: skip
 
 
 def sizes_of(pair: Pair, contract: Contract) -> dict[str, int]:

@@ -15,9 +15,11 @@ from lossdoctor.config import Config, LossEntry, load_config
 from lossdoctor.contract import contract_of, stated_of
 from lossdoctor.engine.construction import report_of_construction
 from lossdoctor.engine.deaths import report_of_death
-from lossdoctor.engine.examine import Job, Progress, examine
+from lossdoctor.engine.examine import Job, Progress, Purpose, examine
+from lossdoctor.engine.meanings import reference_target
+from lossdoctor.engine.verify import verify
 from lossdoctor.findings import ErrorItem, LossReport, Report, UsageError
-from lossdoctor.formula.parse import parse_formula
+from lossdoctor.formula.notation import read_formula
 from lossdoctor.rules.registry import Rule
 from lossdoctor.session import Pair, Session, SessionError, Settings
 from lossdoctor.source.discover import discover
@@ -36,7 +38,10 @@ class _Given:
     y_true: str | None
     y_pred: str | None
     data: tuple[Any, Any] | None
-    formula: str | None = None
+    formula: str | Any | None = None
+    reference: str | None = None
+    gradient: str | Any | None = None
+    purpose: Purpose = "check"
 
 
 def check(
@@ -46,7 +51,10 @@ def check(
     y_true: str | None = None,
     y_pred: str | None = None,
     data: str | Path | None = None,
-    formula: str | None = None,
+    formula: str | Any | None = None,
+    reference: str | None = None,
+    gradient: str | Any | None = None,
+    purpose: Purpose = "check",
     settings: Settings | None = None,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -60,7 +68,10 @@ def check(
         config: the configuration; the nearest pyproject.toml by default.
         y_true, y_pred: spec strings for all targets; both or neither.
         data: an .npz file with the arrays `y_true` and `y_pred`, instead of specs.
-        formula: what the loss is meant to compute (DESIGN section 3); for a single loss only.
+        formula: what the loss is meant to compute (see `formula.notation`); for a single loss only, as the next two.
+        reference: a target that computes the same, or the name of a loss of Keras.
+        gradient: a formula of the gradient.
+        purpose: "verify" compares with formula, gradient and reference, and asks nothing else.
         settings: seed, magnitude and limits.
         jobs: how many losses are examined at the same time.
         progress: called with a target and the stage that begins.
@@ -70,22 +81,24 @@ def check(
     Raises:
         UsageError: unusable arguments. A target that cannot be examined becomes an item of `errors`.
     """
-    if (y_true is None) != (y_pred is None):
-        missing = "y_true" if y_true is None else "y_pred"
-        raise UsageError(f"Invalid value for `{missing}`. Expected a spec beside the other one. Received: none")
+    _check_specs(y_true, y_pred)
     settings = settings or Settings()
     config = config or load_config(None, Path.cwd())
     _check_settings(settings)
-    given = _Given(y_true, y_pred, None if data is None else load_data(data), formula)
-    if formula is not None:
-        parse_formula(formula)
-    if y_true is not None and y_pred is not None:
-        parse_contract(y_true, y_pred)  # the caller's own mistakes are reported once, before anything starts
+    given = _Given(y_true, y_pred, None if data is None else load_data(data), formula, reference, gradient, purpose)
+    for one in (formula, gradient):
+        if one is not None:
+            read_formula(one)
+    if reference is not None:
+        reference_target(reference, Path.cwd())
     outcomes: list[Outcome] = []
     with _workers(pool, jobs, settings, verbose) as workers:
         prepared = [item for target in targets for item in _prepare(target, config, given, settings, progress)]
-        if formula is not None and len(prepared) != 1:
-            raise UsageError(f"Invalid value for `formula`. Expected a single loss. Received: {len(prepared)} losses")
+        for name, one in (("formula", formula), ("reference", reference), ("gradient", gradient)):
+            if one is not None and len(prepared) != 1:
+                raise UsageError(
+                    f"Invalid value for `{name}`. Expected a single loss. Received: {len(prepared)} losses"
+                )
 
         def work(item: Job | ErrorItem) -> Outcome:
             if isinstance(item, ErrorItem):
@@ -112,49 +125,110 @@ def _workers(
 
 
 def check_object(
-    loss: object, y_true: object, y_pred: object, *, settings: Settings | None = None, target: str = ""
+    loss: object,
+    y_true: object,
+    y_pred: object,
+    *,
+    settings: Settings | None = None,
+    target: str = "",
+    formula: Any = None,
+    reference: Any = None,
+    gradient: Any = None,
+    purpose: Purpose = "check",
 ) -> Report:
     """Examine a live loss in this process; see `lossdoctor.check`.
 
     Raises:
         UsageError: it is no loss, or y_true and y_pred are unusable.
     """
-    from lossdoctor.subject import subject_of
-    from lossdoctor.worker.local import LocalSession
     from lossdoctor.worker.state import preserved
 
     settings = settings or Settings()
     _check_settings(settings)
-    contracts, pair = _contracts_of(y_true, y_pred, settings)
-    if not contracts and (stated := contract_of(loss)) is not None:
-        contracts = (replace(stated, magnitude=settings.magnitude),)
     with preserved(settings.seed):
         try:
-            subject = subject_of(loss)
+            job, session = live_job(loss, y_true, y_pred, settings, target)
         except SessionError as problem:
             return _report([ErrorItem(target or repr(loss), str(problem))], settings)
-        session = LocalSession(subject, settings=settings)
-        name = target or subject.loaded.target
-        job = Job(
-            name,
-            name,
-            contracts,
-            settings,
-            Path.cwd(),
-            _selector(settings, None, None),
-            pair=pair,
-            loaded=subject.loaded,
-            formula=stated.formula if (stated := stated_of(loss)) is not None else None,
-        )
+        job = replace(job, **_live_meaning(loss, formula, reference, gradient), purpose=purpose)
         try:
             return _report([_examined(job, session)], settings)
         finally:
             session.close()
 
 
+def live_job(loss: object, y_true: object, y_pred: object, settings: Settings, target: str = "") -> tuple[Job, Session]:
+    """The job of a live loss, and the session in this process that answers it.
+
+    Raises:
+        UsageError: it is no loss, or y_true and y_pred are unusable.
+        SessionError: making it raised.
+    """
+    from lossdoctor.subject import subject_of
+    from lossdoctor.worker.local import LocalSession
+
+    contracts, pair = _contracts_of(y_true, y_pred, settings)
+    if not contracts and (stated := contract_of(loss)) is not None:
+        contracts = (replace(stated, magnitude=settings.magnitude),)
+    subject = subject_of(loss)
+    name = target or subject.loaded.target
+    job = Job(
+        name,
+        name,
+        contracts,
+        settings,
+        Path.cwd(),
+        _selector(settings, None, None),
+        pair=pair,
+        loaded=subject.loaded,
+    )
+    return job, LocalSession(subject, settings=settings)
+
+
+def job_of(
+    target: str,
+    config: Config,
+    y_true: str | None,
+    y_pred: str | None,
+    data: str | Path | None,
+    settings: Settings,
+    progress: Progress | None,
+) -> Job | ErrorItem:
+    """The job of a target that means one loss; arguments as `check`.
+
+    Raises:
+        UsageError: unusable arguments, or several losses.
+    """
+    _check_specs(y_true, y_pred)
+    _check_settings(settings)
+    given = _Given(y_true, y_pred, None if data is None else load_data(data))
+    found = list(_prepare(target, config, given, settings, progress))
+    if len(found) != 1:
+        names = ", ".join(f"`{job.target}`" for job in found)
+        raise UsageError(f"Invalid value for `target`. Expected a single loss, one of {names}. Received: {target!r}")
+    return found[0]
+
+
+def _check_specs(y_true: str | None, y_pred: str | None) -> None:
+    """The caller's own mistakes are reported once, before anything starts."""
+    if (y_true is None) != (y_pred is None):
+        missing = "y_true" if y_true is None else "y_pred"
+        raise UsageError(f"Invalid value for `{missing}`. Expected a spec beside the other one. Received: none")
+    if y_true is not None and y_pred is not None:
+        parse_contract(y_true, y_pred)
+
+
+def _live_meaning(loss: object, formula: Any, reference: Any, gradient: Any) -> dict[str, Any]:
+    """What the caller says, else the decorator of the live object."""
+    stated = stated_of(loss)
+    if formula is None and reference is None and gradient is None and stated is not None:
+        formula, reference = stated.formula, stated.reference
+    return {"formula": formula, "reference": reference, "gradient": gradient}
+
+
 def _examined(job: Job, session: Session) -> Outcome:
     try:
-        return examine(job, session)
+        return verify(job, session) if job.purpose == "verify" else examine(job, session)
     except UsageError as problem:
         return ErrorItem(job.target, str(problem))
     except SessionError as problem:
@@ -196,11 +270,19 @@ def _prepare(
                 folder=config.root if keyed else Path.cwd(),
                 selected=_selector(settings, config, entry),
                 pair=None if given.data is None else Pair(*given.data),
-                formula=given.formula or (entry.formula if entry is not None else None),
+                **_meaning(given, entry),
             )
             yield replace(job, progress=progress) if progress is not None else job
     except UsageError as problem:
         yield ErrorItem(target, str(problem))
+
+
+def _meaning(given: _Given, entry: LossEntry | None) -> dict[str, Any]:
+    """What the loss is meant to compute: what the caller says, else the configuration."""
+    stated = {"formula": given.formula, "reference": given.reference, "gradient": given.gradient}
+    if entry is not None and not any(value is not None for value in stated.values()):
+        stated |= {"formula": entry.formula, "reference": entry.reference}
+    return {**stated, "purpose": given.purpose}
 
 
 def absolute(reference: TargetRef) -> str:

@@ -9,20 +9,22 @@ from typing import Any
 import numpy as np
 
 from lossdoctor.engine.blame import Blame, NonFinite
+from lossdoctor.engine.lone import severity_alone
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.readings import Readings
 from lossdoctor.engine.threshold import threshold
 from lossdoctor.engine.witnesses import Witnesses, shows
 from lossdoctor.findings import Calling, Evidence, Finding, Severity, Witness
-from lossdoctor.rules.registry import Rule, Suspicion, Symptom, all_rules
+from lossdoctor.rules.low_precision.mechanisms import half_dtype, mechanism
+from lossdoctor.rules.registry import Suspicion, Symptom, all_rules
 from lossdoctor.search.literals import witness_value
 from lossdoctor.search.reproduce import ordinary, plainest, script
 from lossdoctor.session import Evaluation, Execution, Pair, SessionError
 
 _EXECUTIONS: tuple[Execution, ...] = ("eager", "graph", "xla")
 _CALLINGS: dict[Execution, Calling] = {"eager": "eager", "graph": "graph", "xla": "xla"}
-_HALF = frozenset({"float16", "bfloat16"})
 _SHRUNK_AT_MOST = 6  # non-finite findings of one loss that are shrunk and replayed; the rest would repeat them
+_RAISED_AT_MOST = 3  # inputs that are replayed for one operation that raises
 
 
 @dataclass
@@ -33,15 +35,23 @@ class Settler:
     witnesses: Witnesses
     places: Places
     notes: list[str] = field(default_factory=list[str])  # what went wrong in lossdoctor itself
+    told: set[tuple[str, Any]] = field(default_factory=set[tuple[str, Any]])  # faults of half precision
 
     def settle(self, suspicions: Iterable[Suspicion]) -> list[Finding]:
         pending = list(suspicions)
         numeric = [s for s in pending if s.symptom in ("nonfinite-value", "nonfinite-gradient") and s.node is not None]
-        findings = list(self._numeric(numeric))
+        raising: dict[tuple[str, Any], Finding] = {}
+        for suspicion in pending:
+            key = (suspicion.rule.code, suspicion.calls[-1:])
+            if suspicion.symptom == "raises-at" and key not in raising:
+                found = self._raised(suspicion)
+                if found is not None:
+                    raising[key] = found
+        findings = [*raising.values(), *self._numeric(numeric, set(raising))]
         seen: set[tuple[str, Any]] = set()
         for suspicion in pending:
             key = (suspicion.rule.code, suspicion.calls[-1:] or suspicion.message)
-            if suspicion in numeric or key in seen:
+            if suspicion in numeric or suspicion.symptom == "raises-at" or key in seen:
                 continue
             finding = self._plain(suspicion)
             if finding is not None:
@@ -51,46 +61,64 @@ class Settler:
 
     # ---- non-finite values and gradients: found by search ------------------------------------------------
 
-    def _numeric(self, suspicions: Sequence[Suspicion]) -> Iterable[Finding]:
-        """One finding for each blamed place; the most specific rule (the lowest code) speaks for it."""
-        matched: dict[tuple[str, str], tuple[Suspicion, Blame]] = {}
-        for suspicion in sorted(suspicions, key=lambda s: s.rule.code):
+    def _numeric(self, suspicions: Sequence[Suspicion], spoken: set[tuple[str, Any]]) -> Iterable[Finding]:
+        """One finding for each blamed place; the most specific rule (the lowest code) speaks for it.
+
+        A rule that blames another line of the user's (a guard that guards nothing) speaks beside it.
+        """
+        matched: dict[tuple[str, str, Any], tuple[Suspicion, Blame]] = {}
+        for suspicion in sorted(suspicions, key=lambda s: (s.rule.code.endswith("9"), s.rule.code)):  # 9: all the rest
             assert suspicion.node is not None
             name = self.readings.graph(suspicion.stage)[suspicion.node].name
             symptom: NonFinite = "nonfinite-value" if suspicion.symptom == "nonfinite-value" else "nonfinite-gradient"
             blame = self.witnesses.found.get((name, symptom))
             if blame is None or blame.stage != suspicion.stage:
                 continue
-            matched.setdefault((name, symptom), (suspicion, blame))
-        spoken: set[tuple[str, Any]] = set()
+            matched.setdefault((name, symptom, suspicion.calls[-1:]), (suspicion, blame))
+        shrunk: dict[tuple[str, str], Blame] = {}
         for suspicion, blame in _by_order(matched.values()):
             key = (suspicion.rule.code, suspicion.calls[-1:])
             if key in spoken or len(spoken) >= _SHRUNK_AT_MOST:
                 continue
-            finding = self._witnessed(suspicion, self.witnesses.shrunk(blame))
+            place = (blame.name, blame.symptom)
+            if place not in shrunk:
+                shrunk[place] = self.witnesses.shrunk(blame)
+            finding = self._witnessed(suspicion, shrunk[place])
             if finding is not None:
                 spoken.add(key)
                 yield finding
 
     def _witnessed(self, suspicion: Suspicion, blame: Blame) -> Finding | None:
+        suspicion = _within(suspicion, blame.pair)
         shown = self._executions(blame.pair, blame.symptom)
         if not shown:
             return None
         execution = next(iter(shown))
         rule, message = suspicion.rule, suspicion.message
         if self._healthy_in_single(blame):
-            rule = _rule_of("low-precision")
-            message = f"{message} in {self._half_dtype()}; in float32 it stays finite"
-        if rule.name == "exp-overflow":
+            graph = self.readings.graph(blame.stage)
+            code, message, calls = mechanism(graph, graph[blame.node], backward=blame.backward)
+            rule = next(each for each in all_rules() if each.code == code)
+            if (code, calls) in self.told:
+                return None
+            self.told.add((code, calls))
+            suspicion = replace(suspicion, calls=calls, family=None)
+        if rule.name in ("exp-overflow", "half-overflow"):
             message += self._from_size(blame)
         code = self._script(blame.symptom, blame.pair, execution=execution)
         if self._replay(code) != 1:
             return None
         graph = self.readings.graph(blame.stage)
+        when: tuple[Calling, ...] = tuple(_CALLINGS[each] for each in shown)
+        alone = severity_alone(self.readings, self.witnesses, blame, execution)
+        if alone is not None and suspicion.severity != "info":
+            suspicion = replace(suspicion, severity=alone)
+            message = f"{message}, in a batch of one"
+            when = (*when, "batch-of-one")
         return self._finding(
             replace(suspicion, rule=rule, message=message),
             evidence="witnessed",
-            when=tuple(_CALLINGS[each] for each in shown),
+            when=when,
             witness=self._witness(blame.pair, shown[execution]),
             reproduce=code,
             chain=self.places.chain(graph, blame.chain),
@@ -117,17 +145,30 @@ class Settler:
         limit = threshold(blame.pair, fails)
         return "" if limit is None else f", here from |y_pred| > {abs(limit):g}"
 
-    def _half_dtype(self) -> str | None:
-        found = [str(array.dtype) for array in leaves(self.witnesses.pairs[0].y_pred)] if self.witnesses.pairs else []
-        return next((dtype for dtype in found if dtype in _HALF), None)
-
     def _healthy_in_single(self, blame: Blame) -> bool:
-        """Whether the same input in float32 is fine, so that the precision is to blame."""
-        if self._half_dtype() is None:
+        """Whether the same code is fine on the same input in float32, so that the precision is to blame."""
+        if half_dtype(self.readings.graph(blame.stage)) is None:
             return False
-        twin = Pair(_single(blame.pair.y_true), _single(blame.pair.y_pred))
-        result = self.readings.session.evaluate([twin], "graph")[0]
+        result: Evaluation = self.readings.session.probe("half", self.readings.contract, pairs=[blame.pair])[0]
         return result.raised is None and result.finite_value and result.finite_gradient
+
+    def _raised(self, suspicion: Suspicion) -> Finding | None:
+        """An operation that raises at some inputs of the search and computes at others: the plainest such input."""
+        results = self.witnesses.results.get(suspicion.stage, [])
+        if all(result.raised for result in results):
+            return None
+        tried = [
+            pair
+            for pair, result in zip(self.witnesses.pairs, results, strict=True)
+            if result.raised is not None and result.raised.calls and result.raised.calls[-1:] == suspicion.calls[-1:]
+        ]
+        for pair in sorted(tried, key=lambda pair: largest(pair) > suspicion.at_most)[:_RAISED_AT_MOST]:
+            code = self._script("raises-at", pair, execution="eager", gradient=True, **suspicion.arguments)
+            if self._replay(code) != 1:
+                continue
+            told = _within(suspicion, pair)
+            return self._finding(told, "witnessed", ("eager", "graph"), self._witness(pair, None), code)
+        return None
 
     # ---- everything else: the suspicion brings its own input, or is a fact of the graph ---------------------
 
@@ -239,17 +280,19 @@ def leaves(value: Any) -> list[np.ndarray[Any, Any]]:
     return [np.asarray(value)]
 
 
-def _single(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _single(part) for key, part in value.items()}
-    if isinstance(value, (tuple, list)):
-        return tuple(_single(part) for part in value)
-    array = np.asarray(value)
-    return array.astype(np.float32) if str(array.dtype) in _HALF else array
+def largest(pair: Pair) -> float:
+    """The largest magnitude among the finite numbers of an input."""
+    numbers = [np.abs(array.astype(np.float64)) for value in (pair.y_true, pair.y_pred) for array in leaves(value)]
+    return max((float(np.max(array[np.isfinite(array)], initial=0.0)) for array in numbers), default=0.0)
 
 
-def _rule_of(family: str) -> Rule:
-    return next(rule for rule in all_rules() if rule.family == family)
+def _within(suspicion: Suspicion, pair: Pair) -> Suspicion:
+    """The suspicion; no more than an info where only larger numbers show it than its rule finds telling."""
+    size = largest(pair)
+    if size <= suspicion.at_most:
+        return suspicion
+    message = f"{suspicion.message}; here only by rounding, for numbers as large as {size:g}"
+    return replace(suspicion, message=message, severity="info")
 
 
 def _by_order(matched: Iterable[tuple[Suspicion, Blame]]) -> list[tuple[Suspicion, Blame]]:

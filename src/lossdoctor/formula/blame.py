@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lossdoctor.formula.evaluate import parts_in_floats
-from lossdoctor.formula.expression import Expression, Formula
+from lossdoctor.formula.expression import Expression
+from lossdoctor.formula.meaning import Meaning
 from lossdoctor.formula.repairs import Same, constants, reductions
 from lossdoctor.formula.stabilisers import computed, value_of
 from lossdoctor.graph.ir import LossGraph, Node, Span
@@ -41,7 +41,7 @@ class Blamed:
 
 def blamed(
     wide: LossGraph,
-    formula: Formula,
+    meaning: Meaning,
     contract: Contract,
     pairs: Sequence[Pair],
     same: Same,
@@ -56,7 +56,7 @@ def blamed(
     given = [*pairs[:_POINTS], *[pair for pair in pairs[_POINTS:] if _shape(pair) != _shape(pairs[0])][:2]]
     pairs = _alike(pairs)[:_POINTS]
     held = [computed(wide, contract, pair) for pair in pairs]
-    parts = [parts_in_floats(formula, pair.y_true, pair.y_pred) for pair in pairs]
+    parts = [meaning.parts(pair) for pair in pairs]
     reached = wide.graph.ancestors(wide.value)
     nodes = [
         node
@@ -68,17 +68,26 @@ def blamed(
     if not any(node.id == wide.value for node in nodes):
         return None
     columns = {node.id: [np.asarray(values[node.id]) for values in held] for node in nodes}
-    table = {part: [values[part] for values in parts] for part in formula.parts if all(part in v for v in parts)}
+    table = {part: [values[part] for values in parts] for part in parts[0] if all(part in v for v in parts)}
     right = {node.id for node in nodes if node.op == "input" or _known(columns[node.id], table, scaled=False)}
+    # p - t for t - p: what follows decides whether the sign matters.
+    right |= {
+        node.id
+        for node in nodes
+        if node.op == "subtract" and _known([-one for one in columns[node.id]], table, scaled=False)
+    }
     right.discard(wide.value)
     near = right | {node.id for node in nodes if _known(columns[node.id], table, scaled=True)}
+    if len(table) < 2:  # a reference that cannot be taken apart
+        changed = constants(wide, meaning.numbers, contract, given, same) or reductions(wide, contract, given, same)
+        return None if changed is None else Blamed(changed.node, changed.expected)
     repair = _repair(wide, contract, pairs, nodes, right, columns, table, same)
     start = wide[wide.value] if repair is None else repair.node
     suspects = _suspects(wide, start, {node.id for node in nodes}, right, near)
     if repair is not None and (not suspects or start in suspects):
         return repair
     # Inputs of other shapes as well: a factor of 3 may be the batch size or another axis.
-    changed = constants(wide, formula, contract, given, same) or reductions(wide, contract, given, same)
+    changed = constants(wide, meaning.numbers, contract, given, same) or reductions(wide, contract, given, same)
     if changed is not None:
         return Blamed(changed.node, changed.expected)
     if repair is not None:

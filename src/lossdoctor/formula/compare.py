@@ -12,13 +12,14 @@ import numpy as np
 from lossdoctor.domains.intervals import Ranges
 from lossdoctor.findings import UsageError
 from lossdoctor.formula.blame import blamed, place_of
-from lossdoctor.formula.evaluate import exactly, in_floats
+from lossdoctor.formula.coverage import visited
 from lossdoctor.formula.expression import Formula
 from lossdoctor.formula.gradients import gradient_difference
+from lossdoctor.formula.meaning import Declared, Meaning
 from lossdoctor.formula.points import Point, points
 from lossdoctor.formula.reading import Difference, FormulaCheck, GradientDifference, Reduction
 from lossdoctor.formula.relation import relation
-from lossdoctor.formula.stabilisers import neutral, neutral_formula, value_of, widened
+from lossdoctor.formula.stabilisers import neutral, value_of, widened
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.search.leaves import make_pair, pair_arrays
 from lossdoctor.search.shrink import shrink
@@ -33,19 +34,24 @@ _WAYS = 4
 _SECONDS = 8.0  # for exact arithmetic and the machine
 # Op for op as eager execution, and traced once: hundreds of inputs are tried.
 _RUN: Execution = "unoptimised"
+_SCALED = 24  # ordinary inputs that say how large values are
+_SLOPED = 60  # ordinary inputs at which gradients are compared
 _KEPT = 40  # counterexamples that are looked at
 _ENOUGH = 8  # at ordinary inputs: from then on nobody asks what else could explain a difference
 
 
 def compare(
     session: Session,
-    formula: Formula,
+    meaning: Formula | Meaning,
     contract: Contract,
     graph: LossGraph,
     ranges: Ranges | None,
     settings: Settings,
     sizes: Mapping[str, int],
     batches: tuple[int, ...] = (),
+    *,
+    first: Pair | None = None,
+    many: int = 0,
 ) -> FormulaCheck:
     """Compare at ordinary inputs, at edges and on both sides of every branch.
 
@@ -53,13 +59,18 @@ def compare(
         graph: as traced.
         sizes: a size that the loss accepts for each name of a dimension.
         batches: the batch sizes that it accepts; () means any.
+        first: real data, compared too.
+        many: so many random inputs more.
 
     Raises:
-        UsageError: the formula does not fit the shapes of the specs.
+        UsageError: the formula or reference does not fit the shapes of the specs.
     """
-    chosen = points(contract, formula, graph, ranges, settings, sizes, batches)
-    comparison = _Comparison(session, formula, contract, graph)
-    return comparison.run(chosen)
+    if isinstance(meaning, Formula):
+        meaning = Declared(meaning)
+    chosen = points(contract, meaning, graph, ranges, settings, sizes, batches, many=many)
+    if first is not None:
+        chosen.insert(0, Point(first, True))
+    return _Comparison(session, meaning, contract, graph).run(chosen)
 
 
 def common(value: Array, expected: Array) -> tuple[Array, Array, Reduction] | None:
@@ -81,6 +92,10 @@ def common(value: Array, expected: Array) -> tuple[Array, Array, Reduction] | No
     return None
 
 
+def _samples(pair: Pair) -> int:
+    return pair.y_pred.shape[0] if isinstance(pair.y_pred, np.ndarray) and pair.y_pred.ndim else 1
+
+
 def _squeezed(value: Array) -> tuple[int, ...]:
     return tuple(size for size in value.shape if size != 1)
 
@@ -88,7 +103,7 @@ def _squeezed(value: Array) -> tuple[int, ...]:
 @dataclass
 class _Comparison:
     session: Session
-    formula: Formula
+    meaning: Meaning
     contract: Contract
     graph: LossGraph
     scale: float = 1.0  # of the formula at ordinary inputs
@@ -112,17 +127,27 @@ class _Comparison:
             for point, result in zip(chosen, results, strict=True)
             if result.raised is None and result.value is not None and result.value.dtype.kind == "f"
         ]
-        ordinary = [point.pair for point, _ in usable if point.realistic]
-        values = [in_floats(self.formula, pair.y_true, pair.y_pred) for pair in ordinary]
+        self.meaning.prepare([point.pair for point, _ in usable])
+        ordinary = [point.pair for point, _ in usable if point.realistic][:_SCALED]
+        values = [self.meaning.floats(pair) for pair in ordinary]
         sizes = [float(np.mean(np.abs(value))) for value in values if np.all(np.isfinite(value))]
         self.scale = float(np.median(sizes)) if sizes else 1.0
         doubtful = [(point, result) for point, result in usable if not self._plainly_same(point, result)]
         different = self._settled(doubtful)
         found = FormulaCheck(
-            self.formula, self.compared, len(different), self.stabilised, self.undefined, self.largest, self.reduction
+            self.meaning.name,
+            self.compared,
+            len(different),
+            self.stabilised,
+            self.undefined,
+            self.largest,
+            self.reduction,
+            samples=sum(_samples(point.pair) for point in self.agreeing),
         )
         if different:
             return self._departure(found, different, usable)
+        if self.meaning.formula is not None:
+            found = replace(found, branches=visited(self.meaning.formula, [point.pair for point in self.agreeing]))
         return self._gradients(found, usable)
 
     # ---- one input -------------------------------------------------------------------------------------------
@@ -130,9 +155,9 @@ class _Comparison:
     def difference(self, pair: Pair, value: Array, *, exact: bool) -> Difference | None:
         """Both sides at an input, in one shape where there is one; None where one is no finite number."""
         value = np.asarray(value, np.float64)
-        expected = in_floats(self.formula, pair.y_true, pair.y_pred)
+        expected = self.meaning.floats(pair)
         if exact or not np.all(np.isfinite(expected)):
-            expected = exactly(self.formula, pair.y_true, pair.y_pred)
+            expected = self.meaning.exact(pair)
         aligned = common(value, expected)
         if aligned is None:
             return Difference(pair, value, expected)
@@ -168,7 +193,7 @@ class _Comparison:
             return []
         doubled = self.session.evaluate([doubled_pair(self.contract, point.pair) for point, _ in doubtful], _RUN)
         wide = widened(self.graph)
-        plain_loss, plain_formula = neutral(wide), neutral_formula(self.formula)
+        plain_loss, plain_formula = neutral(wide), self.meaning.plain()
         found: list[tuple[Point, Difference]] = []
         for (point, result), other in zip(doubtful, doubled, strict=True):
             if time.monotonic() - self.started > _SECONDS and found:
@@ -224,19 +249,19 @@ class _Comparison:
                 for array in pair_arrays(self.contract, one.pair)
             ]
             moved = make_pair(self.contract, arrays)
-            expected = in_floats(self.formula, moved.y_true, moved.y_pred)
+            expected = self.meaning.floats(moved)
             if not np.all(np.isfinite(expected)):
-                expected = exactly(self.formula, moved.y_true, moved.y_pred)
+                expected = self.meaning.exact(moved)
             aligned = common(one.value, expected)
             if aligned is not None and np.all(np.isfinite(aligned[1])):
                 low, high = np.minimum(low, aligned[1]), np.maximum(high, aligned[1])
         bound = _STRICT * np.abs(one.expected) + 4.0 * (high - low)
         return bool(np.all((one.value >= low - bound) & (one.value <= high + bound)))
 
-    def _without_stabilisers(self, one: Difference, values: Sequence[Array], plain: Formula | None) -> bool:
+    def _without_stabilisers(self, one: Difference, values: Sequence[Array], plain: Meaning | None) -> bool:
         wanted = [one.expected]
         if plain is not None:
-            wanted.append(exactly(plain, one.pair.y_true, one.pair.y_pred))
+            wanted.append(plain.exact(one.pair))
         for expected in wanted:
             for value in values:
                 aligned = common(np.asarray(value, np.float64), expected)
@@ -294,14 +319,13 @@ class _Comparison:
 
     def _blamed(self, found: FormulaCheck, shown: Sequence[Difference]) -> FormulaCheck:
         def same(value: Array, pair: Pair) -> bool:
-            expected = in_floats(self.formula, pair.y_true, pair.y_pred)
-            aligned = common(value, expected)
+            aligned = common(value, self.meaning.floats(pair))
             return aligned is not None and self.within(Difference(pair, *aligned), 10 * _STRICT)
 
         alike = [point.pair for point in self.agreeing if point.realistic]
         pairs = [*(one.pair for one in shown[:4]), *alike, *(one.pair for one in shown[4:])]
         try:
-            guilty = blamed(widened(self.graph), self.formula, self.contract, pairs, same)
+            guilty = blamed(widened(self.graph), self.meaning, self.contract, pairs, same)
         except UsageError:
             guilty = None
         if guilty is None:
@@ -314,9 +338,9 @@ class _Comparison:
     def _gradients(self, found: FormulaCheck, usable: Sequence[tuple[Point, Evaluation]]) -> FormulaCheck:
         checked = 0
         wrong: list[GradientDifference] = []
-        ordinary = [(point, result) for point, result in usable if point.realistic]
+        ordinary = [(point, result) for point, result in usable if point.realistic][:_SLOPED]
         for point, result in ordinary:
-            count, worst = gradient_difference(self.formula, point.pair, result, simplex=self.simplex)
+            count, worst = gradient_difference(self.meaning, point.pair, result, simplex=self.simplex)
             checked += count
             if worst is not None and self._also_in_double(point.pair):
                 wrong.append(worst)
@@ -330,7 +354,7 @@ class _Comparison:
         result = self.session.evaluate([wide], _RUN)[0]
         if result.raised is not None or result.value is None:
             return True
-        return gradient_difference(self.formula, wide, result, simplex=self.simplex)[1] is not None
+        return gradient_difference(self.meaning, wide, result, simplex=self.simplex)[1] is not None
 
 
 def doubled_pair(contract: Contract, pair: Pair) -> Pair:

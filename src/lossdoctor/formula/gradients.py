@@ -1,4 +1,4 @@
-"""The gradient that training uses against the derivative of the formula, where the values agree."""
+"""The gradient that training uses against the derivative of the formula or reference, where the values agree."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from lossdoctor.formula.evaluate import derivatives
-from lossdoctor.formula.expression import Formula
+from lossdoctor.formula.meaning import Meaning
 from lossdoctor.formula.reading import GradientDifference
 from lossdoctor.session import Array, Evaluation, Pair
 
@@ -22,7 +21,7 @@ Evaluate = Callable[[Sequence[Pair]], list[Evaluation]]
 
 
 def gradient_difference(
-    formula: Formula, pair: Pair, evaluation: Evaluation, *, simplex: bool, seed: int = 0
+    meaning: Meaning, pair: Pair, evaluation: Evaluation, *, simplex: bool, seed: int = 0
 ) -> tuple[int, GradientDifference | None]:
     """How many derivatives were compared at an input (0 at a kink), and the worst that differs.
 
@@ -39,13 +38,13 @@ def gradient_difference(
     along = _directions(pair.y_pred.shape, seed)
     if simplex:
         along = along - along.mean(axis=-1, keepdims=True)
-    expected = _slopes(formula, pair, along, evaluation.value)
+    expected = _slopes(meaning, pair, along, evaluation.value)
     if expected is None or not np.all(np.isfinite(expected)):
         return 0, None
     ours = np.array([float(np.sum(used * one)) for one in along])
     reach = float(np.max(np.abs(expected), initial=0.0))
     tolerance = _RELATIVE * np.maximum(np.abs(expected), max(0.05 * reach, 1e-9))
-    smooth = _smooth(formula, pair, along, evaluation.value, expected, tolerance)
+    smooth = _smooth(meaning, pair, along, evaluation.value, expected, tolerance)
     excess = np.where(smooth, np.abs(ours - expected) / tolerance, 0.0)
     worst = int(np.argmax(excess))
     if excess[worst] <= 1.0:
@@ -60,15 +59,14 @@ def _directions(shape: tuple[int, ...], seed: int) -> Array:
     return np.random.default_rng(seed).normal(size=(_RANDOM, *shape))
 
 
-def _slopes(formula: Formula, pair: Pair, along: Array, value: Array) -> Array | None:
+def _slopes(meaning: Meaning, pair: Pair, along: Array, value: Array) -> Array | None:
     """Derivatives of the sum of the loss, as its shape makes that of the formula: one for each direction."""
-    found, slopes = derivatives(formula, pair.y_true, pair.y_pred.astype(np.float64), along)
-    total = slopes.reshape(len(along), -1).sum(axis=1)
+    found, total = meaning.slopes(Pair(pair.y_true, pair.y_pred.astype(np.float64)), along)
     # Loss and formula may be reduced differently; both then are means of the same.
     return total * (value.size / max(1, found.size))
 
 
-def _smooth(formula: Formula, pair: Pair, along: Array, value: Array, centre: Array, tolerance: Array) -> Array:
+def _smooth(meaning: Meaning, pair: Pair, along: Array, value: Array, centre: Array, tolerance: Array) -> Array:
     """Whether the derivative along each direction is nearly the same a little to either side."""
     step = _STEP
     smooth = np.ones(len(along), bool)
@@ -77,7 +75,7 @@ def _smooth(formula: Formula, pair: Pair, along: Array, value: Array, centre: Ar
         scale = step / max(1.0, float(np.max(np.abs(one), initial=0.0)))
         for way in (-1.0, 1.0):
             moved = Pair(pair.y_true, y_pred + way * scale * one)
-            slope = _slopes(formula, moved, along[place : place + 1], value)
+            slope = _slopes(meaning, moved, along[place : place + 1], value)
             # A kink changes it by its whole size; curvature by a thousandth or so.
             if slope is None or not np.isfinite(slope[0]) or abs(slope[0] - centre[place]) > 20 * tolerance[place]:
                 smooth[place] = False

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from lossdoctor.domains.intervals import Ranges
 from lossdoctor.formula.evaluate import parts_in_floats
 from lossdoctor.formula.expression import Expression, Formula
+from lossdoctor.formula.meaning import Meaning
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.search.candidates import candidates
 from lossdoctor.search.leaves import pair_specs, repeated, valid
 from lossdoctor.session import Pair, Settings
-from lossdoctor.spec import Contract, Spec, bounds, dim_names, discrete_values, numpy_dtype, sample, shape_of
+from lossdoctor.spec import Contract, Spec, Style, bounds, dim_names, discrete_values, numpy_dtype, sample, shape_of
 
 _REALISTIC = 24
 _SEARCHED = 150  # of the candidates that the search for witnesses makes
@@ -34,18 +35,21 @@ class Point:
 
 def points(
     contract: Contract,
-    formula: Formula,
+    meaning: Meaning,
     graph: LossGraph,
     ranges: Ranges | None,
     settings: Settings,
     sizes: Mapping[str, int],
     batches: tuple[int, ...],
+    *,
+    many: int = 0,
 ) -> list[Point]:
     """The inputs at which to compare, ordinary ones first.
 
     Args:
         sizes: a size of each name of a dimension that the loss accepts.
         batches: batch sizes that it accepts; () means any.
+        many: random inputs beside them, half of them realistic, the others with ends, ties and hard values.
     """
     rng = np.random.default_rng(settings.seed)
     found: list[Point] = []
@@ -56,14 +60,26 @@ def points(
         y_pred = sample(contract.y_pred, rng, drawn, contract.magnitude, style="realistic")
         found.append(Point(Pair(y_true, y_pred), True))
     one = 1 if not batches or 1 in batches else min(batches)
-    edges = [*_both_sides(contract, formula, {**sizes, "B": one}, rng)]
-    searched = candidates(contract, graph, ranges, settings, rng)
-    step = max(1, -(-len(searched) // _SEARCHED))
-    edges += searched[::step]
+    edges: list[Pair] = []
+    if meaning.formula is not None:
+        edges += _both_sides(contract, meaning.formula, {**sizes, "B": one}, rng)
+    edges += _spread(candidates(contract, graph, ranges, settings, rng), _SEARCHED if not many else _SEARCHED + many)
+    if meaning.graph is not None:  # the branches of the reference too
+        edges += _spread(candidates(contract, meaning.graph, None, settings, rng), _SEARCHED)
     names = dim_names(contract.y_true, contract.y_pred)
     if "B" in names and one != 1:
         edges = [repeated(pair, contract, one) for pair in edges]
+    for turn in range(many):
+        drawn = {**sizes, "B": usual[turn % len(usual)]}
+        style: Style = "mixed" if turn % 2 else "realistic"
+        y_true = sample(contract.y_true, rng, drawn, contract.magnitude, style=style)
+        y_pred = sample(contract.y_pred, rng, drawn, contract.magnitude, style=style)
+        found.append(Point(Pair(y_true, y_pred), style == "realistic"))
     return found + [Point(pair, False) for pair in edges]
+
+
+def _spread(pairs: list[Pair], limit: int) -> list[Pair]:
+    return pairs[:: max(1, -(-len(pairs) // limit))]
 
 
 def _both_sides(
@@ -76,7 +92,7 @@ def _both_sides(
     if pred.kind in ("onehot", "probability") or discrete_values(pred) is not None:
         return
     # A part that is written twice has its branches once.
-    several = (margin for part in formula.parts for margin in _margins(part))
+    several = (margin for part in formula.parts for margin in margins_of(part))
     margins = list({(left.text, right.text if right else ""): (left, right) for left, right in several}.values())
     if not margins:
         return
@@ -105,7 +121,7 @@ def _both_sides(
                         yield pair
 
 
-def _margins(part: Expression) -> Iterator[tuple[Expression, Expression | None]]:
+def margins_of(part: Expression) -> Iterator[tuple[Expression, Expression | None]]:
     """What is compared with what: (left, right), or (left, None) for zero."""
     if part.op in ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "maximum", "minimum"):
         yield part.args[0], part.args[1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lossdoctor.formula.expression import Formula
 from lossdoctor.graph.ir import Span
 from lossdoctor.session import Array, Pair
 
@@ -41,10 +40,24 @@ class GradientDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """Where a formula changes its branch, as written, and on how many sides of it inputs were compared."""
+
+    text: str
+    below: bool = False  # left < right
+    above: bool = False
+
+    @property
+    def both(self) -> bool:
+        return self.below and self.above
+
+
+@dataclass(frozen=True, slots=True)
 class FormulaCheck:
     """A loss against its formula.
 
     Attributes:
+        name: what the loss was compared with, such as "its formula".
         compared: inputs at which both are finite.
         differing: inputs among them at which they differ.
         stabilised: inputs among them at which they differ only by a small constant against singular points.
@@ -58,9 +71,11 @@ class FormulaCheck:
         expected: the part of the formula that should stand there; "" where that is not known.
         gradients: derivatives compared.
         gradient: where only the gradient differs.
+        samples: in the inputs at which both agree.
+        branches: of the formula, and which of their sides were visited.
     """
 
-    formula: Formula
+    name: str
     compared: int
     differing: int
     stabilised: int
@@ -74,8 +89,35 @@ class FormulaCheck:
     expected: str = ""
     gradients: int = 0
     gradient: GradientDifference | None = None
+    samples: int = 0
+    branches: tuple[Branch, ...] = ()
 
     @property
     def agrees(self) -> bool:
         """Enough was compared, and value and gradient are those of the formula."""
         return self.compared >= 8 and self.difference is None and self.gradient is None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceCheck:
+    """A loss against another implementation, written `shown`."""
+
+    shown: str
+    check: FormulaCheck
+
+
+@dataclass(frozen=True, slots=True)
+class SlopeCheck:
+    """The gradient that training uses against a declared formula of it.
+
+    Attributes:
+        compared: inputs at which both are finite.
+        differing: inputs among them at which they differ.
+        difference: the plainest counterexample; its `value` is the gradient used.
+        relation: what holds instead, as a clause; "" where nothing simple does.
+    """
+
+    compared: int
+    differing: int
+    difference: Difference | None = None
+    relation: str = ""

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lossdoctor.formula.expression import Formula
 from lossdoctor.formula.stabilisers import computed, value_of
 from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.session import Array, Pair
@@ -30,7 +29,7 @@ class Repair:
 
 
 def constants(
-    wide: LossGraph, formula: Formula, contract: Contract, pairs: Sequence[Pair], same: Same
+    wide: LossGraph, named: Sequence[float], contract: Contract, pairs: Sequence[Pair], same: Same
 ) -> Repair | None:
     """A number of the loss that should be another one: of the formula, or near it by a factor of 2 or a sign."""
     reached = wide.graph.ancestors(wide.value)
@@ -50,7 +49,7 @@ def constants(
         number = float(value.reshape(-1)[0])
         if not readers or not np.isfinite(number):
             continue
-        for other in _others(number, formula):
+        for other in _others(number, named):
             runs += 1
             if runs > _RUNS:
                 return None
@@ -84,9 +83,8 @@ def reductions(wide: LossGraph, contract: Contract, pairs: Sequence[Pair], same:
     return None
 
 
-def _others(number: float, formula: Formula) -> Iterator[float]:
+def _others(number: float, named: Sequence[float]) -> Iterator[float]:
     """Numbers that may have been meant, plain ones of the formula first."""
-    named = [float(part.number.value) for part in formula.parts if part.number is not None and not part.number.name]
     seen = {number}
     for other in (
         *named,

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
+
 from lossdoctor.graph import spans
 from lossdoctor.graph.convert_tf import Conversion, prune
 from lossdoctor.graph.ir import Graph, LossGraph, Node, Stage
@@ -16,8 +18,10 @@ from lossdoctor.graph.run_tf import Executable, array
 from lossdoctor.graph.trace_tf import Call, Program, build, flatten
 from lossdoctor.graph.trace_tf import NotATensor as NotATensor
 from lossdoctor.graph.verify import verify
-from lossdoctor.session import Evaluation, Pair, Raised
+from lossdoctor.session import Evaluation, Guard, Pair, Raised
 from lossdoctor.spec import Contract
+
+_GUARDS = ("Assert", "CheckNumerics", "CheckNumericsV2")
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Live:
         self.staged = staged
         self.staged_optimised = optimised
         self._function: Executable | None = None
+        self._compiled: Executable | None = None
+        self._refused: dict[Any, Evaluation] = {}  # by shapes: XLA's compiler says no whatever the values
 
     @property
     def traced(self) -> LossGraph:
@@ -57,6 +63,13 @@ class Live:
             self._function = Executable(self.program.graph, self.outputs(self.staged), effects=True)
         return self._function
 
+    @property
+    def compiled(self) -> Executable:
+        """The same as XLA compiles it, for each shape at its first call."""
+        if self._compiled is None:
+            self._compiled = Executable(self.program.graph, self.outputs(self.staged), effects=True, xla=True)
+        return self._compiled
+
     def _error_of_value(self, pair: Pair, *, optimised: bool) -> Exception | None:
         """What the value raises by itself: operations run in parallel, and one of the gradient may fail first."""
         try:
@@ -64,6 +77,14 @@ class Live:
         except Exception as error:
             return error
         return None
+
+    def guards(self) -> tuple[Guard, ...]:
+        """The assertions on values that the user's code makes."""
+        records = self.program.records
+        # An assertion lies in a branch that runs where its condition fails.
+        graphs = [self.program.graph, *(g for g in records.graphs.values() if g is not self.program.graph)]
+        made = [op for graph in graphs for op in graph.get_operations() if op.type in _GUARDS]
+        return tuple(Guard(op.type, calls) for op in made if (calls := records.calls_of(op)))
 
     def raised(self, error: BaseException) -> Raised:
         """An exception of a run, with the user's frames of the operation that failed."""
@@ -82,16 +103,36 @@ class Live:
         """The inputs of the function for a pair."""
         return [*flatten(self.contract.y_true, pair.y_true), *flatten(self.contract.y_pred, pair.y_pred)]
 
-    def run(self, pairs: Sequence[Pair], execution: Literal["graph", "unoptimised"] = "graph") -> list[Evaluation]:
+    def run(
+        self, pairs: Sequence[Pair], execution: Literal["graph", "unoptimised", "xla"] = "graph"
+    ) -> list[Evaluation]:
         """Value and gradients at each pair; an exception becomes `raised` of that evaluation."""
+        if execution == "xla":
+            return [self._evaluate_compiled(pair) for pair in pairs]
         return [self._evaluate(pair, optimised=execution == "graph") for pair in pairs]
+
+    def _evaluate_compiled(self, pair: Pair) -> Evaluation:
+        feeds = self.feeds(pair)
+        shapes = tuple(np.shape(feed) for feed in feeds)
+        if shapes in self._refused:
+            return self._refused[shapes]
+        try:
+            return self._evaluation(self.compiled(feeds, optimised=True))
+        except Exception as error:  # as below
+            refused = Evaluation(None, (None,) * len(self.program.gradients), self.raised(error))
+            if spans.of_compiler(error):
+                self._refused[shapes] = refused
+            return refused
 
     def _evaluate(self, pair: Pair, *, optimised: bool) -> Evaluation:
         try:
-            value, *found = self.function(self.feeds(pair), optimised=optimised)
+            return self._evaluation(self.function(self.feeds(pair), optimised=optimised))
         except Exception as error:  # whatever the user's graph does becomes data
             first = self._error_of_value(pair, optimised=optimised) or error
             return Evaluation(None, (None,) * len(self.program.gradients), self.raised(first))
+
+    def _evaluation(self, results: Sequence[Any]) -> Evaluation:
+        value, *found = results
         rest = iter(found)
         gradients = tuple(None if g is None else array(next(rest)) for g in self.program.gradients)
         return Evaluation(array(value), gradients)

@@ -46,12 +46,15 @@ class Executable:
     """Some tensors of a FuncGraph as a function of its inputs.
 
     With `effects`, side effects (assertions, printing, assignments) happen as in `tf.function`; without, only what
-    the tensors need is run (the runtime would keep every stateful operation of the function).
+    the tensors need is run (the runtime would keep every stateful operation of the function). With `xla` the
+    function is compiled as under `jit_compile=True`, once for each shape of the inputs.
     """
 
-    def __init__(self, graph: Any, fetches: Sequence[Any], *, effects: bool) -> None:
+    def __init__(self, graph: Any, fetches: Sequence[Any], *, effects: bool, xla: bool = False) -> None:
         name = f"__inference_lossdoctor_{graph.name}_{next(_names)}"
-        self._function = atomic_function.from_func_graph(name, _View(graph, fetches, effects=effects), {})
+        # The attribute that `tf.function(jit_compile=True)` puts on what it calls.
+        attributes = {"_XlaMustCompile": True} if xla else {}
+        self._function = atomic_function.from_func_graph(name, _View(graph, fetches, effects=effects), attributes)
         self._inputs = [tensor.dtype for tensor in graph.inputs[: len(graph.inputs) - len(graph.external_captures)]]
         self._captures = graph.external_captures
 

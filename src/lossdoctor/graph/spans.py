@@ -176,16 +176,23 @@ def failed_nodes(error: BaseException) -> tuple[str, ...]:
     return tuple(first or second for first, second in _BLAMED.findall(str(error)))
 
 
+def of_compiler(error: BaseException) -> bool:
+    """Whether XLA refused to compile, which does not depend on the values of the input."""
+    return re.search(r"\btf2xla\b|\bXLA\b", str(error)) is not None
+
+
 def clean_message(error: BaseException) -> str:
     """One line that says what went wrong, without TensorFlow's node names, device paths and stack dumps."""
     text = str(getattr(error, "message", None) or error)
-    text = re.split(r"\n\s*(?:Stack trace for op definition|Arguments received by|Call arguments)", text)[0]
+    ends = r"\n\s*(?:Stack trace for op definition|The op is created at|Arguments received by|Call arguments)"
+    text = re.split(ends, text)[0]
     text = re.sub(r"Exception encountered when calling [^\n]*\n+", "", text)
     text = re.sub(r"Detected at node[^\n]*\n(?:[ \t][^\n]*\n|\n)*", "", text)
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
     text = re.sub(r"\{\{[^}]*\}\}\s*", "", text)
     text = re.sub(r"\s*\[Op:[^\]]*\](?: name:\s*\S*)?", "", text)
     text = re.sub(r"\s*\[\[[^\]]*\]\]", "", text)
+    text = re.sub(r"\bgraph __\w+\[[^\]]*\]", "the graph", text)
     text = re.sub(r"Graph execution error:\s*", "", text)
     text = re.sub(r"(?m)^\s*in user code:\s*$", "", text)
     line = " ".join(text.split())

@@ -25,7 +25,7 @@ from lossdoctor.spec import Contract, Spec
 
 Calling = Literal["raw", "keras-compile", "keras-loss"]
 # "autograph" is a `tf.function` as a user writes it in a loop of their own; "graph" is what `fit` runs.
-Execution = Literal["eager", "graph", "xla", "autograph"]
+Execution = Literal["eager", "graph", "autograph"]
 Returned = Literal["tensor", "number", "tuple", "dict", "none", "string", "other"]
 
 
@@ -116,7 +116,7 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0, batch: int | N
     first, pair = chosen
     if first.raised is not None and out_of_memory(first.raised):
         return Callings((first,), pair)
-    outcomes = [first, runner.run(pair, "raw", "graph"), runner.run(pair, "raw", "xla")]
+    outcomes = [first, runner.run(pair, "raw", "graph")]
     if first.ok and not outcomes[1].ok:
         # What AutoGraph makes of it matters only where the loss runs and the graph fails without.
         outcomes.append(runner.run(pair, "raw", "autograph"))
@@ -256,7 +256,6 @@ class _Runner:
             call,
             input_signature=[tf.TensorSpec(s, t.dtype) for s, t in zip(shapes, tensors, strict=True)],
             autograph=False,
-            jit_compile=True if execution == "xla" else None,
         )
         return function(*tensors)
 

@@ -66,7 +66,7 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0, relation: Rela
             return DeadGradient(False, "two calls with the same input differ: the loss draws random numbers")
         if all(gradient is None for gradient in gradients):
             return DeadGradient(False, "no gradient reaches y_pred")
-        stated = () if isinstance(known, str) else _stated(contract, call, len(known.targets))
+        stated = _same_values(contract) if isinstance(known, str) else _stated(contract, call, len(known.targets))
         if separable:
             with contextlib.suppress(Refused):  # some losses refuse a batch of this size
                 return _separable(subject, runs, contract, stated, rng)
@@ -87,6 +87,15 @@ def _stated(contract: Contract, call: Caller, count: int) -> tuple[Target, ...]:
         return target
 
     return tuple(of(index) for index in range(count))
+
+
+def _same_values(contract: Contract) -> tuple[Target, ...]:
+    """A linear head for targets of a narrower range. Whether it predicts y_true itself or, say, its logarithm is not
+    known; a gradient that is zero while the loss could be lower is a fault in either case."""
+    true, pred = contract.y_true, contract.y_pred
+    if not isinstance(true, Spec) or not isinstance(pred, Spec) or true.dims != pred.dims:
+        return ()
+    return (np.asarray,) if true.kind in ("unit", "positive") and pred.kind == "real" else ()
 
 
 # ---- losses that treat samples one by one ------------------------------------------------------------------------

@@ -48,7 +48,19 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> Direction:
         backwards = replace(call, function=lambda y_true, y_pred: subject.call(y_pred, y_true), cast=True)
         if not _rays(backwards, contract, known, rng)[0]:
             swapped, _ = _compare(backwards, contract, known, rng, SWAPPED_BATCHES)
-    return Direction(True, "", best, comparison, swapped, falls, rays)
+    alone = () if comparison.rather_high_at_target or falls else _of_each_label(call, contract, known, rng)
+    return Direction(True, "", best, comparison, swapped, falls, rays, alone)
+
+
+def _of_each_label(
+    call: Caller, contract: Contract, known: targets.Meaning, rng: np.random.Generator
+) -> tuple[tuple[float, Comparison], ...]:
+    """The comparison for batches of one label only: in a mixed batch the other label hides a term of wrong sign."""
+    labels = contract.y_true
+    if not isinstance(labels, Spec) or labels.kind not in ("binary", "sign"):
+        return ()
+    values = (0.0 if labels.kind == "binary" else -1.0, 1.0)
+    return tuple((value, _compare(call, contract, known, rng, SWAPPED_BATCHES, value)[0]) for value in values)
 
 
 def _same_dims(contract: Contract) -> bool:
@@ -81,7 +93,12 @@ class _Tally:
 
 
 def _compare(
-    call: Caller, contract: Contract, known: targets.Meaning, rng: np.random.Generator, batches: int
+    call: Caller,
+    contract: Contract,
+    known: targets.Meaning,
+    rng: np.random.Generator,
+    batches: int,
+    label: float | None = None,
 ) -> tuple[Comparison, float]:
     spec = contract.y_pred
     assert isinstance(spec, Spec)
@@ -89,6 +106,8 @@ def _compare(
     best_values: list[float] = []
     for _ in range(batches):
         y_true = draw(contract.y_true, rng, call.sizes)
+        if label is not None:
+            y_true = np.full_like(y_true, label)
         candidates = [targets.as_prediction(target(y_true), spec) for target in known.targets]
         losses = [call.mean(Pair(y_true, candidate)) for candidate in candidates]
         if np.all(np.isnan(losses)):

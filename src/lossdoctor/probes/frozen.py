@@ -33,12 +33,12 @@ MOST_STATES = 16
 def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> Frozen:
     """Change what the loss reads, and call it eagerly and traced."""
     rng = np.random.default_rng(seed)
-    source = _source(subject)
+    source = source_of(subject)
     if source is None:
         return Frozen(False, "its source is not available")
     found = grown(subject, contract, additions(source.tree, source.definition), source.namespace)
     if found is not None:  # eager calls after tracing meet the symbolic tensor: nothing else can be told apart
-        return Frozen(True, grows=FrozenList(found[0], _span(source, found[1])))
+        return Frozen(True, grows=FrozenList(found[0], span_of(source, found[1])))
     used = usages(source.tree, source.definition)
     cells = [cell for cell in (_cell(state, source) for state in used) if cell is not None][:MOST_STATES]
     drawn = next(iter(draws(source.tree, source.definition)), None)
@@ -55,7 +55,7 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> Frozen:
     if not _same(*graph):
         return Frozen(False, "two traced calls with the same input differ")
     if not _same(*eager):
-        span = _span(source, drawn) if drawn else None
+        span = span_of(source, drawn) if drawn else None
         return Frozen(True, draw=FrozenDraw(_means(eager), _means(graph), span))
     changing = runs.changed_by_call()
     states = [
@@ -69,7 +69,7 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> Frozen:
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
     """The file of the loss, and the live objects that its names mean."""
 
     path: str
@@ -130,7 +130,8 @@ class _Runs:
                 cell.table[cell.key] = value
 
 
-def _source(subject: Subject) -> _Source | None:
+def source_of(subject: Subject) -> Source | None:
+    """The source of the loss and what its names mean; None where it cannot be read, or is not the user's."""
     loss = subject.object
     try:
         if inspect.isroutine(loss) or inspect.isfunction(loss):
@@ -144,12 +145,12 @@ def _source(subject: Subject) -> _Source | None:
             path, namespace, instance = inspect.getfile(type(loss)), type(loss).call.__globals__, loss
         if not subject.is_user(path):
             return None
-        return _Source(path, ast.parse(Path(path).read_text(encoding="utf-8")), definition, namespace, instance)
+        return Source(path, ast.parse(Path(path).read_text(encoding="utf-8")), definition, namespace, instance)
     except (AttributeError, OSError, SyntaxError, TypeError, UnicodeDecodeError):
         return None
 
 
-def _cell(state: State, source: _Source) -> _Cell | None:
+def _cell(state: State, source: Source) -> _Cell | None:
     """Where the number of a state is held, if it is a number at all."""
     table: Any
     keys: tuple[Any, ...] = (state.key,)
@@ -178,7 +179,7 @@ def _is_number(value: object) -> bool:
 
 
 def _examine(
-    runs: _Runs, cell: _Cell, usage: Usage, eager: Array, graph: Array, source: _Source, in_call: bool
+    runs: _Runs, cell: _Cell, usage: Usage, eager: Array, graph: Array, source: Source, in_call: bool
 ) -> FrozenState | None:
     """The state as a finding-to-be if the traced loss ignores its change, else None."""
     value = cell.value
@@ -193,13 +194,13 @@ def _examine(
         if not _same(again, graph):
             return None
         return FrozenState(
-            name=cell.state.name,
+            name=f"{cell.state.owner}[{cell.key!r}]" if cell.state.holder == "item" else cell.state.name,
             holder=cell.state.holder,
             eager=_means((eager, changed)),
             graph=_means((graph, again)),
             values=(value, other),
-            span=_span(source, usage.read),
-            mutated_at=_span(source, usage.changed) if usage.changed else None,
+            span=span_of(source, usage.read),
+            mutated_at=span_of(source, usage.changed) if usage.changed else None,
             in_call=in_call or usage.in_call,
         )
     return None
@@ -223,7 +224,8 @@ def _means(values: tuple[Array, Array]) -> tuple[float, float]:
     return float(np.mean(values[0])), float(np.mean(values[1]))
 
 
-def _span(source: _Source, place: Place) -> Span:
+def span_of(source: Source, place: Place) -> Span:
+    """A place of the file as a span."""
     node = place.node
     end = (node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
     return make(source.path, (node.lineno, node.col_offset), end, place.function)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +30,9 @@ Way = Literal["from_config", "deserialize"]
 # Arguments of keras.losses.Loss itself that change no values.
 IGNORED = ("name", "dtype")
 MOST_ARGUMENTS = 12
+_SAVING = re.compile(
+    r"\b(?:load_model|save_model|custom_objects|clone_model)\b|\b(?:model|keras)\w*\.save\(|ModelCheckpoint"
+)
 _SLOW = 0.2  # seconds for all samples, from which one sample has to do
 
 
@@ -164,9 +169,19 @@ def _facts(kind: type) -> dict[str, Any]:
     return {
         "registered": name if known else "",
         "overrides_get_config": _defines(kind, "get_config"),
+        "saved_in_file": _saves_models(path),
         "span": span,
         "init_span": init_span,
     }
+
+
+def _saves_models(path: str | None) -> bool:
+    """Whether the text of a file saves or loads models."""
+    try:
+        text = Path(path).read_text("utf-8") if path else ""
+    except (OSError, UnicodeDecodeError):  # a notebook's cell
+        return False
+    return _SAVING.search(text) is not None
 
 
 def _span(path: str, first: int, node: ast.ClassDef | ast.FunctionDef, function: str) -> Span:

@@ -8,6 +8,7 @@ from lossdoctor.findings import Family
 from lossdoctor.rewrite.definitions import cast_labels, config
 from lossdoctor.rewrite.divisions import division
 from lossdoctor.rewrite.exponentials import exponential
+from lossdoctor.rewrite.guards import absorbed, discarded
 from lossdoctor.rewrite.logarithms import logarithm
 from lossdoctor.rewrite.loops import mapped
 from lossdoctor.rewrite.masks import hidden
@@ -19,7 +20,7 @@ from lossdoctor.rewrite.shapes import fixed_batch, missing_axis
 
 Mend = Callable[[Site], Iterator[Proposal]]
 
-_VALUES: tuple[Mend, ...] = (exponential, logarithm, division, power, root, norm, inverse)
+_VALUES: tuple[Mend, ...] = (discarded, absorbed, exponential, logarithm, division, power, root, norm, inverse)
 _GRADIENTS: tuple[Mend, ...] = (hidden, *_VALUES)
 _MENDS: Mapping[Family, tuple[Mend, ...]] = {
     "nonfinite-value": _VALUES,

@@ -12,7 +12,7 @@ _DTYPE = re.compile(
     r"not in list of allowed values|was expected to be an? \w+ tensor but|has (?:Data)?[Tt]ype \w+|"
     r"Value for attr '\w+' of \w+ is not in the list|could not find device for node|must be of the following types|"
     r"requested dtype|incompatible with expected type|Tensor conversion requested|Expected \w*int\w*, but got|"
-    r"of type '?(?:float|int|uint)\w*'? .*(?:allowed|match)|[Ii]ndices must be",
+    r"of type '?(?:float|int|uint)\w*'? .*(?:allowed|match)|[Ii]ndices must be|must have the same dtype",
 )
 _SHAPE = re.compile(
     r"Incompatible shapes|[Dd]imensions must be equal|must have (?:the )?same|size-incompatible|"

@@ -9,6 +9,7 @@ no rendering.
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ Symptom = Literal[
     "no-term-gradient",  # a term's gradient is None (shown at `node`'s expression; see reproduce)
     "dead-gradient",  # the gradient is exactly zero while the loss is lower at `better`
     "raises",  # raises under `when[0]`
+    "raises-at",  # value or gradient raises at an input of the search, and computes at others
     "batch-mismatch",  # the loss of a batch differs from the losses of its samples
     "scales-with-batch",  # loss and gradient grow with the batch
     "execution-mismatch",  # eager and graph differ
@@ -39,6 +41,7 @@ Symptom = Literal[
     "not-a-tensor",  # the loss returns something else
     "dies",  # calling the loss ends or hangs its process
     "expected",  # the value, or the gradient, is not the number that is known to be right
+    "retrace-raises",  # a second trace, for another batch size, raises
     "frozen",  # a changed attribute leaves the compiled loss unchanged
 ]
 
@@ -65,6 +68,7 @@ class Suspicion:
     severity: Severity | None = None  # instead of the rule's own
     family: Family | None = None
     fix: Fix | None = None
+    at_most: float = math.inf  # magnitude of the numbers of an input that shows the fault
 
 
 @dataclass(frozen=True)

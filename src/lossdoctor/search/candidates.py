@@ -9,7 +9,7 @@ fill the rest.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,9 @@ _TARGETS = 6  # edge values of y_true that meet all those of y_pred
 _ROWS = frozenset({"onehot", "probability"})
 # Windows of convolutions and pooling need more than a few pixels.
 _NAMED, _NAMED_WINDOW = 3, 16
+# Kernels compute whole packets of 8 or 16 numbers by other code than the rest of an array, and round otherwise: what is
+# exactly 0 in one element may be 1e-8 in a batch, and 0 times inf becomes inf.
+_PACKET = 16
 
 
 def candidates(
@@ -77,6 +80,7 @@ def candidates(
     keep(_one_at_an_edge(of, shapes, magnitude, ordinary), 80)
     keep(_spreads(of, shapes, magnitude, ordinary), 40)
     keep(_batches(contract, of, true, sizes, rng, magnitude), 16)
+    keep(_packets(contract, of, true, sizes, rng.spawn(1)[0], magnitude), 40)
     keep(_random(contract, rng, sizes, magnitude, named), max(16, settings.draws // 4))
     return list(found.values())
 
@@ -131,10 +135,18 @@ def _equal(
     if len(of) != 2:
         return
     (t_spec, p_spec), shape = of, shapes[1]
-    starts = [*_fills(t_spec, shapes[0], magnitude), ordinary[0]]
+    starts = [*_fills(t_spec, shapes[0], magnitude), ordinary[0], *_balanced(t_spec, shapes[0])]
     for y_true in starts:
         for numbers in _as_prediction(t_spec, y_true, p_spec, shape, magnitude):
             yield y_true, numbers.astype(numpy_dtype(p_spec.dtype))
+
+
+def _balanced(spec: Spec, shape: tuple[int, ...]) -> Iterator[Array]:
+    """Rows of mean 0 and norm 2: centring, norms and correlations of these are exact, and so is a correlation of 1."""
+    if spec.kind == "real" and shape and shape[-1] >= 4:
+        row = np.zeros(shape[-1])
+        row[:4] = (1.0, 1.0, -1.0, -1.0)
+        yield np.broadcast_to(row, shape).astype(numpy_dtype(spec.dtype))
 
 
 def _as_prediction(
@@ -268,6 +280,19 @@ def _batches(
         for index in range(len(of)):
             for fill in fills[index][:3]:
                 yield _replaced(drawn, index, fill)
+
+
+def _packets(
+    contract: Contract, of: Sequence[Spec], true: int, sizes: dict[str, int], rng: np.random.Generator, magnitude: float
+) -> Iterator[Parts]:
+    """Ties and edges in a batch that fills a packet, for predictions of a few numbers a sample."""
+    if "B" not in sizes or max(int(np.prod(shape_of(spec, sizes))) for spec in of[true:]) >= _PACKET:
+        return
+    wide = {**sizes, "B": _PACKET}
+    shapes = [shape_of(spec, wide) for spec in of]
+    drawn = pair_arrays(contract, _drawn(contract, rng, wide, magnitude))
+    yield from islice(_equal(of, shapes, true, magnitude, drawn), 24)
+    yield from islice(_crossed(of, shapes, true, magnitude), 16)
 
 
 def _first_repeated(spec: Spec, array: Array) -> Array:

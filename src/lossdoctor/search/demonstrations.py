@@ -402,9 +402,28 @@ def frozen(contract: Contract, arguments: Arguments) -> str:
     )
 
 
+def retrace_raises(contract: Contract, arguments: Arguments) -> str:
+    """The same compiled function for two sizes of the batch, as in an epoch with a last partial batch."""
+    return dedent(f"""\
+        def repeated(value):
+            return tf.nest.map_structure(lambda part: tf.concat([part, part], 0), value)
+
+        compiled = tf.function({called(arguments)}, autograph=False)
+        compiled(repeated(y_true), repeated(y_pred))
+        try:
+            compiled(y_true, y_pred)
+        except Exception as error:
+            print(f"the second batch size raises {{type(error).__name__}}: {{' '.join(str(error).split())[:200]}}")
+            return True
+        print("two batch sizes run")
+        return False
+        """)
+
+
 def _assignable(holder: str, name: str) -> str:
-    """`self.epoch` -> `_loss.epoch`, `EPOCH` -> `_module.EPOCH`, `STATE['epoch']` -> `_module.STATE['epoch']`."""
-    return f"_loss.{name.removeprefix('self.')}" if holder == "attribute" else f"_module.{name}"
+    """`self.epoch` -> `_loss.epoch`; of a global `EPOCH`, `STATE['epoch']`, `schedule.epoch` -> `_module.EPOCH` …."""
+    own = holder == "attribute" and name.startswith("self.")
+    return f"_loss.{name.removeprefix('self.')}" if own else f"_module.{name}"
 
 
 def expected_value(contract: Contract, arguments: Arguments) -> str:
@@ -446,6 +465,7 @@ DEMONSTRATIONS: Mapping[str, tuple[str, Demonstration]] = {
     "no-term-gradient": ("a part of the loss has no gradient", no_term_gradient),
     "dead-gradient": ("the gradient is exactly zero where the loss could still fall", dead_gradient),
     "raises": ("the call raises", raises),
+    "raises-at": ("the loss or its gradient raises at this input", raises),
     "batch-mismatch": ("the loss of a batch is not that of its samples", batch_mismatch),
     "scales-with-batch": ("the mean loss grows with the size of the batch", scales_with_batch),
     "execution-mismatch": ("two executions of the loss differ", execution_mismatch),
@@ -454,6 +474,7 @@ DEMONSTRATIONS: Mapping[str, tuple[str, Demonstration]] = {
     "wrong-gradient": ("the gradient is not the derivative of the value", wrong_gradient),
     "save-load": ("the loss changes by saving and loading", save_load),
     "frozen": ("a compiled loss keeps what it read when it was traced", frozen),
+    "retrace-raises": ("the loss runs for the first batch size only", retrace_raises),
     "not-a-tensor": ("the loss returns no tensor", not_a_tensor),
     "dies": ("calling the loss ends or hangs the process", dies),
     "expected": ("the value is not what it should be", expected_value),

@@ -15,6 +15,7 @@ from lossdoctor.source.calls import argument
 from lossdoctor.source.hints import Evidence
 from lossdoctor.source.module import SourceFunction, SourceModule
 from lossdoctor.source.names import Argument, argument_role
+from lossdoctor.source.options import taken
 from lossdoctor.source.stock import stock_call
 
 DEPTH = 2  # how many calls within the file are followed
@@ -30,6 +31,7 @@ class _Value:
     complement: Argument | None = None  # is 1 minus an argument
     negated: bool = False
     product: bool = False  # y_true times y_pred
+    mask: bool = False  # zeros and ones, or truth values, from a comparison
     exponential: Argument | None = None  # exp of an argument
     total: Argument | None = None  # the sum of something over the last axis, kept
     numbers: int | None = None  # a constant vector of so many
@@ -39,9 +41,9 @@ class _Value:
 _NOTHING = _Value()
 
 
-def read_evidence(function: SourceFunction) -> Evidence:
-    """Read the code of a loss, given as a function or as the method `call`."""
-    evidence = Evidence()
+def read_evidence(function: SourceFunction, options: Mapping[str, object] | None = None) -> Evidence:
+    """Read the code of a loss, given as a function or as the method `call`; `options` are what it was made with."""
+    evidence = Evidence(options=options or {})
     names = function.parameters[:2]
     roles: list[Argument] = ["y_true", "y_pred"]
     if len(names) == 2 and argument_role(names[0]) == "y_pred" and argument_role(names[1]) == "y_true":
@@ -84,8 +86,9 @@ class _Reader:
                     self._value(statement.value)
                 case ast.If() | ast.While():
                     self._value(statement.test)
-                    self._block(statement.body)
-                    self._block(statement.orelse)
+                    way = taken(statement.test, self.function, self.evidence.options)
+                    self._block(statement.body if way is not False else [])
+                    self._block(statement.orelse if way is not True else [])
                 case ast.For() | ast.With() | ast.Try():
                     self._block(statement.body)
                 case _:
@@ -159,6 +162,9 @@ class _Reader:
             if {left.same, right.same} == {"y_true", "y_pred"}:
                 found.event("difference", node)
         if isinstance(node.op, ast.Mult):
+            for one, other in ((left, right), (right, left)):
+                if one.same and other.mask:
+                    return one
             ends = {value.same or (value.shaped if value.negated else None) for value in (left, right)}
             if ends == {"y_true", "y_pred"}:
                 found.event("product", node)
@@ -190,7 +196,7 @@ class _Reader:
             value = self._value(other)
             if left.same and isinstance(node.ops[0], ast.Eq) and value.literal in (0, 1, 0.0, 1.0):
                 self.evidence.event(f"{left.same} is 0 or 1", node)
-        return _Value(shaped=left.shaped)
+        return _Value(shaped=left.shaped, mask=True)
 
     def _item(self, node: ast.Subscript) -> _Value:
         base = self._value(node.value)
@@ -243,6 +249,8 @@ class _Reader:
                 return None
             start = self.module.literal(part.lower) if part.lower is not None else 0
             least = max((number if number >= 0 else -number for number in numbers), default=1)
+            if len(numbers) == 2 and numbers[0] >= 0 > numbers[1]:  # 1:-4 leaves out at both ends
+                return numbers[0] - numbers[1] + 1
             return least + 1 if part.upper is None and isinstance(start, int) and start > 0 else max(least, 1)
         literal = self.module.literal(part)
         if isinstance(literal, int):
@@ -303,6 +311,8 @@ class _Reader:
         if name in words.RESHAPED:
             self._reshape(node, name, first)
             return replace(first, shaped=None)
+        if name in words.COMPARISONS:
+            return _Value(shaped=first.shaped, mask=True)
         if name in words.ELEMENTWISE:
             form: Argument | None = next(
                 (value.shaped for value in [*values, *keywords.values()] if value.shaped), None

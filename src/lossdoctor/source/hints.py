@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lossdoctor.source.names import Argument
@@ -36,6 +37,7 @@ class Evidence:
     sizes: dict[tuple[Argument, int], int] = field(default_factory=dict[tuple[Argument, int], int])
     events: dict[str, int] = field(default_factory=dict[str, int])  # name -> line of the first
     image: int | None = None  # line of an image operation
+    options: Mapping[str, object] = field(default_factory=dict[str, object])  # what the loss was made with
 
     def hint(
         self, role: Argument, kind: str, strength: int, reason: str, node: ast.AST, classes: int | None = None

@@ -89,7 +89,9 @@ def usages(tree: ast.Module, loss: Definition) -> dict[State, Usage]:
 
 
 def draws(tree: ast.Module, loss: Definition) -> Iterator[Place]:
-    """Calls of Python's or NumPy's random numbers (and clocks) in the loss and what it calls in its file."""
+    """Calls that give something new each time (random numbers of Python and NumPy, clocks, `next` of an iterator that
+    outlives the call) in the loss and what it calls in its file."""
+    globals_ = _module_names(tree)
     generators = {
         target.id
         for node in tree.body
@@ -105,6 +107,10 @@ def draws(tree: ast.Module, loss: Definition) -> Iterator[Place]:
                 own = parts[0] == "self" and len(parts) == 3 and parts[1].strip("_") in ("rng", "random", "generator")
                 if path.startswith(DRAWS) or parts[0] in generators or own:
                     yield Place(node, scope.name)
+                elif path == "next" and node.args:
+                    source = dotted(node.args[0])
+                    if source.startswith("self.") or source in globals_ - _locals(scope.function):
+                        yield Place(node, scope.name)
 
 
 def additions(tree: ast.Module, loss: Definition) -> Iterator[tuple[str, str, Place]]:
@@ -124,7 +130,39 @@ def additions(tree: ast.Module, loss: Definition) -> Iterator[tuple[str, str, Pl
                 yield "", parts[0], Place(node, scope.name)
 
 
-@lru_cache(maxsize=2)  # three questions are asked of one loss, and a library's file is long
+def prints(tree: ast.Module, loss: Definition) -> Iterator[Place]:
+    """Calls of `print` in the loss and what it calls in its file."""
+    for scope in reachable(tree, loss):
+        for node in _own(scope.function):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print" and node.args:
+                yield Place(node, scope.name)
+
+
+def keeps(tree: ast.Module, loss: Definition) -> Iterator[tuple[State, Place]]:
+    """What the loss assigns that outlives the call: attributes of self, globals, entries of a global table."""
+    globals_ = _module_names(tree)
+    for scope in reachable(tree, loss):
+        local = _locals(scope.function)
+        declared = {name for node in _own(scope.function) if isinstance(node, ast.Global) for name in node.names}
+        for node in _own(scope.function):
+            for target in _targets(node) if isinstance(node, ast.stmt) else ():
+                state = _kept_in(target, scope, declared, globals_ - local)
+                if state is not None and isinstance(node, ast.stmt):
+                    yield state, Place(node, scope.name)
+
+
+def _kept_in(target: ast.expr, scope: _Scope, declared: set[str], globals_: set[str]) -> State | None:
+    if isinstance(target, ast.Attribute) and dotted(target.value) == "self" and scope.owner:
+        return State("attribute", "self", target.attr)
+    if isinstance(target, ast.Name) and target.id in declared:
+        return State("global", "", target.id)
+    if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
+        owner = dotted(target.value)
+        return State("item", owner, str(target.slice.value)) if owner in globals_ else None
+    return None
+
+
+@lru_cache(maxsize=2)  # several questions are asked of one loss, and a library's file is long
 def reachable(tree: ast.Module, loss: Definition) -> tuple[_Scope, ...]:
     """The functions of the file that run when the loss is called, the loss (for a class its `call`) first."""
     scopes = _all_scopes(tree)

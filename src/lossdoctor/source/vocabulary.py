@@ -11,6 +11,11 @@ SAME = frozenset({"cast", "convert_to_tensor", "identity", "stop_gradient", "con
 RESHAPED = frozenset(
     {"reshape", "flatten", "batch_flatten", "squeeze", "expand_dims", "transpose", "permute_dimensions", "ravel"}
 )
+# Truth values of the shape of the first argument.
+COMPARISONS = frozenset(
+    {"equal", "not_equal", "greater", "greater_equal", "less", "less_equal", "logical_not", "logical_and", "is_nan",
+     "is_finite", "isnan", "isfinite"}
+)  # fmt: skip
 # Same shape as the first argument that is a tensor, other values.
 ELEMENTWISE = frozenset(
     {
@@ -43,8 +48,7 @@ ELEMENTWISE = frozenset(
             "divide_no_nan",
             "multiply_no_nan",
         ),
-        *("squared_difference", "zeros_like", "ones_like", "lgamma", "digamma", "logical_not", "logical_and", "equal"),
-        *("not_equal", "greater", "greater_equal", "less", "less_equal", "is_nan", "is_finite", "isnan", "isfinite"),
+        *("squared_difference", "zeros_like", "ones_like", "lgamma", "digamma"),
         *("xlogy", "cumsum", "l2_normalize", "normalize"),
     }
 )

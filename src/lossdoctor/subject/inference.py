@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from lossdoctor.findings import UsageError
 from lossdoctor.session import Loaded
-from lossdoctor.source.docstrings import documented_shapes
+from lossdoctor.source.docstrings import documented_shapes, formula_section
 from lossdoctor.source.evidence import read_evidence
 from lossdoctor.source.models import last_layer
 from lossdoctor.source.module import SourceFunction, SourceModule
@@ -66,11 +67,11 @@ def infer(target: str | Loaded, root: str | Path | None = None) -> tuple[Contrac
     if stated is not None:
         return (stated,)
     try:
-        own = list(_from_code(module, function, name))
+        own = list(_from_code(module, function, name, _options(target)))
     except RecursionError:  # expressions too deep to read
         own = []
     contracts: dict[tuple[str, str], Contract] = {}
-    for item in [*own, *_natural()]:
+    for item in [*own, *_in_other_shapes(own), *_natural()]:
         contracts.setdefault((str(item.y_true), str(item.y_pred)), item)
     return tuple(contracts.values())
 
@@ -94,11 +95,35 @@ def declared_formula(target: str | Loaded, root: str | Path | None = None) -> st
         target: the loss, as text or loaded.
         root: the folder that a relative path starts from.
     """
+    return declared(target, root).formula
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What the decorator says a loss computes: a formula, or a target that computes the same."""
+
+    formula: str | None = None
+    reference: str | None = None
+
+
+def declared(target: str | Loaded, root: str | Path | None = None) -> Declaration:
+    """What the decorator `lossdoctor.contract` says that the loss computes; arguments as `declared_formula`."""
     found = _definition(target, Path(root or "."))
     if found is None:
-        return None
-    stated = (given.get("formula") for given in _stated(found[0], found[1]))
-    return next((formula for formula in stated if isinstance(formula, str)), None)
+        return Declaration()
+    stated = list(_stated(found[0], found[1]))
+
+    def text(key: str) -> str | None:
+        return next((given[key] for given in stated if isinstance(given.get(key), str)), None)
+
+    return Declaration(text("formula"), text("reference"))
+
+
+def documented_formula(target: str | Loaded, root: str | Path | None = None) -> str | None:
+    """The formula of a section "Formula:" in the docstring of the function, its class or its factory, over y_true
+    and y_pred; None where there is none. Arguments as `declared_formula`."""
+    found = _definition(target, Path(root or "."))
+    return None if found is None else formula_section(found[0], found[1])
 
 
 def _stated(module: SourceModule, function: SourceFunction) -> Iterator[dict[str | None, Any]]:
@@ -190,6 +215,17 @@ def _module_file(dotted: str, root: Path) -> str | None:
     return None
 
 
+def _options(target: str | Loaded) -> dict[str, object]:
+    """The keyword arguments that are written in a target, where they are literals."""
+    before, bracket, after = (target.target if isinstance(target, Loaded) else target).partition("(")
+    try:
+        call = ast.parse(f"{before.rpartition(':')[2]}{bracket}{after}", mode="eval").body
+        keywords = call.keywords if isinstance(call, ast.Call) else []
+        return {item.arg: ast.literal_eval(item.value) for item in keywords if item.arg is not None}
+    except (SyntaxError, ValueError, TypeError):
+        return {}
+
+
 def _method(module: SourceModule, name: str) -> SourceFunction | None:
     """`call` of a class of the file, its own or of a base in the file."""
     seen: set[str] = set()
@@ -206,8 +242,10 @@ def _method(module: SourceModule, name: str) -> SourceFunction | None:
     return None
 
 
-def _from_code(module: SourceModule, function: SourceFunction, name: str) -> Iterator[Contract]:
-    evidence = read_evidence(function)
+def _from_code(
+    module: SourceModule, function: SourceFunction, name: str, options: Mapping[str, object]
+) -> Iterator[Contract]:
+    evidence = read_evidence(function, options)
     documented = documented_shapes(module, function)
     outer = [part for part in function.qualname.split(".") if part not in ("<locals>", "call", "__call__")]
     names = tuple(dict.fromkeys((name, *outer)))
@@ -240,6 +278,29 @@ def _from_code(module: SourceModule, function: SourceFunction, name: str) -> Ite
             continue
         sizes = f"where nothing fixes a size, a small one is assumed: y_true is {true}, y_pred is {pred}"
         yield Contract(contract.y_true, contract.y_pred, "inferred", (*reasons, sizes))
+
+
+def _in_other_shapes(own: Sequence[Contract]) -> Iterator[Contract]:
+    """The values that the code shows, in the natural shapes, for a loss that accepts none of the shapes read off it:
+    a logarithm of y_pred is no better for having been given real numbers of the right shape."""
+    first = own[0] if own else None
+    if first is None or not isinstance(first.y_true, Spec) or not isinstance(first.y_pred, Spec):
+        return
+    if (first.y_true.kind, first.y_pred.kind) == ("real", "real"):
+        return
+    for natural in _natural():
+        true, pred = cast(Spec, natural.y_true), cast(Spec, natural.y_pred)
+        of_classes = {first.y_true.kind, first.y_pred.kind} & {"onehot", "probability"}
+        if (first.y_true.kind == "label") != (true.kind == "label") or (of_classes and pred.dims[-1] == 1):
+            continue
+        true = replace(first.y_true, dims=true.dims, classes=true.classes if true.kind == "label" else None)
+        pred = replace(first.y_pred, dims=pred.dims)
+        sizes = f"the loss accepts these sizes and not those before: y_true is {true}, y_pred is {pred}"
+        try:
+            contract = parse_contract(str(true), str(pred), origin="inferred")
+        except UsageError:
+            continue
+        yield Contract(contract.y_true, contract.y_pred, "inferred", (*first.assumptions[:-1], sizes))
 
 
 def _natural() -> Iterator[Contract]:

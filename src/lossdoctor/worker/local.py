@@ -18,6 +18,7 @@ import numpy as np
 from lossdoctor.findings import UsageError
 from lossdoctor.graph.ir import Span, Stage
 from lossdoctor.probes.capture import captured
+from lossdoctor.probes.side_effects import Cell, cells
 from lossdoctor.session import (
     Evaluation,
     Execution,
@@ -60,6 +61,7 @@ class LocalSession:
         self._contract: Contract | None = None
         self._live: Any = None
         self._evaluator: Any = None
+        self._cells: list[Cell] | None = None
 
     def load(self, target: str) -> Loaded:
         """Find and load a target.
@@ -85,8 +87,9 @@ class LocalSession:
         from lossdoctor.search.evaluate import Evaluator
 
         subject = self._loaded()
+        kept = cells(subject) if self._cells is None else self._cells
         self._forget()
-        self._contract = contract
+        self._contract, self._cells = contract, kept
         self._evaluator = Evaluator(subject.call, subject.is_user, contract)
         started = time.perf_counter()
 
@@ -121,7 +124,9 @@ class LocalSession:
 
     def _traced(self, calling: Any, problem: Raised | None, started: float) -> Traced:
         live = self._live
-        return Traced(live.traced, live.optimised, calling, problem, time.perf_counter() - started)
+        return Traced(
+            live.traced, live.optimised, calling, problem, time.perf_counter() - started, guards=live.guards()
+        )
 
     def evaluate(self, pairs: Sequence[Pair], execution: Execution) -> list[Evaluation]:
         """Value and gradient at each pair, in the calling that `trace` found to work (raw without a trace)."""
@@ -134,7 +139,7 @@ class LocalSession:
 
         def run() -> list[Evaluation]:
             # The traced graph is there already; a pair that departs from the contract needs another trace.
-            if execution in ("graph", "unoptimised") and self._live is not None and all(map(evaluator.fits, pairs)):
+            if execution != "eager" and self._live is not None and all(map(evaluator.fits, pairs)):
                 return self._live.run(pairs, execution)
             return evaluator(pairs, execution)
 
@@ -237,6 +242,11 @@ class LocalSession:
                 raise SessionError(
                     "the user's code called sys.exit", raised=Raised("SystemExit", f"sys.exit({end.code!r})")
                 ) from None
+            finally:
+                # What the loss kept of a trace would make the next eager call raise.
+                for cell in self._cells or ():
+                    if cell.symbolic():
+                        cell.restore()
 
 
 def _memory_error(subject: Subject, contract: Contract) -> Exception | None:

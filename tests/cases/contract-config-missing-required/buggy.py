@@ -2,6 +2,7 @@ import keras
 import tensorflow as tf
 
 
+@keras.saving.register_keras_serializable(package="cases")
 class HuberAt(keras.losses.Loss):
     def __init__(self, delta, name="huber_at", **kwargs):
         super().__init__(name=name, **kwargs)

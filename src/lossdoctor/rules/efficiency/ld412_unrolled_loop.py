@@ -13,6 +13,8 @@ RULE = Rule(code="LD412", name="unrolled-loop", family="efficiency", severity="w
 
 # Slices by one expression from which unrolling costs: a loop over a handful of classes or scales is healthy.
 MANY = 24
+# Slices by one expression that takes few places again and again: two nested loops over an axis.
+NESTED, PLACES = 64, 8
 
 
 @RULE.check
@@ -21,19 +23,23 @@ def unrolled_loop(graph: LossGraph) -> Iterator[Suspicion]:
     if graph.stage != "traced":
         return
     places: defaultdict[tuple[int, Span], dict[object, Node]] = defaultdict(dict)
+    times: defaultdict[tuple[int, Span], int] = defaultdict(int)
     for node in graph.where("strided_slice", "slice", "take", role="forward"):
         begin = node.attrs.get("begin", node.args[1:])
         if node.span is not None:
             places[node.args[0], node.span].setdefault(begin, node)
+            times[node.args[0], node.span] += 1
     total = sum(node.role == "forward" for node in graph.nodes)
     told: set[int] = set()
-    for (_, span), nodes in places.items():
-        if len(nodes) < MANY or span.line in told or not _along_one_axis(list(nodes)):
+    for (source, span), nodes in places.items():
+        count = times[source, span]
+        often = len(nodes) >= MANY or (len(nodes) >= PLACES and count >= NESTED)
+        if not often or span.line in told or not _along_one_axis(list(nodes)):
             continue
         told.add(span.line)
         yield RULE.at(
             next(iter(nodes.values())),
-            f"`{' '.join(span.text.split())}` is in a Python loop that is unrolled {len(nodes)} times: the graph has "
+            f"`{' '.join(span.text.split())}` is in a Python loop that is unrolled {count} times: the graph has "
             f"{total} operations and grows with that axis; one operation over the whole axis does the same",
             evidence="proved",
             when=("graph",),

@@ -1,4 +1,4 @@
-"""LD403: a random number of Python or NumPy, drawn once for the whole training."""
+"""LD403: a random number of Python or NumPy, or the next item of an iterator, drawn once for the whole training."""
 
 from __future__ import annotations
 

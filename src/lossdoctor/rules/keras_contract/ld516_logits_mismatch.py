@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.rules.registry import Rule, Suspicion
@@ -17,6 +18,8 @@ def logits_mismatch(graph: LossGraph, contract: Contract) -> Iterator[Suspicion]
     prediction = contract.y_pred
     if graph.stage != "traced" or not isinstance(prediction, Spec):
         return
+    if contract.origin == "inferred" and not any("last layer" in text for text in contract.assumptions):
+        prediction = replace(prediction, kind="real")  # what this very code suggested cannot be held against it
     told: set[object] = set()
     for node in graph.where(role="forward"):
         message = _from_logits(graph, node, prediction) or _from_probabilities(graph, node, prediction)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from lossdoctor.domains.intervals import Ranges
 from lossdoctor.domains.masking import masked
-from lossdoctor.graph.ir import LossGraph
+from lossdoctor.graph.ir import LossGraph, Node
+from lossdoctor.rules.operands import misplaced_epsilon, named
 from lossdoctor.rules.registry import Rule, Suspicion
 
 RULE = Rule(code="LD321", name="infinite-slope", family="nonfinite-gradient", severity="error")
@@ -31,7 +32,15 @@ def infinite_slope(graph: LossGraph, ranges: Ranges) -> Iterator[Suspicion]:
             places = " and ".join(f"{edge:g}" for edge in edges)
             yield RULE.at(
                 node,
-                f"`{node.call}` can be reached at {node.op}({places}), where its derivative is infinite",
+                f"`{node.call}`: {_what(node, ranges)} has an infinite derivative at {places}, which "
+                f"{named(graph, node.args[0], node)} can reach{misplaced_epsilon(graph, node)}",
                 stage=graph.stage,
                 symptom="nonfinite-gradient",
             )
+
+
+def _what(node: Node, ranges: Ranges) -> str:
+    if node.op != "pow":
+        return node.op
+    exponent = ranges[node.args[1]]
+    return f"the power {exponent.low:g}" if exponent.low == exponent.high else "a power below 1"

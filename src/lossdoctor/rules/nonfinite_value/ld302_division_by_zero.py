@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from lossdoctor.domains.intervals import Ranges
 from lossdoctor.graph.ir import LossGraph
+from lossdoctor.rules.nonfinite_value.ld305_singular_matrix import of_matrix
+from lossdoctor.rules.operands import misplaced_epsilon, named, why_zero
 from lossdoctor.rules.registry import Rule, Suspicion
 
 RULE = Rule(code="LD302", name="division-by-zero", family="nonfinite-value", severity="error")
@@ -14,16 +16,13 @@ RULE = Rule(code="LD302", name="division-by-zero", family="nonfinite-value", sev
 @RULE.check
 def division_by_zero(graph: LossGraph, ranges: Ranges) -> Iterator[Suspicion]:
     for node in graph.where("divide", "reciprocal", "rsqrt", "floor_divide", "remainder", role="forward"):
-        denominator = graph[node.args[-1]]
-        interval = ranges[denominator]
-        if interval.low <= 0.0 <= interval.high:
+        place = node.args[-1]
+        interval = ranges[place]
+        if interval.low <= 0.0 <= interval.high and not of_matrix(graph, place):
+            reason = why_zero(graph, place) + misplaced_epsilon(graph, node)
             yield RULE.at(
                 node,
-                f"`{node.call}` divides by {_named(denominator.call, denominator.op)}, which can be 0",
+                f"`{node.call}` divides by {named(graph, place, node)}, which can be 0{reason}",
                 stage=graph.stage,
                 symptom="nonfinite-value",
             )
-
-
-def _named(call: str, op: str) -> str:
-    return f"`{call}`" if call != op else f"a {op}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from lossdoctor.graph.ir import LossGraph
@@ -18,6 +19,8 @@ def unreduced_return(graph: LossGraph) -> Iterator[Suspicion]:
     shape = node.shape
     if shape is None or shape != prediction.shape or len(shape) < 2 or shape[-1] == 1 or shape[0] != "B":
         return
+    if any(isinstance(dim, str) and re.search(r"\bB\b", dim) for dim in shape[1:]):
+        return  # y_pred is a table of pairs, and none of its axes more the samples' than the other
     text = ", ".join(str(dim) for dim in shape)
     yield RULE.at(
         node,

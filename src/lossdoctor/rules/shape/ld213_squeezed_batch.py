@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lossdoctor.graph.ir import LossGraph
+from lossdoctor.graph.ir import LossGraph, Node
+from lossdoctor.ops import TABLE
 from lossdoctor.probes.batches import Batches
 from lossdoctor.rules.registry import Rule, Suspicion
 
@@ -26,5 +27,24 @@ def squeezed_batch(graph: LossGraph, batches: Batches) -> Iterator[Suspicion]:
                 f"shape {shapes[1]}, and {larger} otherwise",
                 evidence="proved",
                 when=("batch-of-one",),
+                # Where each number of the squeezed result is the loss of a sample, nothing can go wrong after it.
+                severity="info" if _last(graph, node) and batches.relation == "per-sample" else None,
             )
             return
+
+
+def _last(graph: LossGraph, squeeze: Node) -> bool:
+    """Whether only elementwise operations come after it, so that an axis less means nothing to them."""
+    before = graph.graph.ancestors(graph.value) | {graph.value}
+    users = graph.graph.users()
+    after, stack = set[int](), [squeeze.id]
+    while stack:
+        new = {user for user in users[stack.pop()] if user in before} - after
+        after |= new
+        stack += new
+    return all(_elementwise(graph[place]) for place in after)
+
+
+def _elementwise(node: Node) -> bool:
+    row = TABLE.by_name.get(node.op)
+    return row is not None and row.kind == "elementwise"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lossdoctor.graph.ir import LossGraph
+from lossdoctor.graph.ir import LossGraph, Span
 from lossdoctor.readings import Direction
 from lossdoctor.rules.registry import Rule, Suspicion
+from lossdoctor.source.names import is_loss_name
 
 RULE = Rule(code="LD601", name="wrong-direction", family="wrong-direction", severity="error")
 
@@ -14,10 +15,19 @@ RULE = Rule(code="LD601", name="wrong-direction", family="wrong-direction", seve
 @RULE.check
 def wrong_direction(direction: Direction, graph: LossGraph) -> Iterator[Suspicion]:
     found = direction.comparison
-    if graph.stage != "traced" or not direction.applicable or found is None or not found.counterexamples:
+    if graph.stage != "traced" or not direction.applicable or found is None:
+        return
+    of_label = direction.wrong_label
+    if of_label is not None:
+        found = of_label[1]
+    if not found.counterexamples:
         return
     example = found.counterexamples[0]
-    if direction.arguments_swapped:
+    if of_label is not None:
+        message = (
+            f"where y_true is {of_label[0]:g}, the loss rises towards the target, as if its term had the wrong sign"
+        )
+    elif direction.arguments_swapped:
         message = "the loss is lowest at the target only with its two arguments the other way round"
     elif found.worst_at_target and not direction.critic:
         message = "the loss rises towards the target: a score that should be maximised is minimised"
@@ -26,11 +36,21 @@ def wrong_direction(direction: Direction, graph: LossGraph) -> Iterator[Suspicio
     yield RULE.at(
         graph[graph.value],
         f"{message} ({example.at_target:.4g} at the target, {example.at_wrong:.4g} for {_WRONG[example.wrong]})",
+        calls=_returned(graph[graph.value].calls),
         evidence="witnessed",
         symptom="decreases-away",
         pair=example.pair,
         arguments={"target": example.target},
     )
+
+
+def _returned(calls: tuple[Span, ...]) -> tuple[Span, ...]:
+    """The user's frames, without those inside a helper that computes a score: the score is right, and it is wrong
+    that the loss returns it as it is."""
+    kept = list(calls)
+    while len(kept) > 1 and not is_loss_name(kept[-1].function.rpartition(".")[2]):
+        kept.pop()
+    return tuple(kept)
 
 
 _WRONG = {

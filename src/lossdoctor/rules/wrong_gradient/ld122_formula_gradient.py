@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lossdoctor.formula.reading import FormulaCheck
+import numpy as np
+
+from lossdoctor.formula.reading import FormulaCheck, SlopeCheck
 from lossdoctor.readings import GradientCheck
 from lossdoctor.rules.registry import Rule, Suspicion
+from lossdoctor.rules.wrong_math.mismatch import tolerance
 
 RULE = Rule(code="LD122", name="formula-gradient", family="wrong-gradient", severity="error")
 
@@ -27,4 +30,24 @@ def formula_gradient(formula: FormulaCheck, gradient: GradientCheck) -> Iterator
         pair=found.pair,
         arguments={"along": (found.along,)},
         severity="info" if gradient.by_design else None,
+    )
+
+
+@RULE.check
+def declared_gradient(slopes: SlopeCheck, gradient: GradientCheck) -> Iterator[Suspicion]:
+    """Against a formula of the gradient itself."""
+    found = slopes.difference
+    if found is None:
+        return
+    place = int(np.argmax(np.abs(found.value - found.expected)))
+    used, expected = (float(side.reshape(-1)[place]) for side in (found.value, found.expected))
+    clause = f"; it {slopes.relation}" if slopes.relation else ""
+    yield RULE.at(
+        None,
+        f"the gradient is {used:.6g} where its formula gives {expected:.6g}{clause}",
+        calls=(gradient.custom_spans or gradient.stop_spans)[:1],
+        evidence="witnessed",
+        symptom="expected",
+        pair=found.pair,
+        arguments={"expected": found.expected, "gradient": 0, "tolerance": tolerance(found)},
     )

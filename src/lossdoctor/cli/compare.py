@@ -1,0 +1,87 @@
+"""`lossdoctor compare`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lossdoctor.cli.check import require_tensorflow
+from lossdoctor.cli.parser import FAILED, FOUND, SUCCESS, Command
+from lossdoctor.cli.verify import add_given, add_result
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Say which standard loss a loss is, or which is nearest; and whether two losses are the same.
+
+    A loss is compared with every loss of keras.losses that accepts what it is given: equal; equal up
+    to a factor, an offset, a sign or the reduction; the same direction of the gradient; else the
+    nearest by the cosine of the gradients.
+
+      lossdoctor compare losses.py:my_mse
+      lossdoctor compare losses.py:old losses.py:new
+      lossdoctor compare losses.py:my_huber keras.losses.Huber
+
+    The exit status is 0, or 1 if an OTHER loss was named that is not the same function with the same
+    gradient.
+    """
+    from lossdoctor import engine
+    from lossdoctor.cli.output import check_writable, view_of, write_file, write_out
+    from lossdoctor.cli.progress import Progress
+    from lossdoctor.config import load_config
+    from lossdoctor.engine.run import versions
+    from lossdoctor.findings import ErrorItem
+    from lossdoctor.report import View
+    from lossdoctor.report.parts.comparison import as_json, render
+    from lossdoctor.session import Settings
+
+    config = load_config(options.config, Path.cwd())
+    output: Path | None = options.output
+    if output is not None:
+        check_writable(output)
+    given = {
+        "seed": options.seed if options.seed is not None else config.seed,
+        "magnitude": options.range or config.range,
+        "time_limit": options.time_limit or config.time_limit,
+    }
+    require_tensorflow()
+    with Progress() as progress:
+        found = engine.compare(
+            options.target,
+            options.other,
+            config=config,
+            y_true=options.y_true,
+            y_pred=options.y_pred,
+            data=options.data,
+            settings=Settings(**{name: value for name, value in given.items() if value is not None}),
+            progress=progress,
+            verbose=options.verbose,
+        )
+    if isinstance(found, ErrorItem):
+        print(f"lossdoctor: {found.target}: {found.message}", file=sys.stderr)
+        return FAILED
+    if options.format == "json":
+        text = as_json(found, versions())
+    elif output is not None:
+        text = render(found, View(verbose=options.verbose))
+    else:
+        text = render(found, view_of(sys.stdout, no_color=options.no_color, verbose=options.verbose))
+    if output is None:
+        write_out(text)
+    else:
+        write_file(output, text)
+    other = found.other
+    same = other is None or (other.relation.kind == "same" and other.relation.gradients_agree)
+    return SUCCESS if same else FOUND
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", metavar="TARGET", help="file:loss, package.module:loss")
+    parser.add_argument("other", nargs="?", metavar="OTHER", help="another loss, or a loss of Keras")
+    add_given(parser)
+    result = parser.add_argument_group("result")
+    result.add_argument("--format", choices=("text", "json"), default="text", help="text unless said otherwise")
+    add_result(result)
+
+
+COMMAND = Command("compare", compare, _arguments)

@@ -1,0 +1,109 @@
+"""`lossdoctor verify`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from lossdoctor.cli.check import require_tensorflow, status
+from lossdoctor.cli.parser import Command, positive, whole
+from lossdoctor.findings import UsageError
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Compare a loss, value and gradient, with what it is meant to compute.
+
+    What is meant is a formula, another implementation, or both; without any of the options, what
+    @lossdoctor.contract or the configuration says, else a section "Formula:" of the docstring.
+
+      lossdoctor verify losses.py:huber --formula "where(abs(t-p)<=1, (t-p)**2/2, abs(t-p)-1/2)"
+      lossdoctor verify losses.py:mse --formula "\\frac{1}{n}\\sum_{i=1}^{n}(y_i-\\hat{y}_i)^2"
+      lossdoctor verify losses.py:huber --reference keras.losses.Huber
+      lossdoctor verify losses.py:huber --reference numpy_losses.py:huber
+      lossdoctor verify losses.py:mse --gradient "2*(p - t)/4"
+
+    A formula is in Python's notation, in LaTeX, or in that of SymPy. It is never evaluated as code,
+    and means the real function. Where both differ, the smallest input that shows it is printed with
+    both values, the line, and what holds instead (a factor, a sign, a sum for a mean).
+    """
+    from lossdoctor import engine
+    from lossdoctor.cli.output import check_writable, view_of, write_file, write_out
+    from lossdoctor.cli.progress import Progress
+    from lossdoctor.config import load_config
+    from lossdoctor.report import renderer
+    from lossdoctor.session import Settings
+
+    started = time.monotonic()
+    config = load_config(options.config, Path.cwd())
+    render = renderer(options.format or "text")
+    output: Path | None = options.output
+    if output is not None:
+        check_writable(output)
+    if options.reference is not None and not options.reference.strip():
+        raise UsageError("Invalid value for `reference`. Expected a target or a loss of Keras. Received: ''")
+    given = {
+        "seed": options.seed if options.seed is not None else config.seed,
+        "magnitude": options.range or config.range,
+        "time_limit": options.time_limit or config.time_limit,
+    }
+    require_tensorflow()
+    with Progress() as progress:
+        report = engine.check(
+            [options.target],
+            config=config,
+            y_true=options.y_true,
+            y_pred=options.y_pred,
+            data=options.data,
+            formula=options.formula,
+            reference=options.reference,
+            gradient=options.gradient,
+            purpose="verify",
+            settings=Settings(**{name: value for name, value in given.items() if value is not None}),
+            progress=progress,
+            verbose=options.verbose,
+        )
+    view = view_of(sys.stdout, no_color=options.no_color, verbose=options.verbose, root=config.root)
+    view = replace(view, elapsed=time.monotonic() - started)
+    if output is None:
+        write_out(render(report, view))
+    else:
+        write_file(output, render(report, replace(view, color=False, encoding="utf-8")))
+    return status(report, "error")
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    from lossdoctor.report import formats
+
+    parser.add_argument("target", metavar="TARGET", help="file:loss, package.module:loss")
+    meant = parser.add_argument_group("what it is meant to compute")
+    meant.add_argument("--formula", metavar="FORMULA", help="maths over y_true (t) and y_pred (p), LaTeX or SymPy")
+    meant.add_argument("--gradient", metavar="FORMULA", help="the gradient of the summed loss, of the shape of y_pred")
+    meant.add_argument("--reference", metavar="TARGET", help="a function of NumPy or TensorFlow, or a loss of Keras")
+    add_given(parser)
+    result = parser.add_argument_group("result")
+    result.add_argument("--format", choices=formats(), help="text unless said otherwise")
+    add_result(result)
+
+
+def add_given(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say what a loss is given."""
+    given = parser.add_argument_group("what the loss is given")
+    given.add_argument("--y-true", metavar="SPEC", help='e.g. "float32[B,10] onehot"')
+    given.add_argument("--y-pred", metavar="SPEC", help='e.g. "float32[B,10] probability"')
+    given.add_argument("--data", metavar="FILE", help="an .npz file with the arrays y_true and y_pred")
+    given.add_argument("--range", type=positive, metavar="X", help="largest magnitude of real values (10000)")
+    given.add_argument("--config", type=Path, metavar="FILE", help="instead of the nearest pyproject.toml")
+    given.add_argument("--seed", type=whole(0), metavar="N", help="of every random draw (0)")
+    given.add_argument("--time-limit", type=positive, metavar="S", help="seconds for one step (30)")
+
+
+def add_result(group: argparse._ArgumentGroup) -> None:
+    """The arguments that say where the result goes."""
+    group.add_argument("--output", type=Path, metavar="FILE", help="write the result to a file")
+    group.add_argument("--no-color", action="store_true", help="no colours, as with NO_COLOR=1")
+
+
+COMMAND = Command("verify", verify, _arguments)

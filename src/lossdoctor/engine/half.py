@@ -1,0 +1,142 @@
+"""Half precision beside its float32 twin: values that are finite and wrong, and the contract in a half dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from lossdoctor.domains.exact_double import widened_loss
+from lossdoctor.domains.machine import machine
+from lossdoctor.engine.witnesses import Witnesses
+from lossdoctor.graph.ir import LossGraph, Span
+from lossdoctor.ops.arrays import Array, is_array
+from lossdoctor.readings import HalfRounding
+from lossdoctor.rules.low_precision.mechanisms import HALF, half_dtype
+from lossdoctor.search.leaves import make_pair, pair_arrays, pair_specs
+from lossdoctor.session import Evaluation, Pair, Session, Traced
+from lossdoctor.spec import Contract, Spec, discrete_values, map_structure
+
+_INPUTS = 8  # ordinary ones
+# Of the ordinary loss: float16 has three digits and bfloat16 two, and a healthy loss keeps one at least.
+_WRONG = 0.1
+_CONDITIONING = 8.0  # times what the rounding of the inputs explains, as for float32 (engine.precision)
+_TRIED_AT_MOST = 64  # operations that are tried as the cause
+_UNITS = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
+
+
+def in_half(contract: Contract, dtype: str) -> Contract:
+    """The same contract with its floats in a half precision dtype."""
+
+    def narrowed(spec: Spec) -> Spec:
+        return replace(spec, dtype=dtype) if spec.dtype in ("float32", "float64") else spec
+
+    return replace(
+        contract, y_true=map_structure(narrowed, contract.y_true), y_pred=map_structure(narrowed, contract.y_pred)
+    )
+
+
+def half_rounding(session: Session, contract: Contract, traced: Traced, witnesses: Witnesses) -> HalfRounding | None:
+    """An ordinary input at which half precision gives a finite and wrong value; None if most of them are right.
+
+    Raises:
+        SessionError: the worker died.
+    """
+    graph = traced.traced
+    dtype = None if graph is None else half_dtype(graph)
+    if graph is None or dtype is None:
+        return None
+    inputs = list(_ordinary(witnesses))
+    if not inputs:
+        return None
+    pairs = [pair for pair, _ in inputs]
+    twins: list[Evaluation] = session.probe("half", contract, pairs=pairs)
+    moved: list[Evaluation] = session.probe(
+        "half", contract, pairs=[_moved(contract, pair, _UNITS[dtype]) for pair in pairs]
+    )
+    known = [
+        (pair, got, _values(twin), _values(near))
+        for (pair, got), twin, near in zip(inputs, twins, moved, strict=True)
+        if _comparable(got, twin) and _comparable(twin, near)
+    ]
+    scale = float(np.median([np.abs(twin).max(initial=0.0) for _, _, twin, _ in known])) if known else 0.0
+    wrong: list[tuple[float, Pair, Array, Array]] = []
+    for pair, got, twin, near in known:
+        error = float(np.abs(_values(got) - twin).max(initial=0.0))
+        floor = float(np.abs(near - twin).max(initial=0.0))
+        if scale and error > max(_WRONG * max(scale, float(np.abs(twin).max())), _CONDITIONING * floor):
+            wrong.append((error / scale, pair, _values(got), twin))
+    if 2 * len(wrong) <= len(known):
+        return None
+    _, pair, value, twin = max(wrong, key=lambda item: item[0])
+    return HalfRounding(dtype, pair, value, twin, _blamed(graph, contract, pair))
+
+
+def _ordinary(witnesses: Witnesses) -> Iterator[tuple[Pair, Evaluation]]:
+    """The last inputs of the search, which are realistic draws, where the loss is finite."""
+    results: Sequence[Evaluation] = witnesses.results.get("traced", [])
+    finite = [
+        (pair, result)
+        for pair, result in zip(witnesses.pairs, results, strict=False)
+        if result.raised is None and result.finite_value
+    ]
+    yield from finite[-_INPUTS:]
+
+
+def _comparable(one: Evaluation, other: Evaluation) -> bool:
+    if one.value is None or other.value is None or other.raised is not None:
+        return False
+    return one.value.shape == other.value.shape and one.finite_value and other.finite_value
+
+
+def _values(result: Evaluation) -> Array:
+    assert result.value is not None
+    return result.value.astype(np.float64)
+
+
+def _moved(contract: Contract, pair: Pair, unit: float) -> Pair:
+    """The pair with its continuous inputs changed by half an ulp, which every rounded input may be off."""
+    rng = np.random.default_rng(0)
+    parts: list[Array] = []
+    for spec, array in zip(pair_specs(contract), pair_arrays(contract, pair), strict=True):
+        if spec.dtype not in HALF or discrete_values(spec) is not None:
+            parts.append(array)
+        else:
+            parts.append(
+                (array.astype(np.float32) * (1 + unit * rng.choice([-1.0, 1.0], array.shape))).astype(np.float32)
+            )
+    return make_pair(contract, parts)
+
+
+def _blamed(graph: LossGraph, contract: Contract, pair: Pair) -> tuple[Span, ...]:
+    """The user's frames of the first operation whose result, put into the widened graph, makes half of the error."""
+    inputs = dict(zip((*graph.y_true, *graph.y_pred), pair_arrays(contract, pair), strict=True))
+    single = machine(graph, inputs)
+    graph_of_wide = widened_loss(graph)
+    wide = {place: _wide(array) for place, array in inputs.items()}
+    double = machine(graph_of_wide, wide)
+    total = _apart(single[graph.value], double[graph.value])
+    tried = 0
+    for node in graph.nodes:
+        if node.role != "forward" or node.op in ("input", "constant") or _apart(single[node.id], double[node.id]) == 0:
+            continue
+        tried += 1
+        if tried > _TRIED_AT_MOST:
+            break
+        spoiled = machine(graph_of_wide, {**wide, node.id: _wide(single[node.id])})[graph.value]
+        if _apart(spoiled, double[graph.value]) >= total / 2 and graph.calls(node):
+            return graph.calls(node)
+    return graph.calls(graph[graph.value])
+
+
+def _wide(array: Array) -> Array:
+    return array.astype(np.float64) if str(array.dtype) in (*HALF, "float32") else array
+
+
+def _apart(one: Any, other: Any) -> float:
+    """The largest difference of two values; 0 where they cannot be compared."""
+    if not is_array(one) or not is_array(other) or one.shape != other.shape or one.dtype == bool:
+        return 0.0
+    return float(np.abs(one.astype(np.float64) - other.astype(np.float64)).max(initial=0.0))

@@ -1,0 +1,48 @@
+"""LD405: the loss trains as a graph, and XLA refuses to compile it or its gradient."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lossdoctor.graph.ir import LossGraph
+from lossdoctor.readings import Executions
+from lossdoctor.rules.registry import Rule, Suspicion
+from lossdoctor.session import Raised
+
+RULE = Rule(code="LD405", name="fails-under-xla", family="graph-mode", severity="warning")
+
+# "Detected unsupported operations when trying to compile the graph on XLA_CPU_JIT: StringFormat (No registered …"
+_UNSUPPORTED = re.compile(r"\bXLA_\w+: (?P<op>\w+) \(")
+
+
+@RULE.check
+def fails_under_xla(graph: LossGraph, executions: Executions) -> Iterator[Suspicion]:
+    refused = executions.refused
+    if refused is None or graph.stage != "traced" or _python(graph, refused):
+        return
+    where = f"`{' '.join(refused.calls[-1].text.split())}`" if refused.calls else "the loss"
+    yield RULE.at(
+        None,
+        f"{where} runs eagerly and as a graph, and fails under jit_compile=True, which Keras turns on by itself where "
+        f"there is a GPU: {_reason(refused)}",
+        calls=refused.calls,
+        evidence="witnessed",
+        symptom="raises",
+        pair=executions.pairs[0],
+        arguments={"execution": "xla", "gradient": True},
+        when=("xla",),
+    )
+
+
+def _python(graph: LossGraph, refused: Raised) -> bool:
+    """Whether it is a function that TensorFlow runs through Python, which LD414 and LD103 tell."""
+    calls = [graph.calls(node)[-1:] for node in graph.where("py_function", role="forward")]
+    return refused.calls[-1:] in calls
+
+
+def _reason(refused: Raised) -> str:
+    found = _UNSUPPORTED.search(refused.message)
+    if found is not None:
+        return f"XLA has no operation {found['op']}"
+    return refused.message.split(". ")[0].rstrip(".")

@@ -1,0 +1,150 @@
+"""What comparing a loss with standard losses gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lossdoctor.formula.reading import FormulaCheck
+
+# From the closest to the farthest.
+Kind = Literal["same", "scaled", "same-direction", "different"]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What holds between a loss f and another g: f = scale * g + offset where `kind` is "same" or "scaled".
+
+    Attributes:
+        kind: "same" value and gradient; "scaled" by a constant factor, offset or both; "same-direction" of the
+            gradient at every input; or "different".
+        scale: the factor, where it is one number.
+        offset: what is added.
+        reduction: "" or what one reduces otherwise, such as "sum of 4 elements for their mean".
+        gradient_cosine: mean over the inputs of the cosine between the two gradients; NaN where one has none.
+        value_correlation: correlation of the values; NaN where one is constant.
+        gradients_agree: with equal values, whether the gradients are equal too.
+        approximate: equal only up to constants that keep one of the two from singular points.
+        inputs: at which both are finite.
+    """
+
+    kind: Kind
+    scale: float = 1.0
+    offset: float = 0.0
+    reduction: str = ""
+    gradient_cosine: float = float("nan")
+    value_correlation: float = float("nan")
+    gradients_agree: bool = True
+    approximate: bool = False
+    inputs: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """What holds, as a clause that begins with a verb and ends before the other's name."""
+        if self.kind == "same":
+            tail = "" if self.gradients_agree else ", but not the same gradient:"
+            return f"is the same function{tail}" if self.gradients_agree else f"has the same value{tail}"
+        if self.kind == "scaled":
+            parts: list[str] = []
+            if self.reduction:
+                parts.append(self.reduction)
+            elif abs(self.scale + 1.0) < 1e-6:
+                parts.append("the other sign")
+            elif abs(self.scale - 1.0) >= 1e-6:
+                parts.append(f"{self.scale:.6g} times")
+            if self.offset:
+                parts.append(f"{'plus' if self.offset > 0 else 'minus'} {abs(self.offset):.6g}")
+            return "is the same up to " + ", ".join(parts)
+        if self.kind == "same-direction":
+            return "has the same gradient direction"
+        return "differs"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One other loss: its name, as code that makes it, and what holds."""
+
+    name: str
+    code: str
+    relation: Relation
+
+
+@dataclass(frozen=True, slots=True)
+class Misnamed:
+    """A loss named after a standard one of which it is no known variant.
+
+    Attributes:
+        family: the standard loss, in words, such as "Huber loss".
+        word: the name that promises it.
+        other: the standard loss that it is instead; "" where it is none.
+        nearest: formula of the promised loss; of its variant that agrees for most errors.
+        share: of errors for which that variant agrees.
+        check: the loss against that variant.
+    """
+
+    family: str
+    word: str
+    other: str
+    nearest: str
+    share: float
+    check: FormulaCheck
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One loss against the standard losses, and against another one where that was asked for.
+
+    Attributes:
+        target: as given; `path` and `line` of its definition.
+        y_true, y_pred, origin, assumptions: what both were given.
+        other: the other loss; None where none was named.
+        standards: a row for each standard loss that accepts the specs, the closest first.
+    """
+
+    target: str
+    path: str
+    line: int
+    y_true: str
+    y_pred: str
+    origin: str
+    assumptions: tuple[str, ...]
+    other: Row | None
+    standards: tuple[Row, ...]
+    seconds: float = 0.0
+
+    @property
+    def conclusion(self) -> tuple[str, ...]:
+        """What was found, as one or two sentences."""
+        said: list[str] = []
+        if self.other is not None:
+            said.append(f"{self.target} {_held(self.other, self.other.name)}")
+        best = self.standards[0] if self.standards else None
+        if best is None:
+            said.append("no standard loss accepts these specs")
+        elif best.relation.kind == "different":
+            said.append(f"it is no standard loss; the nearest by its gradient is {best.name} ({best.code})")
+        else:
+            subject = "both are" if self.other is not None and self.other.relation.kind == "same" else "it is"
+            if best.relation.kind == "same" and best.relation.gradients_agree:
+                said.append(f"{subject} {best.name} ({best.code}){_approximately(best)}")
+            else:
+                said.append(f"it {_held(best, f'{best.name} ({best.code})')}")
+        return tuple(said)
+
+
+def _held(row: Row, name: str) -> str:
+    relation = row.relation
+    if relation.kind == "same":
+        if relation.gradients_agree:
+            return f"is the same function as {name}, with the same gradient{_approximately(row)}"
+        return f"has the same value as {name}, and another gradient"
+    if relation.kind == "scaled":
+        gradient = "" if relation.gradients_agree else ", and another gradient"
+        return f"{relation.sentence} {name}{gradient}{_approximately(row)}"
+    if relation.kind == "same-direction":
+        return f"has the same gradient direction as {name}, and another value"
+    return f"differs from {name}: the cosine of their gradients is {relation.gradient_cosine:.3g}"
+
+
+def _approximately(row: Row) -> str:
+    return ", up to small constants against singular points" if row.relation.approximate else ""

@@ -1,0 +1,8 @@
+import tensorflow as tf
+
+
+class SequenceLikelihood(tf.keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        p = tf.clip_by_value(y_pred, 0.01, 0.99)
+        each = tf.where(y_true > 0.5, p, 1.0 - p)
+        return -tf.reduce_sum(tf.math.log(each), axis=-1)
