@@ -56,7 +56,7 @@ class Runner:
                 watched = [part for part in parts[count:] if part.dtype.is_floating]
                 tape.watch(watched)
                 value = tf.convert_to_tensor(loss(*grid.pair(parts)))
-            found = tape.gradient(value, watched, unconnected_gradients="zero")
+            found = tape.gradient(value, watched, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             return (value, *found)
 
         self._tf = tf

@@ -318,6 +318,7 @@ class SavedArgument:
     through: Literal["", "from_config", "deserialize"] = ""  # which way shows it
     raised: Raised | None = None
     reason: str = ""
+    at_default: bool = False  # this very loss holds the default, so that it loses nothing itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,8 +333,10 @@ class SaveLoad:
     registered: str = ""  # "forecast>AsymmetricMSE", or "" for a class that Keras does not know
     overrides_get_config: bool = False
     saved_in_file: bool = False  # the file of the class saves or loads models
+    of_library: bool = False  # the class belongs to an installed package
     span: Span | None = None  # the `class` line
     init_span: Span | None = None  # the `def __init__` line
+    config_span: Span | None = None  # the `def get_config` line
 
     @property
     def meant_to_be_saved(self) -> bool:
@@ -422,6 +425,49 @@ class SideEffects:
     prints: Span | None = None
     kept: Kept | None = None
     retraced: Span | None = None  # where a function is traced again by every eager call
+
+
+# --- replicas ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A batch with one replica, and its two halves on two whose gradients are added up.
+
+    `ratio` takes the gradient of one replica nearest to that of two, and `scatter` is what is left of the latter, as a
+    share of it; both NaN where the gradient is zero or not finite.
+    """
+
+    one: float  # sum of the loss as it is handed to the optimizer
+    two: tuple[float, float]
+    ratio: float
+    scatter: float
+
+    @property
+    def differs(self) -> bool:
+        """Whether the step is another one, by more than rounding."""
+        return abs(self.ratio - 1.0) > 0.02 or self.scatter > 0.02
+
+    @property
+    def multiplied(self) -> bool:
+        """Whether it is the same step, times a factor."""
+        return self.differs and self.scatter <= 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """The loss under two replicas, and with a weight of zero.
+
+    `keras` as `fit` runs it, `loop` the raw call in a training loop that differentiates what the loss returns. Both
+    are None where nothing was measured, for `reason`; `zero_weight` is the gradient of a sample with sample_weight
+    0, beside three with 1, relative to what it is with 1.
+    """
+
+    pair: Pair | None = None
+    keras: Split | None = None
+    loop: Split | None = None
+    zero_weight: float | None = None
+    reason: str = ""
 
 
 # --- executions -----------------------------------------------------------------------------------------------

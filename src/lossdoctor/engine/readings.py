@@ -116,6 +116,8 @@ class Readings:
             return self.session.probe("dead", self.contract, relation=batches.relation if batches else None)
         if kind is FormulaCheck:
             return self._compare_with_formula()
+        if kind is probed.Replicas:
+            return self._replicas()
         if kind in _PROBES:
             return self.session.probe(_PROBES[kind], self.contract)
         if kind is probed.EagerRun:
@@ -124,7 +126,9 @@ class Readings:
         if kind is probed.SwappedRun:
             return self._swapped()
         if kind is Guards:
-            return guards(self._module())
+            traced = self.traced.traced
+            calls = () if traced is None else (frame for node in traced.nodes for frame in node.calls)
+            return guards(self.get(SourceModule, stage), {frame.line for frame in calls})
         if kind is SourceModule:
             return self._module()
         if kind in _DECLARED:
@@ -149,6 +153,20 @@ class Readings:
         pair = self.get(Callings, "traced").pair
         first, second = self.session.evaluate([pair, Pair(pair.y_pred, pair.y_true)], "eager")
         return probed.SwappedRun(first, second)
+
+    def _replicas(self) -> probed.Replicas:
+        """Only where the loss of a sample in a batch is not that of the sample alone."""
+        batches: Batches = self.get(Batches, "traced")
+        if not batches.applicable or (not batches.scalar and batches.relation in ("per-sample", "flattened")):
+            raise Unavailable("each sample has a loss of its own")
+        if batches.fails or not batches.deterministic:
+            return probed.Replicas(reason="its batches cannot be halved and compared")
+        try:
+            return self.session.probe("replicas", self.contract)
+        except SessionError as problem:
+            if problem.died is not None:
+                raise
+            return probed.Replicas(reason=str(problem))
 
     def _compare_with_formula(self) -> FormulaCheck:
         if self.formula is None:
@@ -189,8 +207,8 @@ _PROBES: dict[Any, str] = {
 # Made only where somebody says what the loss is meant to be; see `engine.meanings`.
 _DECLARED: tuple[Any, ...] = (ReferenceCheck, SlopeCheck, Misnamed)
 _PLAIN: tuple[Any, ...] = (Loaded, Contract, Traced, Batches, FormulaCheck, probed.EagerRun, probed.DeadGradient,
-                           probed.SwappedRun, probed.Executions, probed.HalfRounding, Guards, SourceModule,
-                           *_DECLARED)  # fmt: skip
+                           probed.SwappedRun, probed.Replicas, probed.Executions, probed.HalfRounding, Guards,
+                           SourceModule, *_DECLARED)  # fmt: skip
 
 
 def sizes_of(pair: Pair, contract: Contract) -> dict[str, int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lossdoctor.domains.intervals import Ranges
+from lossdoctor.domains.intervals import Proof, Ranges
 from lossdoctor.engine.blame import Blame, NonFinite, blames
 from lossdoctor.engine.readings import Readings
 from lossdoctor.graph.ir import LossGraph, Stage
@@ -20,6 +20,7 @@ from lossdoctor.session import Evaluation, Execution, Pair
 
 _FIRST = 8  # inputs that show whether the loss accepts the batch sizes of the candidates
 _OBSERVED_AT_MOST = 48  # inputs whose every node is looked at, a stage and symptom
+_PROVED_AT_MOST = 64  # inputs that are tried where value and gradient are proved finite
 _WITHOUT_NEWS = 10  # stop after so many that blamed only known nodes
 # How the graph of a stage runs: op for op as eager execution, or as the graph optimiser left it.
 _RUNS: dict[Stage, Execution] = {"traced": "unoptimised", "optimised": "graph"}
@@ -44,6 +45,8 @@ class Witnesses:
         real = [] if self.first is None else [self.first]
         drawn = candidates(readings.contract, readings.graph("traced"), known, readings.settings, rng)
         self.pairs = self._accepted(real + drawn)
+        if self._proved():  # a proof needs no search; some inputs all the same, against an error in the proof itself
+            self.pairs = _spread(self.pairs, _PROVED_AT_MOST)
         for stage in readings.stages():
             self.results[stage] = readings.session.evaluate(self.pairs, _RUNS[stage])
         readings.seconds["search"] = time.perf_counter() - started
@@ -51,6 +54,11 @@ class Witnesses:
             for symptom in ("nonfinite-value", "nonfinite-gradient"):
                 self._blame(stage, symptom)
         readings.seconds["blame"] = time.perf_counter() - started - readings.seconds["search"]
+
+    def _proved(self) -> bool:
+        """Whether value and gradient are known to be finite for every input, in every stage."""
+        proofs = [self.readings.available(Proof, stage) for stage in self.readings.stages()]
+        return all(proof is not None and proof.finite_value and proof.finite_gradient for proof in proofs)
 
     def _accepted(self, pairs: list[Pair]) -> list[Pair]:
         """The pairs, or, for a loss that refuses their batch size, the same samples repeated to a size that works."""

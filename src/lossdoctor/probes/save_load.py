@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lossdoctor.graph.ir import Span
-from lossdoctor.graph.spans import raised, statement_span
+from lossdoctor.graph.spans import is_user, raised, statement_span
 from lossdoctor.probes.calls import Caller, Subject, caller
 from lossdoctor.probes.draws import pair as draw_pair
 from lossdoctor.readings import SavedArgument, SaveLoad
@@ -44,7 +44,7 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> SaveLoad:
     if not isinstance(loss, keras.losses.Loss):
         return SaveLoad(False, "a function has nothing to save")
     kind = type(loss)
-    facts = _facts(kind)
+    facts = {**_facts(kind), "of_library": not is_user(inspect.getsourcefile(kind) or "")}
     rng = np.random.default_rng(seed)
     call = caller(subject, contract, rng)
     try:
@@ -74,7 +74,7 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> SaveLoad:
         result = _change(trip, fixed, name, value, choices)
         if result.outcome == "unjudged" and choices and len(switched) > len(fixed) and not isinstance(value, bool):
             result = _change(trip, switched, name, value, choices)
-        changed.append(result)
+        changed.append(replace(result, at_default=_holds(loss, name, value)))
     return SaveLoad(True, "", tuple(changed), unchanged, **facts)
 
 
@@ -155,7 +155,7 @@ def _facts(kind: type) -> dict[str, Any]:
     name = keras.saving.get_registered_name(kind)
     known = keras.saving.get_registered_object(name) is kind
     path = inspect.getsourcefile(kind)
-    span = init_span = None
+    span = init_span = config_span = None
     if path is not None:
         try:
             lines, first = inspect.getsourcelines(kind)
@@ -164,14 +164,18 @@ def _facts(kind: type) -> dict[str, Any]:
             definition, first = None, 1
         if isinstance(definition, ast.ClassDef):
             span = _span(path, first, definition, kind.__name__)
-            own = [node for node in definition.body if isinstance(node, ast.FunctionDef) and node.name == "__init__"]
-            init_span = _span(path, first, own[0], f"{kind.__name__}.__init__") if own else None
+            own = {node.name: node for node in definition.body if isinstance(node, ast.FunctionDef)}
+            init_span, config_span = (
+                _span(path, first, own[name], f"{kind.__name__}.{name}") if name in own else None
+                for name in ("__init__", "get_config")
+            )
     return {
         "registered": name if known else "",
         "overrides_get_config": _defines(kind, "get_config"),
         "saved_in_file": _saves_models(path),
         "span": span,
         "init_span": init_span,
+        "config_span": config_span,
     }
 
 
@@ -221,6 +225,14 @@ def _attribute(loss: Any, name: str) -> Any:
         if hasattr(loss, attribute):
             return getattr(loss, attribute)
     raise _Unknown(f"the value of its constructor argument `{name}` is not known")
+
+
+def _holds(loss: Any, name: str, value: object) -> bool:
+    """Whether a loss was made with this value of an argument, as far as its attributes tell."""
+    wrapped = getattr(loss, "_fn_kwargs", {})  # where Keras's wrapper of a function keeps them
+    if isinstance(wrapped, dict) and name in wrapped:
+        return bool(wrapped[name] == value)
+    return any(hasattr(loss, one) and bool(getattr(loss, one) == value) for one in (name, f"_{name}"))
 
 
 def _others(value: object, words: tuple[str, ...]) -> tuple[Any, ...]:

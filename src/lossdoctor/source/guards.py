@@ -7,7 +7,7 @@ The graph shows neither: what nothing reads is not in it, and `1 - 1e-8` is a Py
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,30 +53,38 @@ class Guards:
         return (guard for guard in self.found if guard.kind == kind)
 
 
-def guards(module: SourceModule) -> Guards:
-    """Every guard without effect in the functions of a file."""
+def guards(module: SourceModule, lines: Collection[int] | None = None) -> Guards:
+    """Every guard without effect in the functions of a file; only in those that have one of `lines`, if given."""
     found: dict[tuple[int, int], Guard] = {}
     for function in module.functions.values():
+        first, last = function.node.lineno, function.node.end_lineno or function.node.lineno
+        if lines is not None and not any(first <= line <= last for line in lines):
+            continue
         for guard in (*_discarded(function), *_absorbed(function)):
             found.setdefault((guard.line, guard.column), guard)
     return Guards(tuple(found[place] for place in sorted(found)))
 
 
 def _discarded(function: SourceFunction) -> Iterator[Guard]:
-    looped = {inner for node in own_nodes(function.node) if isinstance(node, _LOOPS) for inner in ast.walk(node)}
     for node in own_nodes(function.node):
         name = ""
-        if isinstance(node, ast.Expr):
-            value = node.value
-        elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            value, name = node.value, node.targets[0].id
-            if node in looped or _read_after(function.node, name, node):
-                continue
-        else:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+        elif not isinstance(node, ast.Expr):
             continue
-        if isinstance(value, ast.Call) and _is_guard(function.module, value):
-            subject = function.segment(_guarded(function.module, value))
-            yield _guard("discarded", function, value, subject, name=name)
+        value = node.value
+        if not isinstance(value, ast.Call) or not _is_guard(function.module, value):
+            continue
+        if isinstance(node, ast.Assign) and (_in_loop(function.node, node) or _read_after(function.node, name, node)):
+            continue
+        subject = function.segment(_guarded(function.module, value))
+        yield _guard("discarded", function, value, subject, name=name)
+
+
+def _in_loop(function: ast.AST, statement: ast.stmt) -> bool:
+    """Whether a statement may run again, so that what follows it in the text also precedes it."""
+    loops = (node for node in own_nodes(function) if isinstance(node, _LOOPS))
+    return any(inner is statement for loop in loops for inner in ast.walk(loop))
 
 
 def _read_after(function: ast.AST, name: str, assignment: ast.Assign) -> bool:

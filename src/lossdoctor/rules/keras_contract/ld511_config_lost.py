@@ -17,15 +17,19 @@ def config_lost(saved: SaveLoad) -> Iterator[Suspicion]:
         return
     first = lost[0]
     names = ", ".join(f"`{argument.name}`" for argument in lost)
+    # A loss of a library that was made with the defaults loses nothing; what it could lose is the library's to mend.
+    harmless = saved.of_library and all(argument.at_default for argument in lost)
+    span = saved.config_span or saved.span
     cause = "get_config leaves it out" if saved.overrides_get_config else "the class has no get_config"
     yield RULE.at(
         None,
         f"{names} falls back to the default after saving and loading, as {cause}: with {first.name}="
         f"{first.changed!r} the loss was {first.before:.4g} and is {first.after:.4g} once loaded",
-        calls=(saved.span,) if saved.span else (),
+        calls=(span,) if span else (),
         evidence="witnessed",
         symptom="save-load",
         pair=first.pair,
         arguments={"argument": first.name, "value": first.changed},
         when=("save-load",),
+        severity="info" if harmless else None,
     )
