@@ -42,12 +42,14 @@ def read(graph: Graph, sources: Mapping[int, Enclosure], roots: Sequence[int], b
     boxes = Boxes()
     relevant = graph.ancestors(*roots)
     best: Reading | None = None
-    for _ in range(_ROUNDS):
+    for number in range(_ROUNDS):
         domain = Intervals(graph, sources, boxes)
         reading = Reading(domain, interpret(graph, domain, {}).values)
         best = reading
         if all(bounded(reading.values[root]).all() for root in roots):
             break
+        if number and any(gap.node in relevant for gap in reading.gaps):
+            break  # what has no rule stays unknown in boxes of any size
         finer = _refined(reading, relevant, roots, budget)
         if finer is None:
             break
