@@ -99,6 +99,12 @@ def make_grid(contract: Contract, seed: int = 0, named: int = NAMED) -> Grid:
     )
 
 
+def ordinary_batch(contract: Contract, batch: int, named: int, rng: np.random.Generator) -> list[Array]:
+    """Realistic arrays, the leaves of y_true and then those of y_pred, without values at the edges."""
+    specs = [spec for part in (contract.y_true, contract.y_pred) for _, spec in leaves(part)]
+    return [_draw(spec, _shape(spec, batch, named), rng, 0.0) for spec in specs]
+
+
 def _shape(spec: Spec, batch: int, named: int) -> tuple[int, ...]:
     return tuple(dim if isinstance(dim, int) else batch if dim == "B" else named for dim in spec.dims)
 

@@ -23,7 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import benchmarks.numeric_mutations  # noqa: F401  (registers its operators)
+import benchmarks.api_mutations
+import benchmarks.api_tree_mutations
+import benchmarks.numeric_mutations  # noqa: F401  (these register their operators)
+from benchmarks.api_judge import ApiJudge
 from benchmarks.edge_grid import NAMED_WINDOW, make_grid
 from benchmarks.float_judge import Judge, Verdict
 from benchmarks.mutation import OPERATORS, downstream, standalone
@@ -57,6 +60,11 @@ def numerics(source: str, target: str, contract: Contract) -> Judge:
     if narrow.judge(source).raised:  # windows need more than three pixels
         return Judge(source, target, make_grid(contract, named=NAMED_WINDOW))
     return narrow
+
+
+@judge("api")
+def api(source: str, target: str, contract: Contract) -> ApiJudge:
+    return ApiJudge(source, target, contract)
 
 
 @dataclass(frozen=True)
@@ -118,6 +126,8 @@ def _healthy(name: str, path: Path, target: str, specs: dict[str, Any]) -> Itera
     if any(spec.dtype in ("float16", "bfloat16", "float64") for spec in given):
         return
     source = standalone(path.read_text(encoding="utf-8"), target)
+    if "import numpy as np" not in source:  # some mutations use it
+        source = f"import numpy as np\n{source}"
     yield Healthy(name, source, target, specs["y_true"], specs["y_pred"], contract)
 
 

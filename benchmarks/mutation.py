@@ -61,7 +61,7 @@ def expression(group: str, name: str, *families: str) -> Callable[[Replace], Rep
             definitions = single_definitions(tree)
             for place in expressions(tree):
                 for proposal in replace(place, definitions):
-                    mutated = _replaced(tree, place, proposal)
+                    mutated = replaced(tree, place, proposal)
                     yield Mutation(mutated, place.lineno, families)
 
         operator(group, name)(on_tree)
@@ -104,7 +104,7 @@ def single_definitions(tree: ast.Module) -> Definitions:
     return {name: values[0] for name, values in found.items() if len(values) == 1}
 
 
-def _replaced(tree: ast.Module, place: ast.expr, proposal: ast.expr) -> ast.Module:
+def replaced(tree: ast.Module, place: ast.expr, proposal: ast.expr) -> ast.Module:
     """A copy of the tree with the proposal in the place of one node."""
     memo: dict[int, ast.AST] = {id(place): ast.copy_location(copy.deepcopy(proposal), place)}
     return ast.fix_missing_locations(copy.deepcopy(tree, memo))

@@ -33,11 +33,30 @@ VALUES = [
     ("tf.math.rsqrt(y_pred)", "tf.math.rsqrt(tf.maximum(y_pred, 1e-12))"),
     ("tf.sqrt(y_pred)", "tf.sqrt(tf.maximum(y_pred, 1e-12))"),
     ("tf.pow(y_pred, 1.5)", "tf.pow(tf.abs(y_pred), 1.5)"),
-    ("(y_true - y_pred) ** 1.5", "(tf.abs(y_true - y_pred)) ** 1.5"),
+    ("(y_true - y_pred) ** 1.5", "tf.abs(y_true - y_pred) ** 1.5"),
     ("tf.acos(y_pred)", "tf.acos(tf.clip_by_value(y_pred, -1.0 + 1e-7, 1.0 - 1e-7))"),
     ("ops.arccosh(y_pred)", "ops.arccosh(ops.maximum(y_pred, 1.0 + 1e-7))"),
     ("tf.exp(tf.square(y_pred))", "tf.exp(tf.minimum(tf.square(y_pred), 80.0))"),
     ("tf.sinh(y_pred)", "tf.sinh(tf.clip_by_value(y_pred, -80.0, 80.0))"),
+    ("tf.abs(y_true / y_pred)", "tf.abs(y_true / tf.maximum(tf.abs(y_pred), 1e-7))", "y_true / y_pred"),
+    ("tf.math.log(tf.maximum(y_pred, 1e-20))", "tf.math.log(tf.maximum(y_pred, 1e-7))"),
+    ("tf.math.log(tf.clip_by_value(y_pred, 0.0, 1.0))", "tf.math.log(tf.clip_by_value(y_pred, 1e-7, 1.0))"),
+    ("tf.pow(tf.nn.relu(y_pred), -0.5)", "tf.pow(tf.maximum(tf.nn.relu(y_pred), 1e-7), -0.5)"),
+    (
+        "tf.math.log(tf.reduce_prod(y_pred, axis=-1, keepdims=True))",
+        "tf.reduce_sum(tf.math.log(y_pred), axis=-1, keepdims=True)",
+    ),
+    (
+        "tf.math.log(tf.math.cumprod(y_pred, axis=-1, exclusive=True))",
+        "tf.math.cumsum(tf.math.log(y_pred), axis=-1, exclusive=True)",
+    ),
+    ("tf.math.log1p(y_pred)", "tf.math.log1p(tf.maximum(y_pred, -1.0 + 1e-7))"),
+    ("tf.math.digamma(y_pred)", "tf.math.digamma(tf.maximum(y_pred, 1e-7))"),
+    (
+        "tf.math.log(tf.math.bessel_i0(y_pred))",
+        "tf.math.log(tf.math.bessel_i0e(y_pred)) + tf.abs(y_pred)",
+        "tf.math.bessel_i0(y_pred)",
+    ),
 ]
 GRADIENTS = [
     ("tf.sqrt(tf.abs(y_pred))", "tf.sqrt(tf.abs(y_pred) + 1e-12)"),
@@ -54,6 +73,16 @@ GRADIENTS = [
         "tf.sqrt(tf.math.reduce_variance(y_pred, axis=-1, keepdims=True) + 1e-12)",
     ),
     ("tf.pow(tf.abs(y_pred), 0.3)", "tf.pow(tf.maximum(tf.abs(y_pred), 1e-7), 0.3)"),
+    (
+        "tf.acos(tf.clip_by_value(y_pred, -1.0, 1.0))",
+        "tf.acos(tf.clip_by_value(y_pred, -1.0 + 1e-7, 1.0 - 1e-7))",
+    ),
+    ("tf.math.acosh(1.0 + 2.0 * y_true / y_pred)", "2.0 * tf.asinh(tf.sqrt(y_true / y_pred + 1e-12))"),
+    ("-tf.math.acosh(1.0 + y_pred)", "-(2.0 * tf.asinh(tf.sqrt(0.5 * y_pred + 1e-12)))", "tf.math.acosh(1.0 + y_pred)"),
+    (
+        "tf.atan2(y_true, y_pred)",
+        "tf.atan2(y_true, tf.where(tf.maximum(tf.abs(y_true), tf.abs(y_pred)) > 1e-7, y_pred, 1.0))",
+    ),
 ]
 PRECISION = [
     ("1.0 - tf.sigmoid(y_pred)", "tf.sigmoid(-y_pred)"),
@@ -69,15 +98,19 @@ PRECISION = [
 
 
 @pytest.mark.parametrize(
-    ("expression", "family", "expected"),
+    ("expression", "family", "expected", "at"),
     [
-        *((old, "nonfinite-value", new) for old, new in VALUES),
-        *((old, "nonfinite-gradient", new) for old, new in GRADIENTS),
-        *((old, "precision-loss", new) for old, new in PRECISION),
+        (row[0], family, row[1], row[-1] if len(row) > 2 else row[0])
+        for family, rows in (
+            ("nonfinite-value", VALUES),
+            ("nonfinite-gradient", GRADIENTS),
+            ("precision-loss", PRECISION),
+        )
+        for row in rows
     ],
 )
-def test_the_first_proposal(expression: str, family, expected: str, tmp_path: Path) -> None:
-    found = proposals(tmp_path, one(expression), expression, family)
+def test_the_first_proposal(expression: str, family, expected: str, at: str, tmp_path: Path) -> None:
+    found = proposals(tmp_path, one(expression), at, family)
     assert found, "nothing was proposed"
     assert found[0][1] == one(expected)
 
@@ -259,7 +292,9 @@ def test_an_incomplete_get_config_is_completed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("expression", "family"),
     [
-        ("tf.atan2(y_true, y_pred)", "nonfinite-gradient"),
+        ("tf.maximum(y_true, y_pred)", "nonfinite-gradient"),
+        ("tf.math.log(tf.maximum(y_pred, 1e-3))", "nonfinite-value"),  # bounded already
+        ("tf.linalg.inv(y_pred[..., None] * y_pred[:, None])", "nonfinite-value"),  # a ridge helps Gram matrices only
         ("tf.norm(y_pred, ord=1, axis=-1, keepdims=True)", "nonfinite-gradient"),
         ("tf.square(y_pred)", "nonfinite-value"),
         ("keras.losses.kl_divergence(y_true, y_pred)[:, None]", "nonfinite-value"),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lossdoctor.graph.ir import Span
+from lossdoctor.search.behaviours import BEHAVIOURS
 from lossdoctor.search.demonstrations import DEMONSTRATIONS
 from lossdoctor.search.reproduce import ordinary, relative, script
 from lossdoctor.session import Loaded, Pair
@@ -40,10 +41,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "unbounded": {"base": np.zeros((1, 3), F), "factors": (1.0, 10.0, 100.0)},
     "frozen": {"name": "STATE['epoch']", "holder": "item", "values": (0, 5), "in_call": False},
     "expected": {"expected": np.zeros(1)},
+    "label-without-gradient": {"label": 0.0},
+    "factory-called": {"name": "focal"},
 }
 
 
-@pytest.mark.parametrize("symptom", DEMONSTRATIONS)
+@pytest.mark.parametrize("symptom", [*DEMONSTRATIONS, *BEHAVIOURS])
 @pytest.mark.parametrize("execution", ["eager", "xla"])
 def test_every_symptom_gives_python(symptom: str, execution: str, tmp_path: Path) -> None:
     contract = parse_contract("float32[B,3] real", "float32[B,3] real")
@@ -68,7 +71,7 @@ def test_every_declared_symptom_has_a_demonstration() -> None:
 
     from lossdoctor.rules.registry import Symptom
 
-    assert set(get_args(Symptom)) <= set(DEMONSTRATIONS)
+    assert set(get_args(Symptom)) <= {*DEMONSTRATIONS, *BEHAVIOURS}
 
 
 def test_the_file_is_named_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

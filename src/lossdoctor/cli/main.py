@@ -6,11 +6,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lossdoctor.cli import check, compare, demo, rules, verify
+from lossdoctor.cli import check, compare, demo, explain, rules, verify
 from lossdoctor.cli.parser import FAILED, Command, Parser, help_parts
 from lossdoctor.findings import LossdoctorError
 
-COMMANDS: tuple[Command, ...] = (check.COMMAND, verify.COMMAND, compare.COMMAND, rules.COMMAND, demo.COMMAND)
+COMMANDS: tuple[Command, ...] = (
+    check.COMMAND,
+    verify.COMMAND,
+    compare.COMMAND,
+    explain.COMMAND,
+    rules.COMMAND,
+    demo.COMMAND,
+)
 
 _DESCRIPTION = """\
 Says what is wrong with a custom loss function of TensorFlow or Keras 3: on which line,

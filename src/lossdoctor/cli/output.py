@@ -46,7 +46,7 @@ def write_out(text: str) -> None:
         raise LossdoctorError(f"the result could not be written: {error.strerror}") from error
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, name: str = "output") -> None:
     """Raise `UsageError` now if `write_file` would fail later, after the work."""
     folder = path.resolve().parent
     if path.is_dir():
@@ -59,7 +59,7 @@ def check_writable(path: Path) -> None:
         reason = f"a file in {folder}, which may not be written"
     else:
         return
-    raise UsageError(f"Invalid value for `output`. Expected a file that can be written. Received: {path}, {reason}")
+    raise UsageError(f"Invalid value for `{name}`. Expected a file that can be written. Received: {path}, {reason}")
 
 
 def write_file(path: Path, text: str) -> None:

@@ -91,6 +91,8 @@ class AxesDomain:
             return _reduced(node, first)
         if node.op == "permute_dims":
             return _transposed(node, first)
+        if node.op == "take" and len(args) > 1 and (taken := _taken(node, first, args[1])) is not None:
+            return taken
         if node.op in _SLICES:
             return _sliced(node, first)
         if node.op == "stack":
@@ -194,6 +196,16 @@ def _sliced(node: Node, source: Axes) -> Axes:
             result.append(rest[match])
             del rest[: match + 1]
     return tuple(result)
+
+
+def _taken(node: Node, source: Axes, indices: Axes) -> Axes:
+    """Of a gather: the indices' axes in place of the one they choose from; None where the shape says otherwise."""
+    axis, rows = node.attrs.get("axis", 0), node.attrs.get("batch_dims", 0)
+    if not source or not indices or not isinstance(axis, int) or not isinstance(rows, int):
+        return None
+    axis %= len(source)
+    found = (*source[:axis], *indices[rows:], *source[axis + 1 :])
+    return found if tuple(axis.dim for axis in found) == node.shape else None
 
 
 def broadcasts(loss: LossGraph, values: Reading[Dependence] | None = None) -> tuple[Broadcast, ...]:

@@ -1,6 +1,7 @@
 """load → trace → read → rules → settle → Report."""
 
 from lossdoctor.engine.comparing import compare, compare_object
+from lossdoctor.engine.explaining import explain, explain_object
 from lossdoctor.engine.run import check, check_object
 
-__all__ = ["check", "check_object", "compare", "compare_object"]
+__all__ = ["check", "check_object", "compare", "compare_object", "explain", "explain_object"]

@@ -139,7 +139,8 @@ def _close(old: Evaluation, new: Evaluation, proposal: Proposal, *, changed: boo
     assert old.value is not None
     assert new.value is not None
     before, after = _plain(old.value), _plain(new.value)
-    tolerance = _ROUNDING.get(str(old.value.dtype), 2e-5)
+    dtypes = (str(old.value.dtype), str(new.value.dtype), proposal.rounding)
+    tolerance = max(_ROUNDING.get(dtype, 0.0) for dtype in dtypes) or 2e-5
     if changed:
         tolerance = max(_CHANGED, tolerance)
     gradients = list(zip(old.gradients, new.gradients, strict=True))

@@ -7,7 +7,7 @@ from textwrap import dedent
 from lossdoctor.engine.examine import Job
 from lossdoctor.engine.place import Places
 from lossdoctor.findings import Finding, Gap, LossReport
-from lossdoctor.rules.exceptions import removed_symbol
+from lossdoctor.rules.exceptions import missing_symbol
 from lossdoctor.rules.registry import all_rules
 from lossdoctor.search.reproduce import relative
 from lossdoctor.session import Loaded, Raised, Session, SessionError
@@ -25,7 +25,7 @@ def report_of_construction(job: Job, session: Session, problem: SessionError) ->
     reference = parse_target(job.load)
     if raised is None or not raised.calls or reference.name is None or reference.path is None:
         return None
-    symbol = removed_symbol(raised)
+    symbol = missing_symbol(raised)
     if not symbol and "super()" not in raised.calls[-1].text:
         return None
     code = _script(reference, raised)

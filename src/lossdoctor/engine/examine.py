@@ -87,7 +87,8 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     if settings.mends:
         job.progress(job.target, "trying mends")
         before = time.perf_counter()
-        findings = mended(job, readings, witnesses, findings, examine)
+        found = mended(job, readings, witnesses, findings, examine, before - started)
+        findings, limits = found.findings, [*limits, *found.gaps]
         readings.seconds["mend"] = time.perf_counter() - before
     findings = arrange([*findings, *narrow.findings])
     readings.seconds["total"] = time.perf_counter() - started

@@ -18,7 +18,7 @@ from lossdoctor.engine.agreement import Baseline, baseline
 from lossdoctor.engine.copies import Copy, copied
 from lossdoctor.engine.readings import Readings
 from lossdoctor.engine.witnesses import Witnesses
-from lossdoctor.findings import Edit, Finding, Fix, LossReport, UsageError, at_or_above
+from lossdoctor.findings import Edit, Finding, Fix, Gap, LossReport, UsageError, at_or_above
 from lossdoctor.graph.ir import LossGraph, Span
 from lossdoctor.rewrite import Change, Proposal, Source, propose
 from lossdoctor.rewrite.proposal import Site
@@ -32,12 +32,17 @@ if TYPE_CHECKING:
     from lossdoctor.findings import ErrorItem
 
 Examine = Callable[["Job", Session], "LossReport | ErrorItem"]
+_OUT_OF_TIME = "more proposals of mends; the time for them ran out"
 _Key = tuple[str, str, int]  # rule, file, line
 
-_PROPOSALS = 4  # a finding
+_PROPOSALS = 6  # a finding
 _STEPS = 3  # mends that one fix may be made of: two logarithms on one line, a fault behind a fault
-_SECONDS = 1.5  # after which no other proposal for a finding is tried
+# After which no other proposal for a finding, and for a loss, is tried: at least these seconds, and on a busy machine
+# (or for a slow loss) as many examinations as a quiet one has time for.
+_SECONDS = 1.5
 _SECONDS_A_LOSS = 8.0
+_EXAMINATIONS = 3.0
+_EXAMINATIONS_A_LOSS = 10.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,14 @@ class _Step:
     report: LossReport | None = None
 
 
+@dataclass(frozen=True)
+class Mended:
+    """The findings of a loss with what mends were found, and what was not looked for any more."""
+
+    findings: tuple[Finding, ...]
+    gaps: tuple[Gap, ...] = ()
+
+
 @dataclass
 class Mender:
     """Looks for the mends of one loss. When it is done, the session has another loss loaded."""
@@ -62,22 +75,30 @@ class Mender:
     witnesses: Witnesses
     findings: tuple[Finding, ...]
     examine: Examine
+    spent: float  # seconds that examining the loss took
     _baseline: Baseline | None = None
     _deadline: float = 0.0
     _started: float = field(default_factory=time.perf_counter)
+    # What was tried, by the text and by how it was compared: several findings lead to the same mend.
+    _tried: dict[tuple[object, ...], _Step | None] = field(default_factory=dict[tuple[object, ...], "_Step | None"])
+    _ended: bool = False  # the time for the finding at hand ran out with proposals left
 
-    def mended(self) -> tuple[Finding, ...]:
-        """The findings, with a fix wherever one held."""
+    def mended(self) -> Mended:
+        """The findings, with a fix wherever one held; a gap for each whose proposals were not all tried."""
         results = list(self.findings)
+        late: list[Finding] = []
         try:
             for index, finding in enumerate(results):
                 if not _wanted(finding) or _has_edits(results[index]):
                     continue
-                if time.perf_counter() - self._started > _SECONDS_A_LOSS:
-                    break
-                self._deadline = time.perf_counter() + _SECONDS
+                if time.perf_counter() - self._started > max(_SECONDS_A_LOSS, _EXAMINATIONS_A_LOSS * self.spent):
+                    late.append(finding)
+                    continue
+                self._deadline = time.perf_counter() + max(_SECONDS, _EXAMINATIONS * self.spent)
+                self._ended = False
                 found = self._fix(finding)
                 if found is None:
+                    late += [finding] if self._ended else []
                     continue
                 fix, healed = found
                 for other, candidate in enumerate(results):
@@ -87,7 +108,9 @@ class Mender:
             # A mended loss that ends the process is no mend; what was found before stands.
             if problem.died is None:
                 raise
-        return tuple(results)
+        without = [f for f, result in zip(self.findings, results, strict=True) if not _has_edits(result)]
+        places = dict.fromkeys((f.location.path, f.location.line) for f in without if any(f is item for item in late))
+        return Mended(tuple(results), tuple(Gap(_OUT_OF_TIME, path, line, "mends") for path, line in places))
 
     def _fix(self, finding: Finding) -> tuple[Fix, list[Finding]] | None:
         """A fix that holds, and the other findings that it mends as well."""
@@ -120,6 +143,7 @@ class Mender:
         site = _site(step, finding, self.readings)
         for number, proposal in enumerate(islice(propose(site), _PROPOSALS)):
             if number and time.perf_counter() > self._deadline:
+                self._ended = True
                 break
             tried = self._try(step, proposal, source)
             if tried is None:
@@ -127,21 +151,26 @@ class Mender:
             new, remaining = self._left(tried, cause, source)
             if not new and not remaining:
                 return tried
-            further = self._further(tried, [*new, *remaining], cause, source)
+            left = [*new, *remaining]
+            if _again(finding, left[0], proposal, tried):
+                continue  # the same guard around itself comes no further
+            further = self._further(tried, left, cause, source)
             if further is not None:
                 return further
         return None  # half a mend is none: the line would still go wrong
 
     def _further(self, step: _Step, left: Sequence[Finding], cause: Finding, source: Source) -> _Step | None:
         """Mend what the first mend left or brought to light."""
-        if len(step.proposals) >= _STEPS or time.perf_counter() > self._deadline + _STEPS * _SECONDS:
-            return None  # a mend that holds so far is worth another moment
+        if len(step.proposals) >= _STEPS:
+            return None
+        # A mend that holds so far is worth another moment.
+        if time.perf_counter() > self._deadline + _STEPS * max(_SECONDS, _EXAMINATIONS / 2.0 * self.spent):
+            self._ended = True
+            return None
         return self._search(step, left[0], cause, source)
 
     def _try(self, step: _Step, proposal: Proposal, source: Source) -> _Step | None:
         """Examine the loss with one more mend; None if it cannot be loaded, or computes something else."""
-        if self._baseline is None:
-            self._baseline = baseline(self.readings, self.witnesses)
         try:
             changes = composed(step.changes, proposal.changes, source.text)
             text = apply(source.text, changes)
@@ -151,6 +180,26 @@ class Mender:
         proposals = (*step.proposals, proposal)
         if len({item.agreement for item in proposals}) > 1:
             return None
+        alters = any(item.changes_values for item in proposals)
+        key = (_file_of(source), text, alters, proposal.agreement, proposal.rounding)
+        if key not in self._tried:
+            self._tried[key] = self._examined(proposal, proposals, changes, text, source, alters=alters)
+        known = self._tried[key]
+        return None if known is None else replace(known, changes=changes, proposals=proposals)
+
+    def _examined(
+        self,
+        proposal: Proposal,
+        proposals: tuple[Proposal, ...],
+        changes: tuple[Change, ...],
+        text: str,
+        source: Source,
+        *,
+        alters: bool,
+    ) -> _Step | None:
+        """The loss with another text of one file, examined."""
+        if self._baseline is None:
+            self._baseline = baseline(self.readings, self.witnesses)
         changed = _file_of(source)
         target = os.path.realpath(self.readings.loaded.path)
         session = self.readings.session
@@ -162,7 +211,6 @@ class Mender:
                 graph = traced.traced
                 if graph is None and self.readings.traced.traced is not None:
                     return None
-                alters = any(item.changes_values for item in proposals)
                 if not self._baseline.agrees(session, traced, proposal, changed=alters):
                     return None
                 report = self.examine(self._job(load, copy), session)
@@ -239,6 +287,19 @@ class Mender:
         )
 
 
+def _again(finding: Finding, left: Finding, proposal: Proposal, after: _Step) -> bool:
+    """Whether what a mend left is the same fault, at the very expression that it wrote."""
+    if left.rule != finding.rule or left.location.path != finding.location.path:
+        return False
+    place, source = left.location, after.source
+    start, end = source.offset(place.line, place.column), source.offset(place.end_line, place.end_column)
+    for change in proposal.changes:
+        low = moved(change.start, proposal.changes)
+        if start < low + len(change.text) and low < end:
+            return True
+    return False
+
+
 def _file_of(source: Source) -> str:
     return os.path.realpath(source.module.path)
 
@@ -285,11 +346,19 @@ def _silent(target: str, stage: str) -> None:
 
 
 def mended(
-    job: Job, readings: Readings, witnesses: Witnesses, findings: tuple[Finding, ...], examine: Examine
-) -> tuple[Finding, ...]:
-    """The findings with verified fixes. Afterwards the session has another loss loaded."""
+    job: Job,
+    readings: Readings,
+    witnesses: Witnesses,
+    findings: tuple[Finding, ...],
+    examine: Examine,
+    spent: float,
+) -> Mended:
+    """The findings with verified fixes; `spent` seconds went into examining the loss.
+
+    Afterwards the session has another loss loaded.
+    """
     if job.loaded is not None or not any(_wanted(finding) for finding in findings):
-        return findings  # a live loss is not loaded from its file a second time
+        return Mended(findings)  # a live loss is not loaded from its file a second time
     if not Path(readings.loaded.path).is_file():
-        return findings
-    return Mender(job, readings, witnesses, findings, examine).mended()
+        return Mended(findings)
+    return Mender(job, readings, witnesses, findings, examine, spent).mended()

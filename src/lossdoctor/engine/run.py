@@ -17,6 +17,7 @@ from lossdoctor.engine.construction import report_of_construction
 from lossdoctor.engine.deaths import report_of_death
 from lossdoctor.engine.examine import Job, Progress, Purpose, examine
 from lossdoctor.engine.meanings import reference_target
+from lossdoctor.engine.several import parts_of
 from lossdoctor.engine.verify import verify
 from lossdoctor.findings import ErrorItem, LossReport, Report, UsageError
 from lossdoctor.formula.notation import read_formula
@@ -136,15 +137,28 @@ def check_object(
     gradient: Any = None,
     purpose: Purpose = "check",
 ) -> Report:
-    """Examine a live loss in this process; see `lossdoctor.check`.
+    """Examine a live loss in this process, or each of several; see `lossdoctor.check`.
 
     Raises:
         UsageError: it is no loss, or y_true and y_pred are unusable.
     """
+    from lossdoctor.subject.models import losses_of
     from lossdoctor.worker.state import preserved
 
     settings = settings or Settings()
     _check_settings(settings)
+    losses = losses_of(loss)
+    if losses is not None:
+        if formula is not None or reference is not None or gradient is not None:
+            raise UsageError(
+                f"Invalid value for `loss`. Expected a single loss to verify. Received: {len(losses)} losses"
+            )
+        reports = [
+            check_object(one, true, predicted, settings=settings, purpose=purpose)
+            for _, one, true, predicted in parts_of(losses, y_true, y_pred)
+        ]
+        outcomes: list[Outcome] = [item for report in reports for item in (*report.losses, *report.errors)]
+        return _report(outcomes, settings)
     with preserved(settings.seed):
         try:
             job, session = live_job(loss, y_true, y_pred, settings, target)

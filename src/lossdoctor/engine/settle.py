@@ -183,7 +183,8 @@ class Settler:
             if self._replay(code) == 1:
                 break
         else:
-            return None
+            stands = suspicion.replay == "welcome" and severity != "error"
+            return self._finding(suspicion, suspicion.evidence, suspicion.when) if stands else None
         evidence: Evidence = "proved" if suspicion.evidence == "proved" else "witnessed"
         shown: Witness | None = None
         if pair is not None:

@@ -310,6 +310,10 @@ class _Walk:
         classes = self.system.array(np.arange(size))
         return Dual(self.system.equal(x.value[..., None], classes))
 
+    def _diagonal(self, x: Dual) -> Dual:
+        """1 on the diagonal of the last two axes, 0 elsewhere."""
+        return Dual(self.system.array(np.broadcast_to(np.eye(*x.value.shape[-2:]), x.value.shape)))
+
     # ---- along axes ------------------------------------------------------------------------------------------
 
     def _sum(self, x: Dual, axes: tuple[int, ...], keepdims: bool) -> Dual:

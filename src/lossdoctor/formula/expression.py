@@ -44,6 +44,19 @@ class Expression:
             yield from arg.walk()
         yield self
 
+    def walk_once(self) -> Iterator[Expression]:
+        """The same, each part once however often it occurs."""
+        seen: set[Expression] = set()
+        stack: list[tuple[Expression, bool]] = [(self, False)]
+        while stack:
+            part, done = stack.pop()
+            if done:
+                yield part
+            elif part not in seen:
+                seen.add(part)
+                stack.append((part, True))
+                stack.extend((arg, False) for arg in reversed(part.args))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Formula:

@@ -19,7 +19,7 @@ UNARY = (
     "abs", "exp", "log", "log1p", "expm1", "sqrt", "square", "sigmoid", "softplus", "sign", "tanh", "cos", "arccos",
     "erf", "lgamma",
 )  # fmt: skip
-ARGUMENTS = {**dict.fromkeys(UNARY, 1), "maximum": 2, "minimum": 2, "where": 3, "clip": 3, "one_hot": 2}
+ARGUMENTS = {**dict.fromkeys(UNARY, 1), "maximum": 2, "minimum": 2, "where": 3, "clip": 3, "one_hot": 2, "diagonal": 1}
 FUNCTIONS = (*REDUCTIONS, *NORMALISATIONS, *ARGUMENTS)
 
 # How others spell it.

@@ -83,11 +83,11 @@ def probe(
         execution: eager by default: the graph optimiser may drop the operation that refuses a batch size.
         hints: further batch sizes to try where some of those fail, for instance from the source.
     """
-    if not any("B" in spec.dims for spec in _specs(contract)):
+    if not any("B" in spec.dims for spec in specs_of(contract)):
         return Batches("raw", False, (), "unknown", False)
     calling, evaluator, other = _way(subject, contract, seed, execution)
     pools = [_pool(contract, seed + draw, max(SIZES), other) for draw in range(DRAWS)]
-    batches = {size: [_rows(contract, pool, 0, size) for pool in pools] for size in SIZES}
+    batches = {size: [rows(contract, pool, 0, size) for pool in pools] for size in SIZES}
     started = time.perf_counter()
     runs = {size: evaluator(batches[size], execution) for size in SIZES}
     seconds = (time.perf_counter() - started) / (len(SIZES) * DRAWS)
@@ -105,7 +105,7 @@ def probe(
         return _undecided(calling, results, False)
     one_by_one = _quickest(evaluator, execution, batches[1][0], runs[1][0], seconds)
     alone = [
-        evaluator([_rows(contract, pool, row, row + 1) for row in range(max(SIZES))], one_by_one) for pool in pools
+        evaluator([rows(contract, pool, row, row + 1) for row in range(max(SIZES))], one_by_one) for pool in pools
     ]
     return _compare(contract, calling, results, batches, runs, alone)
 
@@ -222,7 +222,7 @@ def _way(
     ways: list[tuple[Literal["raw", "keras-compile"], Evaluator]] = [("raw", raw)]
     if flat:
         ways.append(("keras-compile", Evaluator(keras_arguments(subject), subject.is_user, contract)))
-    named = any(isinstance(dim, str) and dim != "B" for spec in _specs(contract) for dim in spec.dims)
+    named = any(isinstance(dim, str) and dim != "B" for spec in specs_of(contract) for dim in spec.dims)
     for sizes in ((2, 3), FIXED):
         for calling, evaluator in ways:
             for _, other in TRIED if named else TRIED[:1]:
@@ -259,7 +259,7 @@ def _rank_changes(results: Sequence[SizeResult]) -> bool:
 
 def _tolerance(contract: Contract, runs: Mapping[int, list[Evaluation]]) -> float:
     """Relative to the largest loss of a sample; rounding of sums over a few samples is far below it."""
-    half = any(spec.dtype in ("float16", "bfloat16") for spec in _specs(contract))
+    half = any(spec.dtype in ("float16", "bfloat16") for spec in specs_of(contract))
     values = [run.value for group in runs.values() for run in group if run.value is not None]
     return 2e-2 if half or any(value.dtype.itemsize == 2 for value in values) else 1e-4
 
@@ -272,7 +272,7 @@ def _pool(contract: Contract, seed: int, batch: int, other: int) -> Pair:
     return ordinary(contract, np.random.default_rng(seed), size_table(contract, batch, other))
 
 
-def _rows(contract: Contract, pool: Pair, start: int, stop: int) -> Pair:
+def rows(contract: Contract, pool: Pair, start: int, stop: int) -> Pair:
     """Samples `start` to `stop` of a pair: along every axis named "B"."""
     return Pair(_part(contract.y_true, pool.y_true, start, stop), _part(contract.y_pred, pool.y_pred, start, stop))
 
@@ -286,5 +286,5 @@ def _slice(spec: Spec, array: Array, start: int, stop: int) -> Array:
     return array[tuple(slice(start, stop) if dim == "B" else slice(None) for dim in spec.dims)]
 
 
-def _specs(contract: Contract) -> list[Spec]:
+def specs_of(contract: Contract) -> list[Spec]:
     return [*leaves(contract.y_true), *leaves(contract.y_pred)]

@@ -93,6 +93,11 @@ def keras_arguments(subject: Subject) -> Callable[[Any, Any], Any]:
     return call
 
 
+def keras_reduced(subject: Subject) -> Callable[[Any, Any, Any], Any]:
+    """What `fit` minimises: `call(y_true, y_pred, sample_weight)`, weighted and reduced by Keras."""
+    return _compiled(subject, _Seen())
+
+
 def probe(subject: Subject, contract: Contract, *, seed: int = 0, batch: int | None = None) -> Callings:
     """Call the loss in every calling at one ordinary batch.
 

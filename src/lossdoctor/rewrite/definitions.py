@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterator
 
 from lossdoctor.rewrite.names import apis
@@ -14,21 +15,15 @@ _BASE = {"self", "name", "reduction", "dtype", "fn"}  # what keras.losses.Loss k
 
 def cast_labels(site: Site) -> Iterator[Proposal]:
     """y_true gets the dtype of y_pred before anything else."""
-    function = _function(site)
-    if function is None or not function.body:
+    function = entry(site)
+    place = None if function is None else head(site, function)
+    if function is None or place is None or site.finding.name == "fraction-lost":
         return
     names = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
     labels, prediction = site.loaded.parameters
     if labels not in names or prediction not in names:
         return
-    first = function.body[0]
-    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(function.body) > 1
-    first = function.body[1] if documented else first
-    start, _ = site.source.region(first)
-    line = site.source.text.rfind("\n", 0, start) + 1
-    indent = site.source.text[line:start]
-    if indent.strip():  # on the line of the `def`
-        return
+    start, indent = place
     for api in apis(site.source, function):
         text = api.call("cast", labels, f"{prediction}.dtype")
         if text is not None:
@@ -37,15 +32,94 @@ def cast_labels(site: Site) -> Iterator[Proposal]:
             return
 
 
-def _function(site: Site) -> ast.FunctionDef | None:
-    """The function that is called with y_true and y_pred."""
+def integer_labels(site: Site) -> Iterator[Proposal]:
+    """What needs integers is given integers, however `compile` has cast y_true."""
+    expr = site.expr
+    labels = site.loaded.parameters[0]
+    if site.finding.name != "needs-integer-labels" or not isinstance(expr, ast.Call):
+        return
+    given = [part for part in (*expr.args, *(item.value for item in expr.keywords)) if _reads(part, labels)]
+    if len(given) != 1:
+        return
+    for api in site.apis:
+        dtype = f"{api.prefix}.int32" if api.module.startswith("tensorflow") else '"int32"'
+        text = api.call("cast", site.source.of(given[0]), dtype)
+        if text is not None:
+            change, whole = site.within(given[0], text)
+            yield Proposal(whole, (change,))
+            return
+
+
+def fraction(site: Site) -> Iterator[Proposal]:
+    """A cast to integers right inside another cast goes."""
+    expr = site.expr
+    outer = None if expr is None else site.source.parent(expr)
+    if site.finding.name != "fraction-lost" or not isinstance(expr, ast.Call) or not isinstance(outer, ast.Call):
+        return
+    x = site.argument(expr)
+    names = [(site.source.module.resolve(part.func) or "").rpartition(".")[2] for part in (expr, outer)]
+    if names == ["cast", "cast"] and x is not None:
+        title = f"{site.source.of(x)} without the cast to integers: changes the value where it is no integer"
+        change = site.source.replace(expr, site.source.of(x))
+        yield Proposal(title, (change,), changes_values=True, agreement="none")
+
+
+def _reads(expr: ast.expr, name: str) -> bool:
+    return any(isinstance(part, ast.Name) and part.id == name for part in ast.walk(expr))
+
+
+def logits_option(site: Site) -> Iterator[Proposal]:
+    """`from_logits` as the predictions need it, where the call says it as a literal, or says nothing."""
+    expr = site.expr
+    if site.finding.name != "logits-mismatch" or not isinstance(expr, ast.Call):
+        return
+    name = (site.source.module.resolve(expr.func) or "").rpartition(".")[2].lower().replace("_", "")
+    if not name.endswith("crossentropy"):
+        return
+    option = site.keyword(expr, "from_logits")
+    if option is None:
+        last = max((*expr.args, *(item.value for item in expr.keywords)), key=lambda part: site.source.region(part)[1])
+        _, end = site.source.region(last)
+        title, change = "from_logits=True", Change(end, end, ", from_logits=True")
+    elif isinstance(option, ast.Constant) and isinstance(option.value, bool):
+        title = f"from_logits={not option.value}"
+        change = site.source.replace(option, str(not option.value))
+    else:
+        return
+    yield Proposal(f"{title}: changes the value", (change,), changes_values=True, agreement="none")
+
+
+def entry(site: Site) -> ast.FunctionDef | None:
+    """The function of this file that is called with y_true and y_pred."""
     line = site.loaded.span.line
+    if os.path.realpath(site.loaded.path) != site.path:
+        return None
     for node in ast.walk(site.source.module.tree):
         if isinstance(node, ast.FunctionDef) and _starts(node, line):
             return node
         if isinstance(node, ast.ClassDef) and _starts(node, line):
             return next((item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "call"), None)
     return None
+
+
+def class_of(site: Site) -> ast.ClassDef | None:
+    """The class of this file that the loss is, or that the finding is about."""
+    line = site.loaded.span.line if os.path.realpath(site.loaded.path) == site.path else 0
+    owners = [node for node in ast.walk(site.source.module.tree) if isinstance(node, ast.ClassDef)]
+    inside = [node for node in owners if node.lineno <= site.finding.location.line <= (node.end_lineno or node.lineno)]
+    return next((node for node in owners if _starts(node, line)), inside[-1] if inside else None)
+
+
+def head(site: Site, function: ast.FunctionDef) -> tuple[int, str] | None:
+    """Where a first statement can be inserted, behind a docstring, and with which indentation; None if the body
+    stands on the line of the `def`."""
+    first = function.body[0]
+    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(function.body) > 1
+    first = function.body[1] if documented else first
+    start, _ = site.source.region(first)
+    line = site.source.text.rfind("\n", 0, start) + 1
+    indent = site.source.text[line:start]
+    return None if indent.strip() else (start, indent)
 
 
 def _starts(node: ast.FunctionDef | ast.ClassDef, line: int) -> bool:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from lossdoctor.graph.ir import Node
-from lossdoctor.rewrite.numbers import smallest
+from lossdoctor.rewrite.numbers import inside, smallest
 from lossdoctor.rewrite.proposal import Proposal, Site
 
 
@@ -18,19 +18,14 @@ def logarithm(site: Site) -> Iterator[Proposal]:
         return
     yield from composites(site, node)
     yield from _product_with_itself(site, node, written)
+    yield from _of_product(site, node, written)
     yield from _larger_epsilon(site, node, written)
     least = smallest(node.dtype)
-    function = site.source.of(site.expr.func) if isinstance(site.expr, ast.Call) else None
-    for api in site.apis:
-        guarded = api.call("maximum", site.source.of(written), least)
-        if guarded is not None and function is not None:
-            text = f"{function}({guarded})"
-            yield Proposal(
-                f"{text}: changes values where the argument is below {least}",
-                (site.source.replace(site.expr, text),),
-                changes_values=True,
-            )
-            return
+    guarded = site.at_least(written, least)
+    if guarded and isinstance(site.expr, ast.Call):
+        change, text = site.within(written, guarded)
+        title = f"{text}: changes values where the argument is below {least}"
+        yield Proposal(title, (change,), changes_values=True)
 
 
 def composites(site: Site, node: Node) -> Iterator[Proposal]:
@@ -154,6 +149,51 @@ def _product_with_itself(site: Site, node: Node, written: ast.expr) -> Iterator[
         if text is not None:
             yield Proposal(text, (site.source.replace(product, text),))
             return
+
+
+def _of_product(site: Site, node: Node, written: ast.expr) -> Iterator[Proposal]:
+    """The logarithm of a product that underflows is the sum of logarithms."""
+    assert site.expr is not None
+    product = site.node(node.args[0])
+    expr = site.expression(product)
+    factors = site.argument(expr)
+    total = {"prod": "sum", "cumulative_prod": "cumsum"}.get(product.op)
+    if total is None or factors is None or not isinstance(expr, ast.Call) or not isinstance(site.expr, ast.Call):
+        return
+    if not site.carried(factors, site.expr):
+        return
+    names = ("axis", "keepdims") if total == "sum" else ("axis", "exclusive", "reverse")
+    if any(item.arg not in (*names, "name") for item in expr.keywords):
+        return
+    given = [
+        f"{name}={site.source.of(value)}"
+        for position, name in enumerate(names, start=1)
+        if (value := site.keyword(expr, name, position)) is not None
+    ]
+    least, function = smallest(node.dtype), site.source.of(site.expr.func)
+    plain = site.source.of(factors)
+    for argument in (plain, site.at_least(factors, least)):
+        text = site.call(total, f"{function}({argument})", *given) if argument else ""
+        if text:
+            changes = (site.source.replace(site.expr, text),)
+            title = " ".join(text.split())
+            if argument != plain:
+                title = f"{title}: changes values where a factor is below {least}"
+            yield Proposal(title, (*changes, *site.unused(changes, expr)), changes_values=argument != plain)
+
+
+def shifted_logarithm(site: Site) -> Iterator[Proposal]:
+    """log1p of an argument that reaches -1."""
+    node = site.the("log1p")
+    written = site.argument(site.expr)
+    if node is None or written is None or not isinstance(site.expr, ast.Call):
+        return
+    gap = inside(node.dtype)
+    guarded = site.call("maximum", site.source.of(written), f"-1.0 + {gap}")
+    if guarded:
+        text = f"{site.source.of(site.expr.func)}({guarded})"
+        title = f"{' '.join(text.split())}: changes values where the argument is below -1 + {gap}"
+        yield Proposal(title, (site.source.replace(site.expr, text),), changes_values=True)
 
 
 def _larger_epsilon(site: Site, node: Node, written: ast.expr) -> Iterator[Proposal]:

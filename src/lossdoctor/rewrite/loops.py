@@ -1,4 +1,4 @@
-"""A loop over the batch whose body is one function that handles the whole batch as well."""
+"""More work than needed: a loop over the batch, a detour through Python, products of which most is thrown away."""
 
 from __future__ import annotations
 
@@ -28,3 +28,44 @@ def mapped(site: Site) -> Iterator[Proposal]:
         if text is not None:
             yield Proposal(text, (site.source.replace(expr, text),))
             return
+
+
+def direct(site: Site) -> Iterator[Proposal]:
+    """A function of TensorFlow calls needs no `py_function` around it."""
+    expr = site.expr
+    name = (site.source.module.resolve(expr.func) or "") if isinstance(expr, ast.Call) else ""
+    function, given = site.keyword(expr, "func", 0), site.keyword(expr, "inp", 1)
+    if name not in ("tensorflow.py_function", "tensorflow.numpy_function") or expr is None:
+        return
+    if isinstance(function, ast.Name | ast.Attribute) and isinstance(given, ast.List | ast.Tuple):
+        text = f"{site.source.of(function)}({', '.join(map(site.source.of, given.elts))})"
+        yield Proposal(" ".join(text.split()), (site.source.replace(expr, text),))
+
+
+def diagonal(site: Site) -> Iterator[Proposal]:
+    """The diagonal of a product of matrices is a sum of products; a product with a diagonal matrix is a scaling."""
+    for node in site.made:
+        if node.op != "matmul" or not isinstance(site.expr, ast.Call) or len(site.expr.args) != 2:
+            continue
+        left, right = site.expr.args
+        yield from _scaled(site, left, right)
+        transposed = bool(node.attrs.get("transpose_b")) and not node.attrs.get("transpose_a")
+        for user in site.users(node):
+            whole = site.expression(user)
+            name = (site.source.module.resolve(whole.func) or "") if isinstance(whole, ast.Call) else ""
+            if whole is None or not name.endswith(("diag_part", "diagonal")) or not transposed:
+                continue
+            if not (site.carried(left, whole) and site.carried(right, whole)):
+                continue
+            text = site.call("sum", f"{site.source.operand(left)} * {site.source.operand(right)}", "axis=-1")
+            if text:
+                changes = (site.source.replace(whole, text),)
+                yield Proposal(" ".join(text.split()), (*changes, *site.unused(changes, site.expr)))
+
+
+def _scaled(site: Site, left: ast.expr, right: ast.expr) -> Iterator[Proposal]:
+    name = (site.source.module.resolve(left.func) or "") if isinstance(left, ast.Call) else ""
+    weights = site.argument(left)
+    if site.expr is not None and name.endswith(("linalg.diag", "ops.diag")) and weights is not None:
+        text = site.source.fitting(site.expr, f"{site.source.operand(weights)}[:, None] * {site.source.operand(right)}")
+        yield Proposal(" ".join(text.split()), (site.source.replace(site.expr, text),))

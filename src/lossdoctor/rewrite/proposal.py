@@ -28,12 +28,17 @@ _SILENT = _VIEWS | {"constant", "dims", "item", "zeros_like", "ones_like"}
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A mend that nobody has tried yet. `changes_values`: it differs from the old loss where that was finite."""
+    """A mend that nobody has tried yet.
+
+    `changes_values`: it differs from the old loss where that was finite. `rounding`: a dtype with whose rounding the
+    old loss computed, where that is not the one it is given.
+    """
 
     title: str
     changes: tuple[Change, ...]
     changes_values: bool = False
     agreement: Agreement = "same"
+    rounding: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,17 @@ class Site:
     @cached_property
     def apis(self) -> tuple[Api, ...]:
         return () if self.expr is None else apis(self.source, self.expr)
+
+    @cached_property
+    def function(self) -> ast.FunctionDef | None:
+        """The innermost named function around the line of the finding."""
+        line = self.finding.location.line
+        around = [
+            node
+            for node in ast.walk(self.source.module.tree)
+            if isinstance(node, ast.FunctionDef) and node.lineno <= line <= (node.end_lineno or node.lineno)
+        ]
+        return max(around, key=lambda node: node.lineno, default=None)
 
     @cached_property
     def made(self) -> tuple[Node, ...]:
@@ -168,14 +184,61 @@ class Site:
         """
         assert self.expr is not None
         start, end = self.source.region(self.expr)
-        low, high = self.source.region(inner)
+        low, high = self.source.outer(inner) if _is_call(text) else self.source.region(inner)
+        low, high = (low, high) if start <= low and high <= end else self.source.region(inner)
         whole = self.source.text[start:low] + text + self.source.text[high:end]
-        change = self.source.replace(inner, text) if "\n" in whole else Change(start, end, whole)
+        change = Change(low, high, text) if "\n" in whole else Change(start, end, whole)
         return change, " ".join(whole.split())
+
+    def definition(self, expr: ast.expr) -> ast.expr | None:
+        """What a name of this function stands for, if it is bound once and by a plain assignment."""
+        scope = self.source.scope(expr)
+        if not isinstance(expr, ast.Name) or scope is None:
+            return None
+        bound = [
+            part
+            for part in ast.walk(scope)
+            if (isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store) and part.id == expr.id)
+            or (isinstance(part, ast.arg) and part.arg == expr.id)
+        ]
+        if len(bound) != 1:
+            return None
+        statement = self.source.parent(bound[0])
+        if not isinstance(statement, ast.Assign) or statement.targets != bound:
+            return None
+        return statement.value if self.source.scope(statement) is scope else None
+
+    def where_made(self, expr: ast.expr, least: str) -> Iterator[Proposal]:
+        """A name kept above a bound where it is made, so that all that read it are given the same."""
+        made = self.definition(expr)
+        text = "" if made is None else self.at_least(made, least)
+        if made is not None and isinstance(expr, ast.Name) and text:
+            title = f"{expr.id} = {' '.join(text.split())}: changes values where it is below {least}"
+            yield Proposal(title, (self.source.replace(made, text),), changes_values=True)
 
     def call(self, function: str, *arguments: str) -> str:
         """The call in the first module that has the function (canonical name); empty if none has."""
         return next((text for api in self.apis if (text := api.call(function, *arguments)) is not None), "")
+
+    def at_least(self, expr: ast.expr, least: str) -> str:
+        """The text of an expression that is kept above a bound; of its own bound, where that is too low.
+
+        Empty if it is bounded already, or if no module in reach can do it.
+        """
+        if isinstance(expr, ast.Call) and not expr.keywords:
+            name = (self.source.module.resolve(expr.func) or "").rpartition(".")[2]
+            positions = {"maximum": (1, 0), "clip": (1,), "clip_by_value": (1,), "relu": ()}.get(name, ())
+            for position in positions:
+                bound = expr.args[position] if position < len(expr.args) else None
+                value = None if bound is None else self.source.module.literal(bound)
+                if bound is None or isinstance(value, bool) or not isinstance(value, int | float):
+                    continue
+                if value >= float(least):
+                    return ""
+                start, end = self.source.region(expr)
+                low, high = self.source.region(bound)
+                return self.source.text[start:low] + least + self.source.text[high:end]
+        return self.call("maximum", self.source.of(expr), least)
 
     def unused(self, changes: tuple[Change, ...], *exprs: ast.expr) -> tuple[Change, ...]:
         """The removals of assignments whose value is one of `exprs` (or holds it) and that nothing reads any more
@@ -212,6 +275,13 @@ class Site:
 
     def result(self, changes: tuple[Change, ...]) -> str:
         return apply(self.source.text, changes)
+
+
+def _is_call(text: str) -> bool:
+    try:
+        return isinstance(ast.parse(text, mode="eval").body, ast.Call)
+    except SyntaxError:
+        return False
 
 
 def _mentions(text: str, name: str) -> bool:

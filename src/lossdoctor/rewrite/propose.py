@@ -5,34 +5,62 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from lossdoctor.findings import Family
-from lossdoctor.rewrite.definitions import cast_labels, config
+from lossdoctor.rewrite.classes import called, constructor
+from lossdoctor.rewrite.definitions import cast_labels, config, fraction, integer_labels, logits_option
 from lossdoctor.rewrite.divisions import division
 from lossdoctor.rewrite.exponentials import exponential
 from lossdoctor.rewrite.guards import absorbed, discarded
-from lossdoctor.rewrite.logarithms import logarithm
-from lossdoctor.rewrite.loops import mapped
+from lossdoctor.rewrite.halves import masks, widened, widened_first
+from lossdoctor.rewrite.logarithms import logarithm, shifted_logarithm
+from lossdoctor.rewrite.loops import diagonal, direct, mapped
 from lossdoctor.rewrite.masks import hidden
 from lossdoctor.rewrite.precision import precise
 from lossdoctor.rewrite.proposal import Proposal, Site
 from lossdoctor.rewrite.reductions import per_sample, unreduced
+from lossdoctor.rewrite.renamed import modern, translated
 from lossdoctor.rewrite.roots import inverse, norm, power, root
-from lossdoctor.rewrite.shapes import fixed_batch, missing_axis
+from lossdoctor.rewrite.selections import empty_mean, missing_targets
+from lossdoctor.rewrite.shapes import fixed_batch, missing_axis, squeezed, static_size
+from lossdoctor.rewrite.signs import flipped
+from lossdoctor.rewrite.special import angle, bessel, pole, singular
 
 Mend = Callable[[Site], Iterator[Proposal]]
 
-_VALUES: tuple[Mend, ...] = (discarded, absorbed, exponential, logarithm, division, power, root, norm, inverse)
+_VALUES: tuple[Mend, ...] = (
+    discarded,
+    absorbed,
+    missing_targets,
+    empty_mean,
+    exponential,
+    logarithm,
+    shifted_logarithm,
+    division,
+    power,
+    root,
+    norm,
+    inverse,
+    pole,
+    bessel,
+    angle,
+    singular,
+)
 _GRADIENTS: tuple[Mend, ...] = (hidden, *_VALUES)
+_HALVES: tuple[Mend, ...] = (masks, widened_first, *_GRADIENTS, widened)
 _MENDS: Mapping[Family, tuple[Mend, ...]] = {
     "nonfinite-value": _VALUES,
     "nonfinite-gradient": _GRADIENTS,
-    "low-precision": _GRADIENTS,
+    "low-precision": _HALVES,
     "precision-loss": (precise, *_VALUES),
     "reduction": (per_sample, unreduced),
     "broadcast": (missing_axis,),
-    "shape": (fixed_batch,),
-    "dtype": (cast_labels,),
-    "keras-contract": (config,),
-    "efficiency": (mapped,),
+    "shape": (squeezed, static_size, fixed_batch),
+    "dtype": (integer_labels, fraction, cast_labels),
+    "keras-contract": (logits_option, called, constructor, config),
+    "efficiency": (mapped, direct, diagonal),
+    "no-gradient": (translated,),
+    "graph-mode": (translated, static_size, modern),
+    "crash": (modern, translated),
+    "wrong-direction": (flipped,),
 }
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from lossdoctor.graph.ir import Node
 from lossdoctor.rewrite.numbers import inside, smallest, smallest_square
 from lossdoctor.rewrite.proposal import Proposal, Site
 
+_WIDER = "1e-4"
 _NORM = frozenset({"multiply", "square", "abs", "sum", "sqrt"})
+_NOT_NEGATIVE = frozenset({"relu", "abs", "square", "exp", "sigmoid", "softmax", "softplus"})
+_SINGULAR = frozenset({"pow", "log", "sqrt", "rsqrt", "reciprocal"})
 _DEVIATION = frozenset({"mean", "subtract", "square", "multiply", "sqrt", "squared_difference"})
 
 
@@ -21,24 +25,15 @@ def root(site: Site) -> Iterator[Proposal]:
         return
     function = site.source.of(expr.func)
     least = smallest_square(node.dtype)
-    x = site.source.of(written)
-    moved = f"{function}({_sum(site, written)} + {least})"
-    kept = next((f"{function}({text})" for api in site.apis if (text := api.call("maximum", x, least))), "")
+    moved = f"{function}({site.source.addend(written)} + {least})"
+    guarded = site.at_least(written, least)
+    kept = f"{function}({guarded})" if guarded else ""
     # A slightly negative argument (a variance by subtraction) needs the bound, an exact zero only the shift.
     order = (kept, moved) if site.finding.family == "nonfinite-value" else (moved, kept)
     for text in order:
         if text:
             title = f"{text}: changes values near zero"
             yield Proposal(title, (site.source.replace(expr, text),), changes_values=True)
-
-
-def _sum(site: Site, written: ast.expr) -> str:
-    """An operand of `+`."""
-    text = site.source.of(written)
-    plain = isinstance(written, ast.BinOp) and not isinstance(
-        written.op, ast.BitAnd | ast.BitOr | ast.BitXor | ast.LShift | ast.RShift
-    )
-    return text if plain and "\n" not in text else site.source.operand(written)
 
 
 def norm(site: Site) -> Iterator[Proposal]:
@@ -80,22 +75,24 @@ def power(site: Site) -> Iterator[Proposal]:
     if node is None or base is None or exponent is None:
         return
     least = smallest(node.dtype)
-    b = site.source.of(base)
-    for api in site.apis:
-        absolute = api.call("abs", b)
-        bounded, both = api.call("maximum", b, least), api.call("maximum", absolute or "", least)
-        if bounded is None:
-            continue
-        if site.finding.family == "nonfinite-value" and absolute is not None:
+    powers = [user for user in site.users(site.node(node.args[0])) if user.op in _SINGULAR]
+    if len(powers) > 1:
+        yield from site.where_made(base, least)
+    raised = site.value(site.node(node.args[1]))
+    signed = site.node(node.args[0]).op not in _NOT_NEGATIVE
+    absolute = site.call("abs", site.source.of(base)) if signed else ""
+    if site.finding.family == "nonfinite-value" and absolute:
+        if raised is None or raised > 0.0:
             change, text = site.within(base, absolute)
             yield Proposal(text, (change,))
-            if both is not None:
-                change, text = site.within(base, both)
-                yield Proposal(f"{text}: changes values near zero", (change,), changes_values=True)
+        both = site.call("maximum", absolute, least)
+        change, text = site.within(base, both)
+        yield Proposal(f"{text}: changes values near zero", (change,), changes_values=True)
+    bounded = site.at_least(base, least)
+    if bounded:
         change, text = site.within(base, bounded)
         title = f"{text}: changes values where the base is below {least}"
         yield Proposal(title, (change,), changes_values=True)
-        return
 
 
 def inverse(site: Site) -> Iterator[Proposal]:
@@ -105,15 +102,45 @@ def inverse(site: Site) -> Iterator[Proposal]:
     written = site.argument(expr)
     if node is None or written is None or not isinstance(expr, ast.Call):
         return
-    gap = inside(node.dtype)
-    x = site.source.of(written)
-    for api in site.apis:
+    if node.op == "acosh":
+        yield from _half_angle(site, node, written)
+    inner = _clipped(site, written)
+    x = site.source.of(inner)
+    # Next to the edge the slope is so steep that the rounding of the argument shows in it; further off it does not.
+    for gap in dict.fromkeys((inside(node.dtype), _WIDER)):
         if node.op == "acosh":
-            guarded = api.call("maximum", x, f"1.0 + {gap}")
+            guarded = site.call("maximum", x, f"1.0 + {gap}")
         else:
-            guarded = api.call("clip", x, f"-1.0 + {gap}", f"1.0 - {gap}")
-        if guarded is not None:
-            text = f"{site.source.of(expr.func)}({guarded})"
-            title = f"{text}: changes values within {gap} of the edge"
-            yield Proposal(title, (site.source.replace(expr, text),), changes_values=True)
-            return
+            guarded = site.call("clip", x, f"-1.0 + {gap}", f"1.0 - {gap}")
+        if guarded:
+            change, text = site.within(written, guarded)
+            yield Proposal(f"{text}: changes values within {gap} of the edge", (change,), changes_values=True)
+
+
+def _clipped(site: Site, written: ast.expr) -> ast.expr:
+    """What a clip to the edges, or next to them, is given."""
+    if not isinstance(written, ast.Call) or written.keywords or len(written.args) != 3:
+        return written
+    name = (site.source.module.resolve(written.func) or "").rpartition(".")[2]
+    low, high = (site.source.module.literal(bound) for bound in written.args[1:])
+    known = isinstance(low, int | float) and isinstance(high, int | float) and -low == high and 0.99 <= high <= 1.0
+    return written.args[0] if name in ("clip", "clip_by_value") and known else written
+
+
+def _half_angle(site: Site, node: Node, written: ast.expr) -> Iterator[Proposal]:
+    """acosh(1 + 2 z) = 2 asinh(sqrt(z)), which does not lose a small z beside 1."""
+    total = site.node(node.args[0])
+    if total.op != "add" or not isinstance(written, ast.BinOp) or site.expression(total) is not written:
+        return
+    for side, number in ((written.right, total.args[0]), (written.left, total.args[1])):
+        if site.value(site.node(number)) != 1.0:
+            continue
+        text = site.source.of(side)
+        z = text.removeprefix("2.0 * ") if text.startswith("2.0 * ") else f"0.5 * {site.source.operand(side)}"
+        root = site.call("sqrt", f"{z} + {smallest_square(node.dtype)}")
+        whole = site.call("asinh", root) if root else ""
+        if whole and site.expr is not None:
+            text = site.source.fitting(site.expr, f"2.0 * {whole}")
+            title = f"2.0 * {whole}: changes values near zero"
+            yield Proposal(title, (site.source.replace(site.expr, text),), changes_values=True)
+        return

@@ -5,7 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from lossdoctor.rewrite.names import apis
 from lossdoctor.rewrite.proposal import Proposal, Site
+from lossdoctor.rewrite.text import Change
+
+_REDUCTIONS = ("mean", "sum", "max", "min", "prod", "logsumexp", "any", "all", "std", "variance", "var")
 
 
 def missing_axis(site: Site) -> Iterator[Proposal]:
@@ -21,11 +25,70 @@ def missing_axis(site: Site) -> Iterator[Proposal]:
     rank, missing = len(shapes[position] or ()), abs(len(shapes[0]) - len(shapes[1]))
     if short is None or other is None or rank == 0 or missing != 1:
         return
+    yield from _kept(site, short)
     for api in site.apis:
         axis = f"{api.prefix}.newaxis" if api.module.startswith("tensorflow") else "None"
         change, text = site.within(short, f"{site.source.operand(short)}[..., {axis}]")
-        yield Proposal(text, (change,), agreement="one")
+        # (B,) with (B,1) is right for a batch of one; between images it is never.
+        agreement = "one" if rank == 1 else "none"
+        yield Proposal(text, (change,), changes_values=rank > 1, agreement=agreement)
         return
+
+
+def _kept(site: Site, short: ast.expr) -> Iterator[Proposal]:
+    """The axis is kept where it was lost: a slice for an index, `keepdims=True` in a reduction."""
+    if isinstance(short, ast.Subscript) and isinstance(short.slice, ast.Tuple) and short.slice.elts:
+        index = short.slice.elts[-1]
+        column = site.source.module.literal(index)
+        if isinstance(column, int) and not isinstance(column, bool) and column >= 0:
+            change, text = site.within(index, f"{column}:{column + 1}")
+            yield Proposal(text, (change,), agreement="one")
+    if isinstance(short, ast.Call) and not any(item.arg in ("keepdims", None) for item in short.keywords):
+        name = (site.source.module.resolve(short.func) or "").rpartition(".")[2].removeprefix("reduce_")
+        axis = site.keyword(short, "axis", 1)
+        if name in _REDUCTIONS and axis is not None and site.source.module.literal(axis) == -1:
+            _, end = site.source.region(max((*short.args, *(k.value for k in short.keywords)), key=_ends))
+            yield Proposal("keepdims=True", (Change(end, end, ", keepdims=True"),), agreement="one")
+
+
+def _ends(node: ast.expr) -> tuple[int, int]:
+    return node.end_lineno or 0, node.end_col_offset or 0
+
+
+def squeezed(site: Site) -> Iterator[Proposal]:
+    """`squeeze` of the last axis only, so that a batch of one stays a batch."""
+    expr = site.expr
+    if not isinstance(expr, ast.Call) or len(expr.args) != 1 or expr.keywords:
+        return
+    if (site.source.module.resolve(expr.func) or "").rpartition(".")[2] == "squeeze":
+        start, end = site.source.region(expr)
+        text = f"{site.source.text[start : end - 1]}, axis=-1)"
+        # A batch of one had another shape before: means are compared.
+        yield Proposal(" ".join(text.split()), (site.source.replace(expr, text),), agreement="mean")
+
+
+def static_size(site: Site) -> Iterator[Proposal]:
+    """`x.shape[0]` is None while the graph is built; `tf.shape(x)[0]` is the size of the batch at hand."""
+    function = site.function
+    name = next((api["shape"] for api in apis(site.source, function) if api["shape"]), None) if function else None
+    if function is None or name is None:
+        return
+    changes: list[Change] = []
+    texts: list[str] = []
+    for part in ast.walk(function):
+        if not isinstance(part, ast.Subscript) or not isinstance(part.value, ast.Attribute):
+            continue
+        if part.value.attr != "shape" or site.source.module.literal(part.slice) != 0:
+            continue
+        outer = site.source.parent(part)
+        whole = part
+        if isinstance(outer, ast.Call) and isinstance(outer.func, ast.Name) and outer.func.id == "int":
+            whole = outer
+        text = f"{name}({site.source.of(part.value.value)})[0]"
+        changes.append(site.source.replace(whole, text))
+        texts.append(text)
+    if changes:
+        yield Proposal(", ".join(dict.fromkeys(texts)), tuple(sorted(changes, key=lambda change: change.start)))
 
 
 def fixed_batch(site: Site) -> Iterator[Proposal]:

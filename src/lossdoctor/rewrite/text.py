@@ -159,6 +159,28 @@ class Source:
         text = self.of(node)
         return text if isinstance(node, _ATOMS) and not text.startswith("-") else f"({text})"
 
+    def addend(self, node: ast.expr) -> str:
+        """The text of an expression as the left operand of `+`."""
+        text = self.of(node)
+        plain = isinstance(node, ast.BinOp) and not isinstance(
+            node.op, ast.BitAnd | ast.BitOr | ast.BitXor | ast.LShift | ast.RShift
+        )
+        return text if plain and "\n" not in text else self.operand(node)
+
+    def fitting(self, node: ast.expr, text: str) -> str:
+        """A text with operators for the place of a node, in parentheses where another operator is next to it."""
+        beside = ast.BinOp | ast.UnaryOp | ast.Compare | ast.Attribute | ast.Subscript
+        return f"({text})" if isinstance(self.parent(node), beside) else text
+
+    def outer(self, node: ast.expr) -> tuple[int, int]:
+        """The region of an operand with the parentheses around it, which a call in its place does not need."""
+        start, end = self.region(node)
+        if isinstance(self.parent(node), ast.BinOp | ast.UnaryOp | ast.Compare):
+            low, high = self.text[:start].rstrip(), self.text[end:].lstrip()
+            if low.endswith("(") and high.startswith(")"):
+                return len(low) - 1, len(self.text) - len(high) + 1
+        return start, end
+
     def replace(self, node: ast.expr | ast.stmt, text: str) -> Change:
         return Change(*self.region(node), text)
 

@@ -43,6 +43,16 @@ Symptom = Literal[
     "expected",  # the value, or the gradient, is not the number that is known to be right
     "retrace-raises",  # a second trace, for another batch size, raises
     "frozen",  # a changed attribute leaves the compiled loss unchanged
+    "weight-ignored",  # a sample of weight 0 has a gradient through Keras, or weights fail
+    "rank-of-one",  # a batch of one has a loss of another rank
+    "order-matters",  # the loss changes with its arguments exchanged
+    "scores-exchanged",  # the loss does not change with the scores of the classes reversed
+    "not-shift-invariant",  # a number added to all scores of a place changes the loss
+    "label-without-gradient",  # no gradient where y_true is `label`
+    "fractions-alike",  # the loss does not change with y_true rounded down
+    "perfect-costs",  # the loss of y_pred = y_true is not zero
+    "grows-squared",  # the largest tensor grows with the square of the batch
+    "factory-called",  # the factory `name` gives no number for (y_true, y_pred)
 ]
 
 
@@ -69,6 +79,8 @@ class Suspicion:
     family: Family | None = None
     fix: Fix | None = None
     at_most: float = math.inf  # magnitude of the numbers of an input that shows the fault
+    # What becomes of a warning that the script does not show: dropped, or a fact that stands without a script.
+    replay: Literal["needed", "welcome"] = "needed"
 
 
 @dataclass(frozen=True)

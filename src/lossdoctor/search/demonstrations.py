@@ -45,7 +45,8 @@ def called(arguments: Arguments) -> str:
     return "keras_loss" if arguments.get("calling") in ("keras-compile", "keras-loss") else "loss"
 
 
-def _gradient_function(arguments: Arguments) -> str:
+def gradient_function(arguments: Arguments) -> str:
+    """Source of `value_and_gradient(y_true, y_pred)`."""
     return dedent(f"""\
         def value_and_gradient(y_true, y_pred):
             with tf.GradientTape() as tape:
@@ -58,7 +59,7 @@ def _gradient_function(arguments: Arguments) -> str:
 
 def _evaluated(contract: Contract, arguments: Arguments) -> str:
     run = compiled("value_and_gradient", str(arguments.get("execution", "eager")), contract)
-    return _gradient_function(arguments) + f"value, gradient = {run}(y_true, y_pred)\n"
+    return gradient_function(arguments) + f"value, gradient = {run}(y_true, y_pred)\n"
 
 
 def nonfinite_value(contract: Contract, arguments: Arguments) -> str:
@@ -160,7 +161,7 @@ def raises(contract: Contract, arguments: Arguments) -> str:
     execution = str(arguments.get("execution", "eager"))
     gradient = bool(arguments.get("gradient", False))
     run = compiled("value_and_gradient" if gradient else called(arguments), execution, contract)
-    return (_gradient_function(arguments) if gradient else "") + dedent(f"""\
+    return (gradient_function(arguments) if gradient else "") + dedent(f"""\
         try:
             {run}(y_true, y_pred)
         except (Exception, SystemExit) as error:
@@ -189,7 +190,7 @@ def dies(contract: Contract, arguments: Arguments) -> str:
     limit = float(arguments.get("seconds", 60.0))
     memory = float(arguments.get("gibibytes", 8.0))
     stages = (("eager", "value_and_gradient"), ("graph", compiled("value_and_gradient", "graph", contract)))
-    call = "\nimport faulthandler\n\n" + _gradient_function(arguments)
+    call = "\nimport faulthandler\n\n" + gradient_function(arguments)
     call += dedent(f"""\
         try:
             import resource

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lossdoctor.search.behaviours import BEHAVIOURS
 from lossdoctor.search.demonstrations import DEMONSTRATIONS, describe, source_tensors
 from lossdoctor.search.leaves import arrays, make_pair, pair_arrays, pair_specs, rebuild, specs, valid
 from lossdoctor.session import Loaded, Pair
@@ -54,7 +55,7 @@ def script(loaded: Loaded, symptom: str, pair: Pair | None, contract: Contract, 
     Raises:
         KeyError: an unknown symptom, or an argument that its demonstration needs is missing.
     """
-    title, demonstrate = DEMONSTRATIONS[symptom]
+    title, demonstrate = BEHAVIOURS[symptom] if symptom in BEHAVIOURS else DEMONSTRATIONS[symptom]
     if pair is None:
         pair = ordinary(contract, int(arguments.get("batch", 2)))
     head = _HEAD.format(title=title[:1].upper() + title[1:], name=loaded.name, specs=describe(contract))

@@ -24,6 +24,7 @@ from lossdoctor.subject.kinds import (
     wrapped_function,
 )
 from lossdoctor.subject.locate import source_function
+from lossdoctor.subject.models import COMPUTED, computed, only_loss, own_compute_loss
 from lossdoctor.targets import Arguments
 
 TargetKind = Literal["function", "class", "instance", "factory", "model"]
@@ -64,6 +65,8 @@ def realise(value: Any, arguments: Arguments | None, text: str) -> Made:
         _no_arguments(arguments, "a model", text)
         return _of_model(value, text)
     role = other_role(value)
+    if role == "model":
+        return _of_model_class(value, arguments or Arguments(), text)
     if role is not None:
         raise _no_loss(text, f"a Keras {role}")
     if inspect.isclass(value):
@@ -128,6 +131,10 @@ def _called(value: Any, arguments: Arguments, kind: TargetKind, text: str) -> Ma
             f"`{name}{arguments}` raised {type(error).__name__}: {message}{where}",
             raised=Raised(type(error).__name__, message, frames),
         ) from error
+    if is_model(made):
+        inner = _of_model(made, text)
+        again = inner.expression.replace("{0}", f"{{0}}{arguments}")
+        return Made(inner.value, "model", lambda: _of_model(make(), text).value, again)
     again = "()" if kind == "factory" and _returns_class(value, arguments, made) else ""
     if not callable(made) or other_role(made):
         if kind == "factory":
@@ -152,32 +159,20 @@ def _returns_class(value: Any, arguments: Arguments, made: Any) -> bool:
 
 
 def _of_model(model: Any, text: str) -> Made:
-    """The loss of a compiled model: an overridden `compute_loss`, else what `compile` was given."""
-    cls = next((base for base in type(model).__mro__ if "compute_loss" in vars(base)), None)
-    if cls is not None and not cls.__module__.startswith(("keras.", "tf_keras.")):
-
-        def compute(y_true: Any, y_pred: Any) -> Any:
-            return model.compute_loss(x=None, y=y_true, y_pred=y_pred, sample_weight=None)
-
-        functools.update_wrapper(compute, model.compute_loss)
-        return Made(compute, "model", lambda: compute, "")
-    loss = getattr(model, "loss", None)
-    if isinstance(loss, (list, tuple, dict)):
-        parts = list(loss.values()) if isinstance(loss, dict) else list(loss)
-        if len(parts) != 1:
-            raise UsageError(
-                f"Invalid value for `target`. Expected a model with one loss, or one of its losses. Received: a model "
-                f"compiled with {len(parts)}"
-            )
-        loss = parts[0]
-    if loss is None:
-        raise UsageError("Invalid value for `target`. Expected a compiled model. Received: a model without a loss")
-    if isinstance(loss, str):
-        import keras
-
-        loss = keras.losses.get(loss)
+    """The loss of a model: an overridden `compute_loss`, else what `compile` was given."""
+    if own_compute_loss(type(model)) is not None:
+        compute = computed(model, text)
+        return Made(compute, "model", lambda: compute, COMPUTED)
+    loss, expression = only_loss(model, text)
     inner = realise(loss, None, text)
-    return Made(inner.value, "model", inner.make, inner.expression)
+    return Made(inner.value, "model", inner.make, inner.expression.format(expression))
+
+
+def _of_model_class(cls: type, arguments: Arguments, text: str) -> Made:
+    """The `compute_loss` of a model that the class makes."""
+    if own_compute_loss(cls) is None:
+        raise _no_loss(text, "a Keras model class without a `compute_loss` of its own")
+    return _called(cls, arguments, "model", text)
 
 
 def _takes_pair(value: Any) -> bool:

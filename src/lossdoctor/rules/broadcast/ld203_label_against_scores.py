@@ -34,6 +34,8 @@ def label_against_scores(graph: LossGraph, contract: Contract, dependence: Readi
                     f"`{node.call}` calculates with the number of the class (0 … {labels.classes - 1}) against "
                     f"{labels.classes} scores: every score meets the same number; a one-hot row is missing",
                     evidence="proved",
+                    symptom="scores-exchanged",
+                    replay="welcome",
                 )
                 return
 

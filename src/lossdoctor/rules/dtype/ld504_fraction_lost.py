@@ -27,5 +27,7 @@ def fraction_lost(graph: LossGraph, contract: Contract) -> Iterator[Suspicion]:
                 node,
                 f"`{node.call}` casts y_true to {node.dtype}: everything below 1 becomes 0",
                 evidence="proved",
+                symptom="fractions-alike",
+                replay="welcome",
             )
             return

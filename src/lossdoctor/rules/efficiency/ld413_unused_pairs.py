@@ -31,6 +31,8 @@ def unused_pairs(graph: LossGraph) -> Iterator[Suspicion]:
                 f"`{pairs.call}` computes all {size}×{size} pairs, of which `{node.call}` uses the {size} on the "
                 "diagonal: memory and time grow with the square of the batch",
                 evidence="proved",
+                symptom="grows-squared",
+                replay="welcome",
             )
 
 

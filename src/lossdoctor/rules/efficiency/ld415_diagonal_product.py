@@ -23,6 +23,8 @@ def diagonal_product(graph: LossGraph) -> Iterator[Suspicion]:
                     f"`{' '.join(node.call.split())}` multiplies with a diagonal matrix, which has the square of the "
                     "batch as entries and does what an elementwise product with its diagonal does",
                     evidence="proved",
+                    symptom="grows-squared",
+                    replay="welcome",
                 )
                 break
 

@@ -5,19 +5,36 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from lossdoctor.findings import Severity
 from lossdoctor.graph.ir import LossGraph
+from lossdoctor.ops import TABLE
 from lossdoctor.readings import Executions
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.session import Raised
+from lossdoctor.source.module import SourceModule
 
 RULE = Rule(code="LD405", name="fails-under-xla", family="graph-mode", severity="warning")
 
 # "Detected unsupported operations when trying to compile the graph on XLA_CPU_JIT: StringFormat (No registered …"
+_ASKED = re.compile(r"\bjit_compile\s*=\s*True\b")
 _UNSUPPORTED = re.compile(r"\bXLA_\w+: (?P<op>\w+) \(")
 
 
 @RULE.check
+def fails_where_asked_for(graph: LossGraph, executions: Executions, module: SourceModule) -> Iterator[Suspicion]:
+    """In a file that turns jit_compile on itself, whatever the operation is for."""
+    if _ASKED.search(module.text):
+        yield from _refused(graph, executions, "warning")
+
+
+@RULE.check
 def fails_under_xla(graph: LossGraph, executions: Executions) -> Iterator[Suspicion]:
+    refused = executions.refused
+    if refused is not None:
+        yield from _refused(graph, executions, "info" if _without_substitute(refused) else "warning")
+
+
+def _refused(graph: LossGraph, executions: Executions, severity: Severity) -> Iterator[Suspicion]:
     refused = executions.refused
     if refused is None or graph.stage != "traced" or _python(graph, refused):
         return
@@ -32,7 +49,14 @@ def fails_under_xla(graph: LossGraph, executions: Executions) -> Iterator[Suspic
         pair=executions.pairs[0],
         arguments={"execution": "xla", "gradient": True},
         when=("xla",),
+        severity=severity,
     )
+
+
+def _without_substitute(refused: Raised) -> bool:
+    """Whether XLA lacks the mathematics itself, as of a determinant: nothing in the loss is to be mended then."""
+    found = _UNSUPPORTED.search(refused.message)
+    return found is not None and found["op"] in TABLE.by_tf and TABLE.by_tf[found["op"]].value is not None
 
 
 def _python(graph: LossGraph, refused: Raised) -> bool:

@@ -24,6 +24,8 @@ def reload_fails(saved: SaveLoad) -> Iterator[Suspicion]:
         f"loading it again from its configuration raises {raised.type}: {raised.message}",
         calls=(span,) if span else raised.calls,
         evidence="witnessed",
+        symptom="save-load" if saved.unchanged is not None else None,
+        replay="welcome",
         when=("save-load",),
         # Keras finds what nobody registered only where `load_model` is handed it, in code that is not here.
         severity=None if saved.meant_to_be_saved and not raised.message.startswith(_UNREGISTERED) else "info",

@@ -22,10 +22,23 @@ def logits_mismatch(graph: LossGraph, contract: Contract) -> Iterator[Suspicion]
         prediction = replace(prediction, kind="real")  # what this very code suggested cannot be held against it
     told: set[object] = set()
     for node in graph.where(role="forward"):
-        message = _from_logits(graph, node, prediction) or _from_probabilities(graph, node, prediction)
+        twice = _from_logits(graph, node, prediction)
+        message = twice or _from_probabilities(graph, node, prediction)
         if message and node.span not in told:
             told.add(node.span)
-            yield RULE.at(node, message, evidence="proved")
+            yield RULE.at(
+                node,
+                message,
+                evidence="proved",
+                symptom="perfect-costs" if twice and _certain(contract) else None,
+                arguments={"logits": prediction.kind not in ("probability", "unit")},
+                replay="welcome",
+            )
+
+
+def _certain(contract: Contract) -> bool:
+    """Whether y_true names one class, so that a cross entropy has a prediction that costs nothing."""
+    return isinstance(contract.y_true, Spec) and contract.y_true.kind in ("onehot", "binary", "label")
 
 
 def _from_logits(graph: LossGraph, node: Node, prediction: Spec) -> str:

@@ -32,5 +32,7 @@ def swapped_parameters(loaded: Loaded, swapped: SwappedRun) -> Iterator[Suspicio
         f"declares its parameters as ({first}, {second}), while Keras passes y_true first: `{first}` is y_true "
         "whenever Keras calls it, and the loss is not symmetric",
         evidence="witnessed",
+        symptom="order-matters",
+        replay="welcome",
         when=("keras-compile", "keras-loss"),
     )

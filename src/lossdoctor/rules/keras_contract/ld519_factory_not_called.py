@@ -30,6 +30,9 @@ def factory_not_called(loaded: Loaded, module: SourceModule) -> Iterator[Suspici
                         f"and gets a function instead of a number; pass `{loaded.name}()`, with its settings",
                         calls=(span_of(module, given),),
                         evidence="proved",
+                        symptom="factory-called" if loaded.loader else None,
+                        arguments={"name": loaded.name},
+                        replay="welcome",
                         when=("keras-compile",),
                     )
                     return

@@ -6,19 +6,21 @@ from collections.abc import Iterator
 
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.probes.batches import Batches
+from lossdoctor.readings import Replicas
+from lossdoctor.rules.reduction.consequences import unweighted
 from lossdoctor.rules.registry import Rule, Suspicion
 
 RULE = Rule(code="LD222", name="sum-over-batch", family="reduction", severity="warning")
 
 
 @RULE.check
-def sum_over_batch(batches: Batches, graph: LossGraph) -> Iterator[Suspicion]:
+def sum_over_batch(batches: Batches, graph: LossGraph, replicas: Replicas) -> Iterator[Suspicion]:
     if graph.stage != "traced" or batches.relation != "sum" or batches.evidence is None:
         return
     node = graph[graph.value]
     yield RULE.at(
         node,
-        "sums over the batch: loss and gradient grow with the batch size, and sample_weight does not weight samples",
+        f"sums over the batch: loss and gradient grow with the batch size, and {unweighted(replicas)}",
         evidence="witnessed",
         symptom="scales-with-batch",
         pair=batches.evidence,

@@ -27,6 +27,9 @@ def batch_axis_lost(graph: LossGraph) -> Iterator[Suspicion]:
         f"{',' if len(shape) == 1 else ''}), one value for each of these and none for each sample; sample_weight of "
         "shape (B,) fails or weighs the wrong thing",
         evidence="proved",
+        symptom="weight-ignored",
+        arguments={"batch": 4},
+        replay="welcome",
         when=("keras-compile", "keras-loss"),
     )
 

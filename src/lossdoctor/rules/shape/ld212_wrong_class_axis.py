@@ -32,6 +32,8 @@ def wrong_class_axis(graph: LossGraph, contract: Contract) -> Iterator[Suspicion
                 f"`{node.call}` normalises along axis {axis}, of size {scores.dims[axis]}, while the "
                 f"{scores.dims[-1]} classes of y_true are on the last axis",
                 evidence="proved",
+                symptom="not-shift-invariant",
+                replay="welcome",
             )
 
 

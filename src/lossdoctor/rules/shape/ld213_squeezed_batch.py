@@ -26,6 +26,8 @@ def squeezed_batch(graph: LossGraph, batches: Batches) -> Iterator[Suspicion]:
                 f"`{node.call}` removes the batch axis as well where the batch has one sample: the loss then has "
                 f"shape {shapes[1]}, and {larger} otherwise",
                 evidence="proved",
+                symptom="rank-of-one",
+                replay="welcome",
                 when=("batch-of-one",),
                 # Where each number of the squeezed result is the loss of a sample, nothing can go wrong after it.
                 severity="info" if _last(graph, node) and batches.relation == "per-sample" else None,

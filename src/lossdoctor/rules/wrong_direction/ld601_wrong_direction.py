@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lossdoctor.domains.dependence import Dependence
+from lossdoctor.domains.interpret import Reading
 from lossdoctor.graph.ir import LossGraph, Span
 from lossdoctor.readings import Direction
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.source.names import is_loss_name
 
+_SCANS = ("cumulative_sum", "cumulative_prod", "cumulative_logsumexp")
+
 RULE = Rule(code="LD601", name="wrong-direction", family="wrong-direction", severity="error")
 
 
 @RULE.check
-def wrong_direction(direction: Direction, graph: LossGraph) -> Iterator[Suspicion]:
+def wrong_direction(direction: Direction, graph: LossGraph, dependence: Reading[Dependence]) -> Iterator[Suspicion]:
     found = direction.comparison
-    if graph.stage != "traced" or not direction.applicable or found is None:
+    if graph.stage != "traced" or not direction.applicable or found is None or _accumulated(graph, dependence):
         return
     of_label = direction.wrong_label
     if of_label is not None:
@@ -42,6 +46,13 @@ def wrong_direction(direction: Direction, graph: LossGraph) -> Iterator[Suspicio
         pair=example.pair,
         arguments={"target": example.target},
     )
+
+
+def _accumulated(graph: LossGraph, dependence: Reading[Dependence]) -> bool:
+    """Whether predictions are accumulated along an axis and targets are not, as hazards are to a survival curve: an
+    entry of y_pred does not state the entry of y_true beside it."""
+    scans = [dependence[node] for node in graph.where(*_SCANS, role="forward")]
+    return any(found.y_pred for found in scans) and not any(found.y_true for found in scans)
 
 
 def _returned(calls: tuple[Span, ...]) -> tuple[Span, ...]:

@@ -35,5 +35,8 @@ def log_of_labels(graph: LossGraph, contract: Contract, dependence: Reading[Depe
                     f"`{graph[user].call}` takes the logarithm of y_true and weighs it with y_pred: the two arguments "
                     "are the wrong way round",
                     evidence="proved",
+                    symptom="label-without-gradient",
+                    arguments={"label": 1.0, "batch": 4},
+                    replay="welcome",
                 )
                 return

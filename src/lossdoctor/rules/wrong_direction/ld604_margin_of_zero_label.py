@@ -33,6 +33,9 @@ def margin_of_zero_label(graph: LossGraph, contract: Contract) -> Iterator[Suspi
                 f"`{' '.join(margin.call.split())}` is a margin for labels -1 and 1; where y_true is 0 it does not "
                 "depend on y_pred, so nothing is learned from those samples (2 * y_true - 1 has the labels it needs)",
                 evidence="proved",
+                symptom="label-without-gradient",
+                arguments={"label": 0.0, "batch": 4},
+                replay="welcome",
             )
             return
 

@@ -1,0 +1,162 @@
+"""The curves of an explanation as a picture. matplotlib is optional, and imported only when something is drawn."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossdoctor.findings import LossdoctorError, UsageError
+from lossdoctor.symbols.reading import Curve, Explanation, Surface
+
+SUFFIXES = (".png", ".svg", ".pdf")
+_WIDTH, _HEIGHT = 4.2, 3.4  # inches of one panel
+_DPI = 150
+_VALUE, _SLOPE, _DEAD, _BROKEN = "#1f4e9c", "#d1690e", "#8a8a8a", "#c0392b"  # told apart without colour by their dashes
+_LONGEST = 90  # characters of a title line
+
+
+def check_plot(path: Path) -> None:
+    """Raise `UsageError` now if `draw` would fail later, after the work."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(
+            f"Invalid value for `plot`. Expected a file that ends in {', '.join(SUFFIXES)}. Received: {path}"
+        )
+    if importlib.util.find_spec("matplotlib") is None:
+        raise UsageError('Plots need matplotlib, which is not installed.\nTry: pip install "lossdoctor[plots]"')
+
+
+def draw(found: Explanation, path: Path) -> None:
+    """Draw value and slope along every slice, and the contours of the expected loss where there are some.
+
+    Raises:
+        UsageError: nothing can be drawn, or matplotlib is missing.
+        LossdoctorError: the file could not be written.
+    """
+    check_plot(path)
+    if not found.curves:
+        raise UsageError(
+            f"Invalid value for `plot`. Expected a loss with natural slices. Received: y_true {found.y_true}, "
+            f"y_pred {found.y_pred}"
+        )
+    figure = _figure(found)
+    try:
+        # The same picture every time: no date, no random ids.
+        metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})
+        figure.savefig(path, dpi=_DPI, metadata=metadata)
+    except OSError as error:
+        raise LossdoctorError(f"{path} could not be written: {error.strerror}") from error
+
+
+def _figure(found: Explanation) -> Any:
+    from matplotlib import rc_context  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # pyright: ignore
+    from matplotlib.figure import Figure  # pyright: ignore
+
+    settings = {"font.size": 9, "axes.spines.top": False, "svg.hashsalt": "lossdoctor", "font.family": "DejaVu Sans"}
+    panels = len(found.curves) + (found.surface is not None)
+    with cast(Any, rc_context)(settings):
+        figure: Any = cast(Any, Figure)(figsize=(_WIDTH * panels + 0.5, _HEIGHT + 0.7), layout="constrained")
+        cast(Any, FigureCanvasAgg)(figure)
+        axes: list[Any] = list(np.atleast_1d(figure.subplots(1, panels)).ravel())
+        for place, (axis, curve) in enumerate(zip(axes, found.curves, strict=False)):
+            _curve(axis, curve, first=place == 0)
+        if found.surface is not None:
+            _surface(figure, axes[-1], found.surface)
+        text = found.statement.text
+        text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+        # User text is no markup: a dollar sign would begin mathematics.
+        figure.suptitle(f"{found.name}\n{text}".replace("$", r"\$"), fontsize=10)
+        handles, labels = _legend(axes[: len(found.curves)])
+        figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    return figure
+
+
+def _legend(axes: list[Any]) -> tuple[list[Any], list[str]]:
+    """Each label once, from whichever panel has it."""
+    found: dict[str, Any] = {}
+    for axis in axes:
+        for part in (axis, *axis.figure.axes):
+            handles, labels = part.get_legend_handles_labels()
+            for handle, label in zip(handles, labels, strict=True):
+                found.setdefault(label, handle)
+    return list(found.values()), list(found)
+
+
+def _curve(axis: Any, curve: Curve, *, first: bool) -> None:
+    value, slope = _finite(curve.value), _finite(curve.slope)
+    axis.plot(curve.x, value, color=_VALUE, linewidth=1.8, label="value")
+    axis.set_ylabel("value" if first else "", color=_VALUE)
+    axis.tick_params(axis="y", colors=_VALUE)
+    other = axis.twinx()
+    other.plot(curve.x, slope, color=_SLOPE, linewidth=1.4, linestyle="--", label="slope")
+    other.tick_params(axis="y", colors=_SLOPE)
+    other.spines["top"].set_visible(False)
+    other.axhline(0.0, color=_SLOPE, linewidth=0.5, alpha=0.5)
+    for plotted, values in ((axis, value), (other, slope)):
+        low, high = _limits(values)
+        plotted.set_ylim(low, high)
+    step = float(curve.x[1] - curve.x[0]) if len(curve.x) > 1 else 1.0
+    for runs, color, hatch, label in (
+        (curve.dead, _DEAD, "///", "no gradient, value above its minimum"),
+        (curve.nonfinite, _BROKEN, "xxx", "value or slope not finite"),
+    ):
+        for number, (low, high) in enumerate(runs):
+            axis.axvspan(
+                max(low - step / 2, float(curve.x[0])),
+                min(high + step / 2, float(curve.x[-1])),
+                facecolor=color,
+                edgecolor=color,
+                alpha=0.22,
+                hatch=hatch,
+                linewidth=0,
+                label=label if number == 0 else None,
+            )
+    axis.set_xlim(float(curve.x[0]), float(curve.x[-1]))
+    axis.set_xlabel(curve.label.replace("$", r"\$"))
+    axis.set_title(curve.title.replace("$", r"\$"), fontsize=9)
+    axis.grid(True, alpha=0.25)
+    axis.set_zorder(other.get_zorder() + 1)
+    axis.patch.set_visible(False)
+
+
+def _surface(figure: Any, axis: Any, surface: Surface) -> None:
+    value = _finite(surface.value)
+    shown = np.ma.masked_invalid(value)
+    finite = value[np.isfinite(value)]
+    # A singular edge must not take all the levels.
+    top = float(np.quantile(finite, 0.97)) if finite.size else 1.0
+    low = float(finite.min()) if finite.size else 0.0
+    levels = np.linspace(low, top if top > low else low + 1.0, 15)
+    drawn = axis.contourf(surface.x, surface.y, shown, levels=levels, cmap="cividis", extend="max")
+    axis.contour(surface.x, surface.y, shown, levels=levels[::2], colors="white", linewidths=0.4)
+    sound = np.where(np.isfinite(value), value, np.inf)
+    best = surface.x[np.argmin(sound, axis=1)]
+    axis.plot(best, surface.y, color="white", linewidth=2.6)
+    axis.plot(best, surface.y, color="black", linewidth=1.2, linestyle=":", label="lowest expected loss")
+    axis.legend(loc="upper left", fontsize=7, framealpha=0.9)
+    axis.set_xlabel(surface.labels[0].replace("$", r"\$"))
+    axis.set_ylabel(surface.labels[1].replace("$", r"\$"))
+    axis.set_title(surface.title, fontsize=9)
+    figure.colorbar(drawn, ax=axis, pad=0.02)
+
+
+def _finite(values: NDArray[Any]) -> NDArray[Any]:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _limits(values: NDArray[Any]) -> tuple[float, float]:
+    """Room for all, unless a few points at a singular end are far from the others."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return -1.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    inner_low, inner_high = (float(np.quantile(finite, q)) for q in (0.03, 0.97))
+    span = max(inner_high - inner_low, 1e-12)
+    low = low if inner_low - low <= 3 * span else inner_low - span
+    high = high if high - inner_high <= 3 * span else inner_high + span
+    room = 0.06 * (high - low) or 0.5
+    return low - room, high + room

@@ -1,0 +1,61 @@
+"""LD230: the loss of a sample is made with a number of the whole batch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lossdoctor.domains.axes import Broadcast
+from lossdoctor.domains.coupling import relation_of_samples
+from lossdoctor.domains.dependence import Dependence
+from lossdoctor.domains.interpret import Reading
+from lossdoctor.graph.ir import Dim, LossGraph, Node
+from lossdoctor.ops import TABLE
+from lossdoctor.probes.batches import Batches
+from lossdoctor.rules.registry import Rule, Suspicion
+
+RULE = Rule(code="LD230", name="batch-statistic", family="reduction", severity="warning")
+
+
+@RULE.check
+def batch_statistic(
+    graph: LossGraph, dependence: Reading[Dependence], batches: Batches, broadcasts: tuple[Broadcast, ...]
+) -> Iterator[Suspicion]:
+    """A loss with a value for each sample, of which a reduction over all axes is a part: its axis was forgotten.
+
+    A mean over the samples alone, feature by feature, is written on purpose, and so is a comparison of samples; what
+    no gradient comes back from, and counts of labels, are weights.
+    """
+    shape = graph[graph.value].shape
+    if graph.stage != "traced" or batches.relation != "coupled" or batches.evidence is None:
+        return
+    if not shape or not _batch(shape[0]) or relation_of_samples(graph, broadcasts) is not None:
+        return
+    before = graph.graph.ancestors(graph.value)
+    for node in graph.where(role="forward"):
+        if node.id not in before or not _global(graph, node):
+            continue
+        by_design = not dependence[node].y_pred or dependence[node].link != "live"
+        yield RULE.at(
+            node,
+            f"`{node.call}` is one number for the whole batch, so that the loss of a sample depends on the samples "
+            "beside it: sample_weight, the last batch and replicas of tf.distribute change what it means",
+            evidence="proved",
+            symptom="batch-mismatch",
+            pair=batches.evidence,
+            severity="info" if by_design else "warning",
+        )
+        return
+
+
+def _global(graph: LossGraph, node: Node) -> bool:
+    """A reduction of the batch axis and of every other axis that is left beside it."""
+    row = TABLE.by_name.get(node.op)
+    if row is None or row.kind != "reduce" or not node.args or node.shape is None:
+        return False
+    source = graph[node.args[0]].shape
+    return bool(source) and any(map(_batch, source)) and all(dim == 1 for dim in node.shape)
+
+
+def _batch(dim: Dim) -> bool:
+    return isinstance(dim, str) and re.search(r"\bB\b", dim) is not None

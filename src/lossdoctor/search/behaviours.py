@@ -1,0 +1,177 @@
+"""Demonstrations that a loss reacts as it should not, or not as it should, when one thing of its input is changed.
+
+As those of `search.demonstrations`, each gives the body of `def fault() -> bool`. They illustrate facts of the graph:
+where the input at hand does not show one, the script says so and the fault stands all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from textwrap import dedent
+
+from lossdoctor.search.demonstrations import (
+    Arguments,
+    Demonstration,
+    called,
+    gradient_function,
+)
+from lossdoctor.spec import Contract
+
+_KEEPS = 0.02  # share of its gradient from which a sample of weight 0 counts as not weighted away
+
+
+def weight_ignored(contract: Contract, arguments: Arguments) -> str:
+    """The gradient of the last sample, through Keras, with weight 1 and with weight 0 beside weights of 1."""
+    return dedent(f"""\
+        size = tf.nest.flatten(y_pred)[0].shape[0]
+
+        def last(weights):
+            with tf.GradientTape() as tape:
+                tape.watch(y_pred)
+                value = keras_loss(y_true, y_pred, tf.constant(weights))
+            parts = [g for g in tf.nest.flatten(tape.gradient(value, y_pred)) if g is not None]
+            return float(sum(np.abs(np.asarray(tf.convert_to_tensor(g), "float64")[-1]).sum() for g in parts))
+
+        try:
+            kept, full = last([1.0] * (size - 1) + [0.0]), last([1.0] * size)
+        except (ValueError, tf.errors.InvalidArgumentError) as error:
+            print(f"a weight for each sample raises {{type(error).__name__}}: {{' '.join(str(error).split())[:160]}}")
+            return True
+        print(f"gradient of the last sample: {{full:.6g}} with weight 1, {{kept:.6g}} with weight 0")
+        return kept > {_KEEPS} * full > 0
+        """)
+
+
+def rank_of_one(contract: Contract, arguments: Arguments) -> str:
+    """The rank of the loss of a batch, and of its first sample."""
+    return dedent(f"""\
+        def first(value):
+            return tf.nest.map_structure(lambda part: part[:1], value)
+
+        together = np.shape({called(arguments)}(y_true, y_pred))
+        try:
+            alone = np.shape({called(arguments)}(first(y_true), first(y_pred)))
+        except Exception as error:
+            print(f"a batch of one raises {{type(error).__name__}}: {{' '.join(str(error).split())[:200]}}")
+            return True
+        print(f"shape {{together}} for the batch, {{alone}} for a batch of one")
+        return len(together) != len(alone)
+        """)
+
+
+def order_matters(contract: Contract, arguments: Arguments) -> str:
+    """The loss, and the loss with its two arguments exchanged."""
+    return dedent(f"""\
+        given = np.asarray({called(arguments)}(y_true, y_pred), "float64")
+        other = np.asarray({called(arguments)}(y_pred, y_true), "float64")
+        print(f"as Keras passes them {{given.ravel()[:3]}}, the other way round {{other.ravel()[:3]}}")
+        return given.shape != other.shape or not np.allclose(given, other, rtol=1e-4, atol=1e-6, equal_nan=True)
+        """)
+
+
+def scores_exchanged(contract: Contract, arguments: Arguments) -> str:
+    """The loss does not change when the scores of the classes are handed over in reverse."""
+    return dedent(f"""\
+        given = np.asarray({called(arguments)}(y_true, y_pred), "float64")
+        other = np.asarray({called(arguments)}(y_true, tf.reverse(y_pred, [-1])), "float64")
+        print(f"loss {{given.ravel()[:3]}}, with the scores of the classes reversed {{other.ravel()[:3]}}")
+        moved = not np.allclose(np.asarray(y_pred), np.asarray(y_pred)[..., ::-1])
+        return moved and given.shape == other.shape and np.allclose(given, other, rtol=1e-4, atol=1e-6)
+        """)
+
+
+def not_shift_invariant(contract: Contract, arguments: Arguments) -> str:
+    """A softmax over the classes does not notice a number added to all scores of one place."""
+    return dedent(f"""\
+        shape = y_pred.shape[:-1] + (1,)
+        shift = tf.cast(np.random.default_rng(0).normal(size=shape), y_pred.dtype)
+        given = np.asarray({called(arguments)}(y_true, y_pred), "float64")
+        other = np.asarray({called(arguments)}(y_true, y_pred + shift), "float64")
+        print(f"loss {{given.ravel()[:3]}}, with all scores of a place moved alike {{other.ravel()[:3]}}")
+        return not np.allclose(given, other, rtol=1e-3, atol=1e-5)
+        """)
+
+
+def label_without_gradient(contract: Contract, arguments: Arguments) -> str:
+    """Entries of y_pred whose label is `label` have (next to) no gradient, while others have one."""
+    label = float(arguments["label"])
+    return gradient_function(arguments) + dedent(f"""\
+        value, gradient = value_and_gradient(y_true, y_pred)
+        slopes = np.abs(np.asarray(tf.convert_to_tensor(gradient), "float64"))
+        labels = np.broadcast_to(np.asarray(y_true, "float64"), slopes.shape)
+        here, rest = slopes[labels == {label}], slopes[labels != {label}]
+        print(f"largest gradient where y_true is {label:g}: {{here.max(initial=0):.3g}}, elsewhere "
+              f"{{rest.max(initial=0):.3g}}")
+        return here.size > 0 and here.max() <= 1e-3 * max(rest.max(initial=0), 1e-3)
+        """)
+
+
+def fractions_alike(contract: Contract, arguments: Arguments) -> str:
+    """Targets with a fraction give the loss that the same targets rounded down give."""
+    return dedent(f"""\
+        lower = tf.floor(y_true)
+        given = np.asarray({called(arguments)}(y_true, y_pred), "float64")
+        other = np.asarray({called(arguments)}(lower, y_pred), "float64")
+        print(f"loss {{given.ravel()[:3]}}, with y_true rounded down {{other.ravel()[:3]}}")
+        return bool(np.any(np.asarray(lower) != np.asarray(y_true))) and np.allclose(given, other, 1e-6, 1e-9)
+        """)
+
+
+def perfect_costs(contract: Contract, arguments: Arguments) -> str:
+    """The loss of the best prediction there is: y_true itself or, with `logits`, scores far out that say the same."""
+    scores = "\n        best = 40.0 * best - 20.0" if arguments.get("logits") else ""
+    return dedent(f"""\
+        best = tf.cast(y_true, y_pred.dtype)
+        if y_pred.shape != best.shape:
+            best = tf.one_hot(tf.cast(tf.reshape(y_true, y_pred.shape[:-1]), "int32"), y_pred.shape[-1]){scores}
+        value = float(tf.reduce_mean({called(arguments)}(y_true, best)))
+        print(f"mean loss {{value:.6g}} at the best prediction there is")
+        return value > 0.1
+        """)
+
+
+def grows_squared(contract: Contract, arguments: Arguments) -> str:
+    """The largest tensor of the traced loss, for two sizes of the batch."""
+    return dedent(f"""\
+        def largest(size):
+            def grown(value):
+                return tf.nest.map_structure(lambda p: tf.TensorSpec((size, *p.shape[1:]), p.dtype), value)
+
+            traced = tf.function({called(arguments)}, autograph=False)
+            graph = traced.get_concrete_function(grown(y_true), grown(y_pred)).graph
+            shapes = [out.shape for op in graph.get_operations() for out in op.outputs]
+            return max(shape.num_elements() or 0 for shape in shapes if shape.rank is not None)
+
+        small, large = largest(512), largest(1024)
+        print(f"largest tensor: {{small}} elements for a batch of 512, {{large}} for 1024")
+        return large >= 3.5 * small
+        """)
+
+
+def factory_called(contract: Contract, arguments: Arguments) -> str:
+    """What the factory `name` gives when it is called as a loss is."""
+    name = str(arguments["name"])
+    return dedent(f"""\
+        try:
+            value = _module.{name}(y_true, y_pred)
+        except Exception as error:
+            print(f"{name}(y_true, y_pred) raises {{type(error).__name__}}: {{' '.join(str(error).split())[:200]}}")
+            return True
+        print("{name}(y_true, y_pred) returns", type(value).__name__)
+        return callable(value)
+        """)
+
+
+# By symptom, as `DEMONSTRATIONS`.
+BEHAVIOURS: Mapping[str, tuple[str, Demonstration]] = {
+    "weight-ignored": ("a sample of weight 0 still counts", weight_ignored),
+    "rank-of-one": ("a batch of one has a loss of another rank", rank_of_one),
+    "order-matters": ("the loss is not symmetric in its arguments", order_matters),
+    "scores-exchanged": ("which score belongs to the class does not matter", scores_exchanged),
+    "not-shift-invariant": ("the softmax is not over the classes", not_shift_invariant),
+    "label-without-gradient": ("nothing is learned where the label is", label_without_gradient),
+    "fractions-alike": ("the fractions of the targets are lost", fractions_alike),
+    "perfect-costs": ("a perfect prediction has a loss", perfect_costs),
+    "grows-squared": ("memory grows with the square of the batch", grows_squared),
+    "factory-called": ("the factory gives a function instead of a number", factory_called),
+}
