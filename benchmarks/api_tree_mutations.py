@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from benchmarks.api_mutations import GROUP
 from benchmarks.mutation import Mutation, operator, replaced
 
-Edit = Callable[[ast.stmt], "list[ast.stmt] | None"]
-
 
 def _edited(tree: ast.Module, place: ast.stmt, edit: Callable[[ast.stmt], list[ast.stmt]]) -> ast.Module:
     """A copy with other statements in the place of one, its lines those of its source."""
@@ -115,31 +113,32 @@ def flattened_at_the_start(tree: ast.Module) -> Iterator[Mutation]:
         yield Mutation(mutated, place.lineno + 1, ("reduction", "shape"))
 
 
-def _methods(tree: ast.Module, name: str) -> Iterator[ast.FunctionDef]:
+def _methods(tree: ast.Module, name: str) -> Iterator[tuple[ast.ClassDef, ast.FunctionDef]]:
     for owner in ast.walk(tree):
         if isinstance(owner, ast.ClassDef):
             for node in owner.body:
                 if isinstance(node, ast.FunctionDef) and node.name == name:
-                    yield node
+                    yield owner, node
 
 
 @operator(GROUP, "super-init-dropped")
 def super_init_dropped(tree: ast.Module) -> Iterator[Mutation]:
-    for method in _methods(tree, "__init__"):
+    """The line is that of the class: nothing is left of what is wrong."""
+    for owner, method in _methods(tree, "__init__"):
         for statement in method.body:
             if isinstance(statement, ast.Expr) and ast.unparse(statement).startswith("super().__init__("):
                 mutated = _edited(tree, statement, lambda _: [])
-                yield Mutation(mutated, method.lineno, ("keras-contract",))
+                yield Mutation(mutated, owner.lineno, ("keras-contract",))
 
 
 @operator(GROUP, "super-options-lost")
 def super_options_lost(tree: ast.Module) -> Iterator[Mutation]:
     """Name and reduction are taken and not handed on."""
-    for method in _methods(tree, "__init__"):
+    for _, method in _methods(tree, "__init__"):
         for statement in method.body:
             if isinstance(statement, ast.Expr) and ast.unparse(statement).startswith("super().__init__("):
                 bare = ast.parse("super().__init__()").body[0]
-                mutated = _edited(tree, statement, lambda _, bare=bare: [bare])
+                mutated = _edited(tree, statement, lambda _, bare=bare: [copy.deepcopy(bare)])
                 yield Mutation(mutated, method.lineno, ("keras-contract",))
 
 
@@ -156,7 +155,7 @@ def config_dropped(tree: ast.Module) -> Iterator[Mutation]:
 @operator(GROUP, "config-entry")
 def config_entry(tree: ast.Module) -> Iterator[Mutation]:
     """An argument is left out of the configuration, or has another name there."""
-    for method in _methods(tree, "get_config"):
+    for _, method in _methods(tree, "get_config"):
         for node in ast.walk(method):
             if not isinstance(node, ast.Dict):
                 continue

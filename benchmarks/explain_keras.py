@@ -1,10 +1,10 @@
 """Does `explain` give a formula of every loss of Keras that, evaluated, equals the loss?
 
-    python benchmarks/explain_keras.py [--only TEXT]
+    python -m benchmarks.explain_keras [--only TEXT]
 
-The formula is the printed text, parsed again. Prints it for each loss with the number of inputs at which it was compared
-with the code, value and gradient, and exits 1 if one differs, or has no formula and is not among those that cannot have
-one.
+The formula is the printed text, parsed again. Prints it for each loss with the number of inputs at which it was
+compared with the code, value and gradient, and exits 1 if one differs, or has no formula and is not among those that
+cannot have one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import sys
 
 from benchmarks.keras_losses import LOSSES
+
 from lossdoctor.engine import explain
 from lossdoctor.findings import ErrorItem
 from lossdoctor.session import Settings

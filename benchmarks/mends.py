@@ -1,10 +1,10 @@
 """How often a numerical finding comes with a mend, and how often the mend stands.
 
-    python benchmarks/mends.py FOLDER [--only TEXT]
+    python benchmarks/mends.py [FOLDER ...] [--only TEXT]
 
-The losses are the bad blocks of the rule pages and `buggy.py` of every case in FOLDER. For every finding LD3xx it is
-counted whether a mend is offered. All mends of a loss are then applied, and the result is judged by random and edge
-inputs that are drawn here (nothing is shared with the search): value and gradient are finite, eagerly and as a
+The losses are the bad blocks of the rule pages and `buggy.py` of every case in the folders. For every finding LD3xx
+it is counted whether a mend is offered. All mends of a loss are then applied, and the result is judged by random and
+edge inputs that are drawn here (nothing is shared with the search): value and gradient are finite, eagerly and as a
 function, wherever the original was, and everywhere if all its findings have a mend; and the value is that of the
 original where that was finite, within 1e-3, at ordinary inputs only if the mend says that it changes values.
 """
@@ -38,16 +38,16 @@ _RANGE = 1e4
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("folders", type=Path, nargs="*")
     parser.add_argument("--only", default="")
     parser.add_argument("--judge", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.judge:
         print(json.dumps([judged(item) for item in json.load(sys.stdin)]))
         return
-    losses = [loss for loss in (*from_pages(), *from_cases(options.folder)) if options.only in loss["name"]]
+    losses = [loss for loss in (*from_pages(), *from_cases(options.folders)) if options.only in loss["name"]]
     with tempfile.TemporaryDirectory() as folder:
-        offered = total = 0
+        offered = total = late = 0
         items: list[dict[str, Any]] = []
         seconds: list[float] = []
         with WorkerPool(1) as pool:
@@ -63,6 +63,7 @@ def main() -> None:
                     causes = [f for f in item.findings if f.rule.startswith("LD3")]
                     total += len(causes)
                     offered += sum(mended_by(f) for f in causes)
+                    late += sum(gap.limits == "mends" for gap in item.gaps)
                     if mended:
                         seconds.append(item.seconds.get("mend", 0.0) / len(mended))
                     for finding in findings:
@@ -90,6 +91,7 @@ def main() -> None:
         if verdict:
             print(f"FALLS  {item['name']} {item['rules']}: {verdict}")
     print(f"mends offered for {offered} of {total} findings LD3xx", end="; ")
+    print(f"the time ran out for {late} findings of all", end="; ")
     print(f"{sum(not v for v in numeric_verdicts)} of {len(numeric_verdicts)} mended losses with LD3xx stand", end="; ")
     print(f"{sum(not v for v in verdicts)} of {len(verdicts)} of all", end="; ")
     print(f"seconds a mend: median {statistics.median(seconds or [0]):.2f}, worst {max(seconds, default=0):.2f}")
@@ -110,11 +112,9 @@ def from_pages() -> list[dict[str, Any]]:
     return [loss for loss in found if "os._exit" not in loss["code"]]
 
 
-def from_cases(folder: Path | None) -> list[dict[str, Any]]:
-    if folder is None:
-        return []
+def from_cases(folders: list[Path]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    for path in sorted(folder.glob("*/case.toml")):
+    for path in (path for folder in folders for path in sorted(folder.glob("*/case.toml"))):
         case = tomllib.loads(path.read_text(encoding="utf-8"))
         code = path.with_name("buggy.py").read_text(encoding="utf-8")
         specs = {"y_true": case["y_true"], "y_pred": case["y_pred"]}

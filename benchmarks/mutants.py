@@ -229,7 +229,9 @@ def run(mutants: list[Mutant], everything: bool, originals: bool) -> None:
                 mutant.error, mutant.findings = (found, ()) if isinstance(found, str) else ("", found)
                 _tell(mutant)
             if number % 25 == 0:
-                print(f"{number} of {len(mutants)}", flush=True)
+                wrong = [each for each in mutants[:number] if each.verdict.families]
+                found = sum(each.hit() for each in wrong)
+                print(f"{number} of {len(mutants)}: found {found} of {len(wrong)} that go wrong", flush=True)
     summary(mutants)
     if originals:
         print(f"originals {examined}, with an alarm {alarms}")

@@ -127,6 +127,25 @@ def test_live_objects_that_no_process_can_import() -> None:
 
 
 @pytest.mark.real
+def test_several_losses_are_each_examined() -> None:
+    import keras
+    import tensorflow as tf
+
+    def rounded(y_true, y_pred):
+        return tf.reduce_mean(tf.abs(y_true - tf.round(y_pred)), axis=-1)
+
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, {name: keras.layers.Dense(3, name=name)(inputs) for name in "ab"})
+    model.compile(loss={"a": "mse", "b": rounded})
+    report = ld.check(model, {"a": REAL, "b": REAL}, {"a": REAL, "b": REAL})
+    assert [loss.verdict for loss in report.losses] == ["healthy", "broken"]
+    with pytest.raises(ld.UsageError, match="one for 'b' among them"):
+        ld.check(model, {"a": REAL}, {"a": REAL})
+    with pytest.raises(ld.UsageError, match="a single loss to verify"):
+        ld.verify([rounded, rounded], REAL, REAL, formula="abs(t - p)")
+
+
+@pytest.mark.real
 @pytest.mark.parametrize("make", ["instance", "class"])
 def test_loss_objects(make: str) -> None:
     import keras

@@ -9,16 +9,22 @@ from lossdoctor.findings import UsageError as UsageError
 if TYPE_CHECKING:
     from lossdoctor import testing as testing
     from lossdoctor.api import Comparison as Comparison
+    from lossdoctor.api import Explanation as Explanation
     from lossdoctor.api import Report as Report
     from lossdoctor.api import check as check
     from lossdoctor.api import compare as compare
+    from lossdoctor.api import explain as explain
     from lossdoctor.api import verify as verify
 
 # Imported when they are first asked for, so that `import lossdoctor` costs a training script nothing.
-_LATER = {**dict.fromkeys(("check", "verify", "compare", "Report", "Comparison"), "lossdoctor.api"), "testing": ""}
+_LATER = {
+    **dict.fromkeys(("check", "verify", "compare", "explain", "Report", "Comparison", "Explanation"), "lossdoctor.api"),
+    "testing": "",
+}
 
 __all__ = [
-    "Comparison", "LossdoctorError", "Report", "UsageError", "check", "compare", "contract", "testing", "verify",
+    "Comparison", "Explanation", "LossdoctorError", "Report", "UsageError", "check", "compare", "contract", "explain",
+    "testing", "verify",
 ]  # fmt: skip
 
 

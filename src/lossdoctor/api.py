@@ -1,4 +1,4 @@
-"""`lossdoctor.check`, `verify` and `compare`: live losses in this process, and results that show themselves."""
+"""`check`, `verify`, `compare` and `explain`: live losses in this process, and results that show themselves."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from lossdoctor import findings
 from lossdoctor.standards import reading
+from lossdoctor.symbols import reading as symbols
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from lossdoctor.session import Settings
@@ -95,6 +98,60 @@ class Comparison(reading.Comparison):
     def __str__(self) -> str:
         from lossdoctor.report import View
         from lossdoctor.report.parts.comparison import render
+
+        return render(self, View(width=_WIDTH))
+
+    def __repr__(self) -> str:
+        return str(self).rstrip()
+
+
+class Explanation(symbols.Explanation):
+    """The result of `explain`; as text it shows formula, terms, properties, examples and curves."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, found: symbols.Explanation) -> Explanation:
+        """The same explanation, able to show itself."""
+        return cls(**{field.name: getattr(found, field.name) for field in fields(found)})
+
+    @property
+    def formula(self) -> str:
+        """The formula as text; `statement` has it in LaTeX and in the grammar of `verify` as well."""
+        return self.statement.text
+
+    @property
+    def latex(self) -> str:
+        """The formula in LaTeX."""
+        return self.statement.latex
+
+    def plot(self, path: str | Path) -> None:
+        """Draw the curves into a .png, .svg or .pdf file.
+
+        Raises:
+            UsageError: matplotlib is missing, or there is nothing to draw.
+        """
+        from pathlib import Path
+
+        from lossdoctor.report.parts.plot import draw
+
+        draw(self, Path(path))
+
+    def to_json(self) -> str:
+        """The explanation as one JSON document."""
+        from lossdoctor.engine.run import versions
+        from lossdoctor.report.parts.explanation import as_json
+
+        return as_json(self, versions())
+
+    def _repr_latex_(self) -> str:
+        """What a notebook shows."""
+        rows = [self.statement.latex, *(one.latex for one in self.statement.definitions)]
+        return "$$\\begin{gathered}" + " \\\\ ".join(rows) + "\\end{gathered}$$"
+
+    def __str__(self) -> str:
+        from lossdoctor.report import View
+        from lossdoctor.report.parts.explanation import render
 
         return render(self, View(width=_WIDTH))
 
@@ -246,6 +303,36 @@ def compare(
     from lossdoctor.engine import compare_object
 
     return Comparison.of(compare_object(loss, other, y_true, y_pred, settings=_settings(seed, magnitude)))
+
+
+def explain(
+    loss: Any,
+    y_true: Any = None,
+    y_pred: Any = None,
+    *,
+    seed: int = 0,
+    magnitude: float = 1e4,
+) -> Explanation:
+    """Say what a loss computes: its formula, additive terms, properties, and curves of value and slope.
+
+    Args:
+        loss, y_true, y_pred, seed, magnitude: as for `check`.
+
+    Returns:
+        The explanation: `statement` is the formula as text, in LaTeX and in the grammar of `verify`, and `agrees` says
+        whether the formula, evaluated exactly, equals the loss at `checked` inputs; `properties`, `terms`, `examples`
+        and `curves` as their names say. Printing it shows all; `plot` draws the curves.
+
+    Raises:
+        UsageError: `loss` is no loss, or cannot be traced.
+
+    Example:
+        >>> explain(my_mse).formula  # doctest: +SKIP
+        'mean((y_true − y_pred)², last axis)'
+    """
+    from lossdoctor.engine import explain_object
+
+    return Explanation.of(explain_object(loss, y_true, y_pred, settings=_settings(seed, magnitude)))
 
 
 def _settings(seed: int, magnitude: float) -> Settings:

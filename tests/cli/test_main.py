@@ -138,7 +138,10 @@ def test_text_to_a_file_has_no_color(calls: list[dict[str, Any]], monkeypatch: p
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("chekc focal.py", "Expected one of check, verify, compare, rules, demo. Received: chekc. Did you mean check?"),
+        (
+            "chekc focal.py",
+            "Expected one of check, verify, compare, explain, rules, demo. Received: chekc. Did you mean check?",
+        ),
         ("focal.py", "Try: lossdoctor check focal.py"),
         ("check", "No target was given"),
         ("check focal.py --format jsn", "Expected one of text, json. Received: jsn. Did you mean json?"),

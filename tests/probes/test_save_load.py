@@ -80,6 +80,11 @@ def test_a_configuration_without_the_reduction(tmp_path: Path) -> None:
     assert outcomes(reading) == {"weight": "kept", "reduction": "lost"}
 
 
+def test_a_constructor_that_keeps_the_reduction_to_itself(tmp_path: Path) -> None:
+    reading = read(tmp_path, construction="super().__init__(); self.weight = weight")
+    assert outcomes(reading) == {"weight": "kept", "reduction": "ignored"}
+
+
 def test_a_stale_value(tmp_path: Path) -> None:
     config = 'def get_config(self):\n        return {**super().get_config(), "weight": 3.0}'
     assert outcomes(read(tmp_path, config="    " + config))["weight"] == "lost"

@@ -26,10 +26,12 @@ def proposals(
     y_pred: str = "float32[B,3] real",
     name: str = "loss",
     rule: str = "x",
+    message: str = "",
+    head: str = HEAD,
 ) -> list[tuple[Proposal, str]]:
     """Every proposal for the expression (or line) `at` of the code, each with the text that it leads to."""
     path = Path(os.path.realpath(folder)) / f"losses{next(_numbers)}.py"
-    path.write_text(HEAD + code, encoding="utf-8")
+    path.write_text(head + code, encoding="utf-8")
     source = Source(read_module(path))
     start = source.text.index(at)
     location = Location(str(path), *source.position(start), *source.position(start + len(at)))
@@ -37,12 +39,12 @@ def proposals(
     loaded = session.load(f"{path}:{name}")
     contract = parse_contract(y_true, y_pred)
     traced = session.trace(contract)
-    finding = Finding("LD000", rule, family, "error", "witnessed", (), "", location)
+    finding = Finding("LD000", rule, family, "error", "witnessed", (), message, location)
     expr = next(
         (node for (low, high), node in source._regions.items() if (low, high) == (start, start + len(at))), None
     )
     site = Site(source, str(path), expr, traced.traced, finding, loaded, contract)
-    return [(proposal, site.result(proposal.changes)[len(HEAD) :]) for proposal in propose(site)]
+    return [(proposal, site.result(proposal.changes)[len(head) :]) for proposal in propose(site)]
 
 
 def one(expression: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,6 +121,47 @@ def test_nothing_is_offered_that_does_not_hold(
     findings = examined(tmp_path, monkeypatch, pool, code, y_true, y_pred)
     assert any(finding.rule.startswith("LD3") for finding in findings)
     assert all(finding.fix is None or not finding.fix.edits for finding in findings)
+
+
+def test_mends_that_there_was_no_time_for_are_a_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: WorkerPool
+) -> None:
+    code = """\
+import tensorflow as tf
+
+
+def loss(y_true, y_pred):
+    return -tf.reduce_mean(tf.math.log(y_pred), axis=-1)
+"""
+    monkeypatch.chdir(tmp_path)
+    Path("losses.py").write_text(code, encoding="utf-8")
+    given = {"y_true": "float32[B,3] binary", "y_pred": "float32[B,3] unit", "pool": pool}
+    (loss,) = check(["losses.py:loss"], **given).losses
+    assert loss.findings[0].fix is not None
+    assert not [gap for gap in loss.gaps if gap.limits == "mends"]
+    for name in ("_SECONDS_A_LOSS", "_EXAMINATIONS_A_LOSS"):
+        monkeypatch.setattr(mend, name, 0.0)
+    (loss,) = check(["losses.py:loss"], **given).losses
+    assert loss.findings[0].fix is None
+    assert [(gap.path, gap.line) for gap in loss.gaps if gap.limits == "mends"] == [("losses.py", 5)]
+
+
+def test_a_guard_that_leaves_the_fault_is_not_put_around_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: WorkerPool
+) -> None:
+    asked: list[str] = []
+
+    def around(site: Site) -> Iterator[Proposal]:
+        assert isinstance(site.expr, ast.Call)
+        asked.append(site.source.of(site.expr))
+        inner = site.expr.args[0]
+        yield Proposal("abs", (site.source.replace(inner, f"tf.abs({site.source.of(inner)})"),))
+
+    monkeypatch.setattr(mend, "propose", around)
+    body = "return -tf.reduce_mean(tf.math.log(y_pred), axis=-1)"
+    code = f"import tensorflow as tf\n\n\ndef loss(y_true, y_pred):\n    {body}\n"
+    examined(tmp_path, monkeypatch, pool, code, "float32[B,3] binary", "float32[B,3] unit")
+    assert asked == ["tf.math.log(y_pred)"]
 
 
 @pytest.mark.parametrize(

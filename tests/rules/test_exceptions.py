@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lossdoctor.rules.exceptions import family_of, removed_symbol
+from lossdoctor.rules.exceptions import family_of, missing_symbol, removed_symbol
 from lossdoctor.session import Raised
 
 
@@ -18,6 +18,7 @@ from lossdoctor.session import Raised
         ),
         ("InvalidArgumentError", "cannot compute Sub as input #1 was expected to be a double tensor but is a", "dtype"),
         ("TypeError", "`x` and `y` must have the same dtype, got tf.float32 != tf.int32.", "dtype"),
+        ("TypeError", "Cannot convert 0.01 to EagerTensor of dtype int32", "dtype"),
         ("InvalidArgumentError", "Incompatible shapes: [4,3] vs. [4]", "shape"),
         ("ValueError", "slice index 2 of dimension 0 out of bounds.", "shape"),
         ("AttributeError", "module 'tensorflow' has no attribute 'log'", "keras-contract"),
@@ -32,6 +33,16 @@ def test_the_family_of_an_exception(kind: str, message: str, family: str) -> Non
 
 
 def test_a_removed_name_is_told_in_full() -> None:
+    captured = Raised("ValueError", "A KerasTensor cannot be used as input to a TensorFlow function. A Kera…")
+    assert family_of(captured) == "graph-mode"
     gone = Raised("AttributeError", "module 'keras.backend' has no attribute 'sum'")
     assert removed_symbol(gone) == "keras.backend.sum"
     assert removed_symbol(Raised("AttributeError", "'Tensor' object has no attribute 'numpy'")) == ""
+
+
+def test_a_name_that_never_was_is_a_slip_and_no_removed_api() -> None:
+    slip = Raised("AttributeError", "module 'tensorflow' has no attribute 'reduce_avg'")
+    assert removed_symbol(slip) == "" and family_of(slip) == "crash"
+    gone = Raised("AttributeError", "module 'tensorflow' has no attribute 'to_float'")
+    assert family_of(gone) == "keras-contract"
+    assert missing_symbol(slip) == "tensorflow.reduce_avg"

@@ -12,6 +12,7 @@ pytest.importorskip("tensorflow")
 from lossdoctor.findings import UsageError
 from lossdoctor.session import SessionError
 from lossdoctor.subject import load, subject_of
+from lossdoctor.subject.models import losses_of
 
 pytestmark = pytest.mark.real
 
@@ -294,6 +295,84 @@ def test_the_loss_of_a_compiled_model():
     custom.compile(loss="mse")
     subject = subject_of(custom)
     assert (subject.loaded.kind, subject.loaded.parameters, subject.call(3.0, 1.0)) == ("model", ("y", "y_pred"), 4.0)
+
+
+MODELS = """
+import keras
+import tensorflow as tf
+
+
+def error(y_true, y_pred):
+    return tf.reduce_mean(tf.square(y_true - y_pred), axis=-1)
+
+
+def build():
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(3)(inputs))
+    model.compile("sgd", loss=[error])
+    return model
+
+
+class Own(keras.Model):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return 2.0 * error(y, y_pred)
+
+
+class Reads(keras.Model):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return tf.reduce_mean(tf.square(x - y_pred))
+
+
+class Adds(keras.Model):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return super().compute_loss(x, y, y_pred, sample_weight) + 1.0
+
+
+class Plain(keras.Model):
+    pass
+
+
+built, own = build(), Own()
+"""
+
+
+def test_models_of_a_file_are_brought_back_by_their_loader(tmp_path):
+    import tensorflow as tf
+
+    path = tmp_path / "models.py"
+    path.write_text(MODELS)
+    target, prediction = tf.zeros([2, 3]), tf.ones([2, 3])
+    for name, expected in (("build", 1.0), ("built", 1.0), ("own", 2.0), ("Own", 2.0)):
+        subject = load(f"{path}:{name}")
+        assert subject.loaded.kind == "model"
+        again: dict = {}
+        exec(subject.loaded.loader, again)
+        for call in (subject.call, again["loss"]):
+            assert call(target, prediction).numpy() == pytest.approx([expected, expected])
+    for name, reason in (
+        ("Reads", "reads the inputs `x`"),
+        ("Adds", "adds to the loss of `compile`"),
+        ("Plain", "without a `compute_loss`"),
+    ):
+        with pytest.raises(UsageError, match=reason):
+            load(f"{path}:{name}")
+
+
+def test_several_losses_are_told_from_other_lists():
+    import keras
+
+    def own(y_true, y_pred):
+        return y_true - y_pred
+
+    model = keras.Model()
+    model.compile(loss={"a": own, "b": "mse", "c": None})
+    found = losses_of(model)
+    assert found is not None
+    assert list(found) == ["a", "b"] and found["a"] is own and callable(found["b"])
+    assert losses_of([own, own]) == {0: own, 1: own}
+    model.compile(loss=own)
+    for value in (model, own, [1], {}, "mse"):
+        assert losses_of(value) is None
 
 
 @pytest.mark.parametrize("value", [3, "mse", None, int, [1]])

@@ -314,10 +314,12 @@ def test_session_error_survives_pickling() -> None:
 
 
 LEAKS = """\
-import os, sys, time
+import os, signal, sys, time
 from lossdoctor.session import Settings
 from lossdoctor.worker.remote import WorkerPool
 
+# What a shell starts in the background ignores Ctrl-C, and so does all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 pool = WorkerPool(settings=Settings(time_limit=60.0))
 session = pool.session()
 session.versions()

@@ -45,8 +45,9 @@ def examples(measure: Measure, formula: Formula | None) -> tuple[Example, ...]:
         formula: gives the expected derivative; without one, central differences of the code in float64 do.
     """
     true, pred = measure.contract.y_true, measure.contract.y_pred
-    assert isinstance(true, Spec) and isinstance(pred, Spec)
-    sizes = {name: _FEWEST for name in measure.sizes}
+    assert isinstance(true, Spec)
+    assert isinstance(pred, Spec)
+    sizes = dict.fromkeys(measure.sizes, _FEWEST)
     small = replace(measure, sizes=sizes)
     made = _pairs(small, true, pred)
     try:

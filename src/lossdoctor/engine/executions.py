@@ -19,7 +19,7 @@ from lossdoctor.search.leaves import make_pair, pair_arrays
 from lossdoctor.session import Array, Evaluation, Execution, Guard, Pair, Session, SessionError, Traced
 from lossdoctor.spec import Contract
 
-_NODES_AT_MOST = 800  # of the traced graph; XLA takes some milliseconds for each
+_NODES_AT_MOST = 500  # of the traced graph; XLA takes some milliseconds for each
 _RUN_AT_MOST = 64  # inputs that are run under XLA
 _EAGER = 6  # of these, that are run eagerly as well
 _SLOW = 0.2  # seconds for two runs as a graph and two eager ones, from which one eager input has to do

@@ -45,13 +45,15 @@ class Measure:
     def shapes(self, batch: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The shapes of y_true and y_pred."""
         sizes = {**self.sizes, BATCH: batch}
-        assert isinstance(self.contract.y_true, Spec) and isinstance(self.contract.y_pred, Spec)
+        assert isinstance(self.contract.y_true, Spec)
+        assert isinstance(self.contract.y_pred, Spec)
         return shape_of(self.contract.y_true, sizes), shape_of(self.contract.y_pred, sizes)
 
-    def draw(self, rng: np.random.Generator, count: int, contract: Contract | None = None) -> list[Pair]:
+    def draw(self, rng: np.random.Generator, count: int) -> list[Pair]:
         """Realistic inputs without gaps: `count` samples in one batch, or some batches of a few."""
-        contract = contract or self.contract
-        assert isinstance(contract.y_true, Spec) and isinstance(contract.y_pred, Spec)
+        contract = self.contract
+        assert isinstance(contract.y_true, Spec)
+        assert isinstance(contract.y_pred, Spec)
         true, pred = replace(contract.y_true, missing=False), replace(contract.y_pred, missing=False)
         works = self.batches.works if self.batches is not None else ()
         usual = _COUPLED if not works or _COUPLED in works else max(works)

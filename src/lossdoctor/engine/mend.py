@@ -15,17 +15,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lossdoctor.engine.agreement import Baseline, baseline
+from lossdoctor.engine.attempt import (
+    Key,
+    Step,
+    again,
+    file_of,
+    flat,
+    has_edits,
+    key_of,
+    restored,
+    site_of,
+    target_of,
+    wanted,
+)
 from lossdoctor.engine.copies import Copy, copied
 from lossdoctor.engine.readings import Readings
 from lossdoctor.engine.witnesses import Witnesses
-from lossdoctor.findings import Edit, Finding, Fix, Gap, LossReport, UsageError, at_or_above
-from lossdoctor.graph.ir import LossGraph, Span
+from lossdoctor.findings import Edit, Finding, Fix, Gap, LossReport, UsageError
 from lossdoctor.rewrite import Change, Proposal, Source, propose
-from lossdoctor.rewrite.proposal import Site
 from lossdoctor.rewrite.text import apply, composed, moved
-from lossdoctor.session import Loaded, Session, SessionError
+from lossdoctor.session import Session, SessionError
 from lossdoctor.source.module import SourceModule, read_module
-from lossdoctor.targets import parse_target
 
 if TYPE_CHECKING:
     from lossdoctor.engine.examine import Job
@@ -33,7 +43,6 @@ if TYPE_CHECKING:
 
 Examine = Callable[["Job", Session], "LossReport | ErrorItem"]
 _OUT_OF_TIME = "more proposals of mends; the time for them ran out"
-_Key = tuple[str, str, int]  # rule, file, line
 
 _PROPOSALS = 6  # a finding
 _STEPS = 3  # mends that one fix may be made of: two logarithms on one line, a fault behind a fault
@@ -43,19 +52,7 @@ _SECONDS = 1.5
 _SECONDS_A_LOSS = 8.0
 _EXAMINATIONS = 3.0
 _EXAMINATIONS_A_LOSS = 10.0
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A text of the file: the original one, or one with mends in it."""
-
-    source: Source
-    path: str  # of the file with that text
-    loaded: Loaded
-    graph: LossGraph | None
-    changes: tuple[Change, ...] = ()  # of the original text
-    proposals: tuple[Proposal, ...] = ()
-    report: LossReport | None = None
+_LONGEST = 60.0  # seconds a loss; nobody waits longer for a mend
 
 
 @dataclass(frozen=True)
@@ -80,8 +77,13 @@ class Mender:
     _deadline: float = 0.0
     _started: float = field(default_factory=time.perf_counter)
     # What was tried, by the text and by how it was compared: several findings lead to the same mend.
-    _tried: dict[tuple[object, ...], _Step | None] = field(default_factory=dict[tuple[object, ...], "_Step | None"])
+    _tried: dict[tuple[object, ...], Step | None] = field(default_factory=dict[tuple[object, ...], "Step | None"])
     _ended: bool = False  # the time for the finding at hand ran out with proposals left
+
+    @property
+    def _limit(self) -> float:
+        """Seconds after which no proposal for another finding is tried."""
+        return max(_SECONDS_A_LOSS, min(_LONGEST, _EXAMINATIONS_A_LOSS * self.spent))
 
     def mended(self) -> Mended:
         """The findings, with a fix wherever one held; a gap for each whose proposals were not all tried."""
@@ -89,12 +91,13 @@ class Mender:
         late: list[Finding] = []
         try:
             for index, finding in enumerate(results):
-                if not _wanted(finding) or _has_edits(results[index]):
+                if not wanted(finding) or has_edits(results[index]):
                     continue
-                if time.perf_counter() - self._started > max(_SECONDS_A_LOSS, _EXAMINATIONS_A_LOSS * self.spent):
+                if time.perf_counter() - self._started > self._limit:
                     late.append(finding)
                     continue
-                self._deadline = time.perf_counter() + max(_SECONDS, _EXAMINATIONS * self.spent)
+                allowed = max(_SECONDS, _EXAMINATIONS * self.spent)
+                self._deadline = min(time.perf_counter() + allowed, self._started + self._limit)
                 self._ended = False
                 found = self._fix(finding)
                 if found is None:
@@ -102,13 +105,13 @@ class Mender:
                     continue
                 fix, healed = found
                 for other, candidate in enumerate(results):
-                    if other == index or (candidate in healed and not _has_edits(candidate)):
+                    if other == index or (candidate in healed and not has_edits(candidate)):
                         results[other] = replace(candidate, fix=fix)
         except SessionError as problem:
             # A mended loss that ends the process is no mend; what was found before stands.
             if problem.died is None:
                 raise
-        without = [f for f, result in zip(self.findings, results, strict=True) if not _has_edits(result)]
+        without = [f for f, result in zip(self.findings, results, strict=True) if not has_edits(result)]
         places = dict.fromkeys((f.location.path, f.location.line) for f in without if any(f is item for item in late))
         return Mended(tuple(results), tuple(Gap(_OUT_OF_TIME, path, line, "mends") for path, line in places))
 
@@ -121,26 +124,26 @@ class Mender:
             source = Source(read_module(path))
         except UsageError:
             return None
-        start = _Step(source, path, self.readings.loaded, self.readings.traced.traced)
+        start = Step(source, path, self.readings.loaded, self.readings.traced.traced)
         end = self._search(start, finding, finding, source)
         if end is None:
             return None
         assert end.report is not None
-        left = Counter(_key(f, finding_path) for f, finding_path in self._located(end))
+        left = Counter(key_of(f, finding_path) for f, finding_path in self._located(end))
         healed: list[Finding] = []
         for other in self.findings:
-            if other is finding or not _wanted(other):
+            if other is finding or not wanted(other):
                 continue
             key = self._mapped(other, path, source, end.changes)
             if left[key] == 0:
                 healed.append(other)
         return self._as_fix(end, finding, source), healed
 
-    def _search(self, step: _Step, finding: Finding, cause: Finding, source: Source) -> _Step | None:
+    def _search(self, step: Step, finding: Finding, cause: Finding, source: Source) -> Step | None:
         """The first proposal for `finding`, in the text of `step`, with which nothing of `cause` is left."""
-        if os.path.realpath(self.job.folder / finding.location.path) != _file_of(source):
+        if os.path.realpath(self.job.folder / finding.location.path) != file_of(source):
             return None
-        site = _site(step, finding, self.readings)
+        site = site_of(step, finding, self.readings)
         for number, proposal in enumerate(islice(propose(site), _PROPOSALS)):
             if number and time.perf_counter() > self._deadline:
                 self._ended = True
@@ -152,24 +155,25 @@ class Mender:
             if not new and not remaining:
                 return tried
             left = [*new, *remaining]
-            if _again(finding, left[0], proposal, tried):
+            if again(finding, left[0], proposal, tried, self.job.folder):
                 continue  # the same guard around itself comes no further
             further = self._further(tried, left, cause, source)
             if further is not None:
                 return further
         return None  # half a mend is none: the line would still go wrong
 
-    def _further(self, step: _Step, left: Sequence[Finding], cause: Finding, source: Source) -> _Step | None:
+    def _further(self, step: Step, left: Sequence[Finding], cause: Finding, source: Source) -> Step | None:
         """Mend what the first mend left or brought to light."""
         if len(step.proposals) >= _STEPS:
             return None
         # A mend that holds so far is worth another moment.
-        if time.perf_counter() > self._deadline + _STEPS * max(_SECONDS, _EXAMINATIONS / 2.0 * self.spent):
+        more = _STEPS * max(_SECONDS, _EXAMINATIONS / 2.0 * self.spent)
+        if time.perf_counter() > min(self._deadline + more, self._started + max(self._limit, _LONGEST)):
             self._ended = True
             return None
         return self._search(step, left[0], cause, source)
 
-    def _try(self, step: _Step, proposal: Proposal, source: Source) -> _Step | None:
+    def _try(self, step: Step, proposal: Proposal, source: Source) -> Step | None:
         """Examine the loss with one more mend; None if it cannot be loaded, or computes something else."""
         try:
             changes = composed(step.changes, proposal.changes, source.text)
@@ -178,10 +182,11 @@ class Mender:
         except (ValueError, SyntaxError):
             return None
         proposals = (*step.proposals, proposal)
+        proposal = replace(proposal, rounding=next((item.rounding for item in proposals if item.rounding), ""))
         if len({item.agreement for item in proposals}) > 1:
             return None
         alters = any(item.changes_values for item in proposals)
-        key = (_file_of(source), text, alters, proposal.agreement, proposal.rounding)
+        key = (file_of(source), text, alters, proposal.agreement, proposal.rounding)
         if key not in self._tried:
             self._tried[key] = self._examined(proposal, proposals, changes, text, source, alters=alters)
         known = self._tried[key]
@@ -196,16 +201,16 @@ class Mender:
         source: Source,
         *,
         alters: bool,
-    ) -> _Step | None:
+    ) -> Step | None:
         """The loss with another text of one file, examined."""
         if self._baseline is None:
             self._baseline = baseline(self.readings, self.witnesses)
-        changed = _file_of(source)
+        changed = file_of(source)
         target = os.path.realpath(self.readings.loaded.path)
         session = self.readings.session
         try:
             with copied(target, changed, text, self.job.folder) as copy:
-                load = _load(self.job, copy)
+                load = target_of(self.job, copy)
                 loaded = session.load(load)
                 traced = session.trace(self.readings.contract)
                 graph = traced.traced
@@ -217,8 +222,8 @@ class Mender:
                 if not isinstance(report, LossReport):
                     return None
                 new = Source(SourceModule(text, str(copy.changed)))
-                report = replace(report, findings=tuple(_restored(f, copy) for f in report.findings))
-                return _Step(new, str(copy.changed), loaded, graph, changes, proposals, report)
+                report = replace(report, findings=tuple(restored(f, copy) for f in report.findings))
+                return Step(new, str(copy.changed), loaded, graph, changes, proposals, report)
         except (OSError, UsageError):
             return None
         except SessionError as problem:
@@ -237,19 +242,19 @@ class Mender:
             progress=_silent,
         )
 
-    def _left(self, step: _Step, cause: Finding, source: Source) -> tuple[list[Finding], list[Finding]]:
+    def _left(self, step: Step, cause: Finding, source: Source) -> tuple[list[Finding], list[Finding]]:
         """Errors and warnings that the old loss did not have, and consequences of the cause that are still there."""
-        path = _file_of(source)
+        path = file_of(source)
         others = Counter(
             self._mapped(f, path, source, step.changes)
-            for f in _flat(self.findings)
-            if _wanted(f) and f is not cause and not any(f is item for item in cause.consequences)
+            for f in flat(self.findings)
+            if wanted(f) and f is not cause and not any(f is item for item in cause.consequences)
         )
-        own = Counter(self._mapped(f, path, source, step.changes) for f in cause.consequences if _wanted(f))
+        own = Counter(self._mapped(f, path, source, step.changes) for f in cause.consequences if wanted(f))
         new: list[Finding] = []
         remaining: list[Finding] = []
         for finding, place in self._located(step):
-            key = _key(finding, place)
+            key = key_of(finding, place)
             if others[key]:
                 others[key] -= 1
             elif own[key]:
@@ -259,14 +264,14 @@ class Mender:
                 new.append(finding)
         return new, remaining
 
-    def _located(self, step: _Step) -> Iterator[tuple[Finding, str]]:
+    def _located(self, step: Step) -> Iterator[tuple[Finding, str]]:
         """The errors and warnings of a step with the user's files that they are in."""
         assert step.report is not None
-        for finding in _flat(step.report.findings):
-            if _wanted(finding):
+        for finding in flat(step.report.findings):
+            if wanted(finding):
                 yield finding, os.path.realpath(self.job.folder / finding.location.path)
 
-    def _mapped(self, finding: Finding, path: str, source: Source, changes: Sequence[Change]) -> _Key:
+    def _mapped(self, finding: Finding, path: str, source: Source, changes: Sequence[Change]) -> Key:
         """Where a finding of the original text is once the changes are made."""
         place = os.path.realpath(self.job.folder / finding.location.path)
         line = finding.location.line
@@ -275,7 +280,7 @@ class Mender:
             line = apply(source.text, changes).count("\n", 0, offset) + 1
         return finding.rule, place, line
 
-    def _as_fix(self, end: _Step, finding: Finding, source: Source) -> Fix:
+    def _as_fix(self, end: Step, finding: Finding, source: Source) -> Fix:
         edits = tuple(
             Edit(finding.location.path, source.position(c.start), source.position(c.end), c.text) for c in end.changes
         )
@@ -285,60 +290,6 @@ class Mender:
             verified=True,
             changes_values=any(item.changes_values for item in end.proposals),
         )
-
-
-def _again(finding: Finding, left: Finding, proposal: Proposal, after: _Step) -> bool:
-    """Whether what a mend left is the same fault, at the very expression that it wrote."""
-    if left.rule != finding.rule or left.location.path != finding.location.path:
-        return False
-    place, source = left.location, after.source
-    start, end = source.offset(place.line, place.column), source.offset(place.end_line, place.end_column)
-    for change in proposal.changes:
-        low = moved(change.start, proposal.changes)
-        if start < low + len(change.text) and low < end:
-            return True
-    return False
-
-
-def _file_of(source: Source) -> str:
-    return os.path.realpath(source.module.path)
-
-
-def _site(step: _Step, finding: Finding, readings: Readings) -> Site:
-    place = finding.location
-    span = Span(step.path, place.line, place.column, place.end_line, place.end_column)
-    return Site(step.source, step.path, step.source.at(span), step.graph, finding, step.loaded, readings.contract)
-
-
-def _load(job: Job, copy: Copy) -> str:
-    reference = parse_target(job.load)
-    return f"{copy.target}:{reference.name}{reference.arguments or ''}"
-
-
-def _restored(finding: Finding, copy: Copy) -> Finding:
-    """The finding with the user's file in the place of its copy."""
-    location = replace(finding.location, path=copy.original(finding.location.path))
-    inner = tuple(_restored(item, copy) for item in finding.consequences)
-    return replace(finding, location=location, consequences=inner)
-
-
-def _flat(findings: Sequence[Finding]) -> Iterator[Finding]:
-    for finding in findings:
-        yield finding
-        yield from _flat(finding.consequences)
-
-
-def _wanted(finding: Finding) -> bool:
-    return at_or_above(finding.severity, "warning") and finding.evidence != "suspected"
-
-
-def _has_edits(finding: Finding) -> bool:
-    """Whether there is more than advice."""
-    return finding.fix is not None and bool(finding.fix.edits)
-
-
-def _key(finding: Finding, path: str) -> _Key:
-    return finding.rule, path, finding.location.line
 
 
 def _silent(target: str, stage: str) -> None:
@@ -357,7 +308,7 @@ def mended(
 
     Afterwards the session has another loss loaded.
     """
-    if job.loaded is not None or not any(_wanted(finding) for finding in findings):
+    if job.loaded is not None or not any(wanted(finding) for finding in findings):
         return Mended(findings)  # a live loss is not loaded from its file a second time
     if not Path(readings.loaded.path).is_file():
         return Mended(findings)

@@ -31,7 +31,7 @@ def properties(
         return ()
     rng = np.random.default_rng(seed)
     pairs = measure.draw(rng, _DRAWS)
-    values, gradients = measure.values(pairs)
+    values, _ = measure.values(pairs)
     known = np.isfinite(values)
     result = [_per_sample(measure)]
     if known.sum() >= 8:
@@ -41,7 +41,7 @@ def properties(
             lambda: _convex(measure, pairs, rng),
             lambda: _bounded(measure, rng),
             lambda: _symmetric(measure, true, pred, pairs, values),
-            lambda: _proper(true, pred, found),
+            lambda: _proper(true, pred, found, int(np.prod(measure.shapes(1)[0]))),
         )
         result += [made for made in (step() for step in steps) if made is not None]
     return tuple(result)
@@ -139,9 +139,8 @@ def _bounded(measure: Measure, rng: np.random.Generator) -> Property | None:
     if np.isfinite(most) and last <= _GROWTH * before + 1e-12:
         words = f"norm of the gradient of a sample at most {most:.3g} (Lipschitz constant) {where} {levels[-1]:g}"
         return Property("bounded gradient", True, words, "measured")
-    words = f"its norm grows: {largest[0]:.3g} at {levels[0]:g}, {last:.3g} at {levels[-1]:g}"
-    if pred.kind not in _REALS:
-        words = f"its norm grows towards the ends: {largest[0]:.3g} at {levels[0]:g} from them, {last:.3g} at {levels[-1]:g}"
+    towards = "" if pred.kind in _REALS else " towards the ends"
+    words = f"its norm grows{towards}: {largest[0]:.3g} at {levels[0]:g}, {last:.3g} at {levels[-1]:g}"
     return Property("bounded gradient", False, words, "measured")
 
 
@@ -169,11 +168,15 @@ def _symmetric(measure: Measure, true: Spec, pred: Spec, pairs: list[Pair], valu
         return None
     gap = np.abs(turned - values)[known] / (1e-12 + np.abs(values[known]))
     if gap.max() <= _ROUNDING:
-        return Property("symmetric", True, f"the same with the arguments exchanged, at {known.sum()} inputs", "measured")
-    return Property("symmetric", False, f"exchanging the arguments changes it by up to {gap.max():.2g} of it", "measured")
+        return Property(
+            "symmetric", True, f"the same with the arguments exchanged, at {known.sum()} inputs", "measured"
+        )
+    return Property(
+        "symmetric", False, f"exchanging the arguments changes it by up to {gap.max():.2g} of it", "measured"
+    )
 
 
-def _proper(true: Spec, pred: Spec, found: tuple[Curve, ...]) -> Property | None:
+def _proper(true: Spec, pred: Spec, found: tuple[Curve, ...], entries: int) -> Property | None:
     """The expected loss is lowest where the prediction is the true probability."""
     pair = two_labels(true, pred, found)
     if pair is None:
@@ -191,16 +194,18 @@ def _proper(true: Spec, pred: Spec, found: tuple[Curve, ...]) -> Property | None
     flat = np.ptp(np.where(np.isfinite(expected), expected, np.nan), axis=1) < 1e-12
     error = np.abs(best - shares)
     name = "proper"
+    alike = ", all labels alike" if entries > 1 and true.kind == "binary" else ""
     if flat.any():
         return None
     if error.max() <= 0.03:
-        return Property(name, True, "the expected loss is lowest at the true probability, for 0.1 to 0.9", "measured")
+        return Property(
+            name, True, f"the expected loss is lowest at the true probability, for 0.1 to 0.9{alike}", "measured"
+        )
     worst = int(np.argmax(error))
-    words = f"for a true probability of {shares[worst]:g} the expected loss is lowest at {best[worst]:.2g}"
+    words = f"for a true probability of {shares[worst]:g} the expected loss is lowest at {best[worst]:.2g}{alike}"
     return Property(name, False, words, "measured")
 
 
 def _classes(pred: Spec, true: Spec) -> int:
     last = pred.dims[-1]
     return last if isinstance(last, int) else (true.classes or 2)
-

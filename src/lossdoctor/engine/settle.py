@@ -24,6 +24,7 @@ from lossdoctor.session import Evaluation, Execution, Pair, SessionError
 _EXECUTIONS: tuple[Execution, ...] = ("eager", "graph", "xla")
 _CALLINGS: dict[Execution, Calling] = {"eager": "eager", "graph": "graph", "xla": "xla"}
 _SHRUNK_AT_MOST = 6  # non-finite findings of one loss that are shrunk and replayed; the rest would repeat them
+_TERM_TRIED = 3  # further inputs at which a term without gradient may show that it moves the loss
 _RAISED_AT_MOST = 3  # inputs that are replayed for one operation that raises
 
 
@@ -203,6 +204,9 @@ class Settler:
         if pair is None and suspicion.symptom != "save-load":
             pair = ordinary(self.readings.contract, size or 2)
         yield pair, arguments
+        if suspicion.symptom == "no-term-gradient" and suspicion.pair is None:
+            # A term may be silent for one y_true (all labels alike), and count for another.
+            yield from ((other, arguments) for other in reversed(self.witnesses.pairs[-_TERM_TRIED:]))
 
     def _evaluated(self, pair: Pair) -> Evaluation | None:
         for execution in ("eager", "graph"):

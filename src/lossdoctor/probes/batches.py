@@ -11,6 +11,7 @@ import numpy as np
 
 from lossdoctor.probes.callings import keras_arguments
 from lossdoctor.probes.calls import TRIED, Subject
+from lossdoctor.probes.draws import dimmed
 from lossdoctor.probes.draws import pair as ordinary
 from lossdoctor.probes.draws import sizes as size_table
 from lossdoctor.probes.relations import Draw, Relation, decide, shown, wanted
@@ -87,6 +88,7 @@ def probe(
         return Batches("raw", False, (), "unknown", False)
     calling, evaluator, other = _way(subject, contract, seed, execution)
     pools = [_pool(contract, seed + draw, max(SIZES), other) for draw in range(DRAWS)]
+    pools[1:] = [dimmed(contract, pool, np.random.default_rng(seed)) for pool in pools[1:]]
     batches = {size: [rows(contract, pool, 0, size) for pool in pools] for size in SIZES}
     started = time.perf_counter()
     runs = {size: evaluator(batches[size], execution) for size in SIZES}
@@ -104,9 +106,7 @@ def probe(
     if not deterministic:
         return _undecided(calling, results, False)
     one_by_one = _quickest(evaluator, execution, batches[1][0], runs[1][0], seconds)
-    alone = [
-        evaluator([rows(contract, pool, row, row + 1) for row in range(max(SIZES))], one_by_one) for pool in pools
-    ]
+    alone = [evaluator([rows(contract, pool, row, row + 1) for row in range(max(SIZES))], one_by_one) for pool in pools]
     return _compare(contract, calling, results, batches, runs, alone)
 
 

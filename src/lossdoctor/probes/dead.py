@@ -95,7 +95,7 @@ def _same_values(contract: Contract) -> tuple[Target, ...]:
     true, pred = contract.y_true, contract.y_pred
     if not isinstance(true, Spec) or not isinstance(pred, Spec) or true.dims != pred.dims:
         return ()
-    return (np.asarray,) if true.kind in ("unit", "positive") and pred.kind == "real" else ()
+    return (np.asarray,) if true.kind in ("unit", "positive", "binary") and pred.kind == "real" else ()
 
 
 # ---- losses that treat samples one by one ------------------------------------------------------------------------

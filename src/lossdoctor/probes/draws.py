@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from lossdoctor.search.leaves import make_pair, pair_arrays, pair_specs
 from lossdoctor.session import Pair, Value
 from lossdoctor.spec import BATCH, Contract, Structure, dim_names, map_structure, sample
 
@@ -30,3 +31,15 @@ def draw(structure: Structure, rng: np.random.Generator, sizes: Sizes) -> Value:
 def pair(contract: Contract, rng: np.random.Generator, sizes: Sizes) -> Pair:
     """Both arguments."""
     return Pair(draw(contract.y_true, rng, sizes), draw(contract.y_pred, rng, sizes))
+
+
+def dimmed(contract: Contract, given: Pair, rng: np.random.Generator) -> Pair:
+    """The pair with some samples darker than others: among many numbers of [0, 1] one is near 1 in every sample, so
+    that a maximum over the batch would show nothing."""
+    parts = pair_arrays(contract, given)
+    for place, spec in enumerate(pair_specs(contract)):
+        if spec.kind == "unit" and spec.dims and spec.dims[0] == BATCH:
+            array = parts[place]
+            factors = rng.uniform(0.3, 1.0, (len(array), *(1,) * (array.ndim - 1)))
+            parts[place] = (array * factors).astype(array.dtype)
+    return make_pair(contract, parts)

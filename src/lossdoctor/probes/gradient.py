@@ -23,6 +23,8 @@ from lossdoctor.spec import Contract
 POINTS = 6  # smooth points to find
 DRAWS = 12  # tries
 DIRECTIONS = 2  # at each point
+ALIGNED = 4  # points at which whole gradients are compared, of losses that stop a part of theirs
+ENTRIES = 64  # of y_pred, at most, for that
 
 
 def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> GradientCheck:
@@ -151,6 +153,7 @@ def _compare(
     checked = skipped = points = 0
     mismatches: list[Mismatch] = []
     ratios: list[float] = []
+    centres: list[tuple[Pair, _Point]] = []
     for _ in range(DRAWS):
         if points == POINTS:
             break
@@ -160,6 +163,7 @@ def _compare(
         except Exception:  # an assertion of the user's: as below
             skipped += 1
             continue
+        centres.append((pair, centre))
         smooth = True
         for _ in range(DIRECTIONS):
             along = [rng.normal(size=one.shape) for one in centre.gradients]
@@ -191,7 +195,38 @@ def _compare(
         surrogate=found.surrogate,
         custom_spans=found.custom_spans,
         factor=float(np.mean(ratios)) if same and mismatches else None,
+        opposed=_opposed(weighted, centres) if mismatches and found.stop_spans else None,
     )
+
+
+def _opposed(weighted: _Weighted, centres: Sequence[tuple[Pair, _Point]]) -> float | None:
+    """The share of entries whose gradient and derivative, by a central difference, have opposite signs; None where
+    the value has no derivative to compare with (straight-through estimators)."""
+    step = weighted.epsilon ** (1.0 / 3.0)
+    shares: list[float] = []
+    for pair, centre in centres[:ALIGNED]:
+        used = np.concatenate([one.ravel() for one in centre.gradients])
+        if not 1 < used.size <= ENTRIES:
+            return None
+        true = np.zeros(used.size)
+        for entry in range(used.size):
+            unit = np.zeros(used.size)
+            unit[entry] = 1.0
+            along = _split(unit, centre.gradients)
+            ends = [_moved(weighted, pair, along, sign * step).total for sign in (1.0, -1.0)]
+            true[entry] = (ends[0] - ends[1]) / (2.0 * step)
+        sizes = float(np.abs(used).max()), float(np.abs(true).max())
+        if not np.isfinite(sizes).all() or min(sizes) <= 1e-3 * max(sizes):
+            continue
+        known = (np.abs(used) > 1e-2 * sizes[0]) & (np.abs(true) > 1e-2 * sizes[1])
+        if known.any():
+            shares.append(float(np.mean(used[known] * true[known] < 0)))
+    return float(np.mean(shares)) if len(shares) >= 2 else None
+
+
+def _split(flat: Array, like: Sequence[Array]) -> list[Array]:
+    parts = np.split(flat, np.cumsum([one.size for one in like])[:-1])
+    return [part.reshape(one.shape) for part, one in zip(parts, like, strict=True)]
 
 
 def _judge(weighted: _Weighted, pair: Pair, centre: _Point, along: list[Array]) -> Mismatch | None:

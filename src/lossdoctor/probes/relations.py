@@ -18,6 +18,7 @@ Relation = Literal[
     "coupled",  # a sample's loss depends on the others of the batch, or rows are not the samples'
     "unknown",  # could not be told: random, or not defined for one sample
 ]
+_PLAIN = 1e-2  # of the largest loss of a sample: a difference that any reader sees
 _ORDER: tuple[Relation, ...] = ("per-sample", "flattened", "mean", "sum")  # the first that holds is taken
 
 
@@ -57,12 +58,14 @@ def decide(draws: Sequence[Draw], tolerance: float) -> tuple[Relation, int]:
 
 
 def shown(relation: Relation, draws: Sequence[Draw], tolerance: float, axis: int) -> tuple[int, int] | None:
-    """The smallest batch that shows a relation to be no other than "sum" or "coupled", as (draw, size)."""
+    """The smallest batch that shows a relation to be no other than "sum" or "coupled", as (draw, size); one that shows
+    it plainly, beyond doubt of rounding, if there is any."""
     rivals: tuple[Relation, ...] = _ORDER if relation == "coupled" else ("mean",)
-    for size in draws[0].sizes if draws else ():
-        for index, draw in enumerate(draws):
-            if not any(_holds(rival, draw, size, tolerance, axis) for rival in rivals):
-                return index, size
+    for clear in (max(_PLAIN, tolerance), tolerance):
+        for size in draws[0].sizes if draws else ():
+            for index, draw in enumerate(draws):
+                if not any(_holds(rival, draw, size, clear, axis) for rival in rivals):
+                    return index, size
     return None
 
 

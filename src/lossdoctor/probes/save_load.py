@@ -282,6 +282,8 @@ def _change(trip: _Trip, fixed: dict[str, Any], name: str, value: object, choice
         except Exception:  # not a valid value: try the next
             continue
         constructed = True
+        if name == "reduction" and getattr(loss, "reduction", other) != other:
+            return SavedArgument(name, "ignored", getattr(loss, "reduction", value), other)
         shows = [_differs(*both) and bool(np.all(np.isfinite(both[0]))) for both in zip(before, default, strict=True)]
         if not any(shows):
             continue

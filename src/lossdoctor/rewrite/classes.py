@@ -47,7 +47,7 @@ def _passed_on(site: Site, init: ast.FunctionDef, call: ast.Call) -> Iterator[Pr
     source, arguments = site.source, init.args
     written = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     names = {item.arg for item in written}
-    ends = [_end(site, item) for item in written]
+    ends = [source.region(item)[1] for item in written]
     ends += [source.region(value)[1] for value in (*arguments.defaults, *arguments.kw_defaults) if value is not None]
     if any(isinstance(item.value, ast.Starred) or item.arg is None for item in call.keywords) or call.args:
         return
@@ -64,12 +64,6 @@ def _passed_on(site: Site, init: ast.FunctionDef, call: ast.Call) -> Iterator[Pr
     changes.append(Change(end - 1, end - 1, f"{comma}**kwargs"))
     title = f"__init__(…, {', '.join(added)}), passed on to super().__init__"
     yield Proposal(title, tuple(sorted(changes, key=lambda change: change.start)))
-
-
-def _end(site: Site, argument: ast.arg) -> int:
-    assert argument.end_lineno is not None
-    assert argument.end_col_offset is not None
-    return site.source.offset(argument.end_lineno, argument.end_col_offset + 1)
 
 
 def called(site: Site) -> Iterator[Proposal]:

@@ -71,16 +71,18 @@ def _own_casts(site: Site) -> tuple[Change, ...]:
         return ()
     found: list[Change] = []
     for part in ast.walk(function):
+        if not isinstance(part, ast.Attribute | ast.Constant) or not _is_argument(site, part):
+            continue
         if isinstance(part, ast.Attribute) and site.source.module.resolve(part) in _TENSORFLOW:
             found.append(site.source.replace(part, f"{site.source.of(part.value)}.float32"))
-        elif isinstance(part, ast.Constant) and part.value in _HALF and _is_argument(site, part):
+        elif isinstance(part, ast.Constant) and part.value in _HALF:
             quote = site.source.of(part)[0]
             found.append(site.source.replace(part, f"{quote}float32{quote}"))
     return tuple(found)
 
 
-def _is_argument(site: Site, part: ast.Constant) -> bool:
-    """A string that is given to a call, as in `ops.cast(x, "float16")`."""
+def _is_argument(site: Site, part: ast.expr) -> bool:
+    """Whether it is given to a call, as in `ops.cast(x, "float16")`, and not compared with something."""
     return isinstance(site.source.parent(part), ast.Call | ast.keyword)
 
 

@@ -184,7 +184,7 @@ class Site:
         """
         assert self.expr is not None
         start, end = self.source.region(self.expr)
-        low, high = self.source.outer(inner) if _is_call(text) else self.source.region(inner)
+        low, high = self.source.outer(inner) if _is_atom(text) else self.source.region(inner)
         low, high = (low, high) if start <= low and high <= end else self.source.region(inner)
         whole = self.source.text[start:low] + text + self.source.text[high:end]
         change = Change(low, high, text) if "\n" in whole else Change(start, end, whole)
@@ -277,9 +277,9 @@ class Site:
         return apply(self.source.text, changes)
 
 
-def _is_call(text: str) -> bool:
+def _is_atom(text: str) -> bool:
     try:
-        return isinstance(ast.parse(text, mode="eval").body, ast.Call)
+        return isinstance(ast.parse(text, mode="eval").body, ast.Call | ast.Subscript)
     except SyntaxError:
         return False
 

@@ -17,11 +17,11 @@ from lossdoctor.rewrite.masks import hidden
 from lossdoctor.rewrite.precision import precise
 from lossdoctor.rewrite.proposal import Proposal, Site
 from lossdoctor.rewrite.reductions import per_sample, unreduced
-from lossdoctor.rewrite.renamed import modern, translated
+from lossdoctor.rewrite.renamed import backend, modern, translated
 from lossdoctor.rewrite.roots import inverse, norm, power, root
 from lossdoctor.rewrite.selections import empty_mean, missing_targets
 from lossdoctor.rewrite.shapes import fixed_batch, missing_axis, squeezed, static_size
-from lossdoctor.rewrite.signs import flipped
+from lossdoctor.rewrite.signs import exchanged, flipped, parameters
 from lossdoctor.rewrite.special import angle, bessel, pole, singular
 
 Mend = Callable[[Site], Iterator[Proposal]]
@@ -55,12 +55,12 @@ _MENDS: Mapping[Family, tuple[Mend, ...]] = {
     "broadcast": (missing_axis,),
     "shape": (squeezed, static_size, fixed_batch),
     "dtype": (integer_labels, fraction, cast_labels),
-    "keras-contract": (logits_option, called, constructor, config),
+    "keras-contract": (backend, modern, logits_option, called, parameters, constructor, config),
     "efficiency": (mapped, direct, diagonal),
     "no-gradient": (translated,),
     "graph-mode": (translated, static_size, modern),
-    "crash": (modern, translated),
-    "wrong-direction": (flipped,),
+    "crash": (backend, modern, translated),
+    "wrong-direction": (exchanged, flipped),
 }
 
 

@@ -1,4 +1,4 @@
-"""Calls under other names: NumPy's where TensorFlow has the same function, and names that TensorFlow 1 had."""
+"""Calls under other names: NumPy's where TensorFlow has the same function, and what TensorFlow 1 and Keras 2 had."""
 
 from __future__ import annotations
 
@@ -66,6 +66,13 @@ _RENAMED: Mapping[str, str] = {
     "random_normal": "random.normal",
     "random_uniform": "random.uniform",
 }
+# keras.backend of Keras 2 -> keras.ops, same arguments and defaults (keras/src/legacy/backend.py).
+_SAME = (
+    "abs all any cast clip cos equal exp expand_dims greater greater_equal less less_equal log logsumexp max maximum "
+    "mean min minimum not_equal ones_like prod relu reshape round sigmoid sign sin softmax softplus sqrt square "
+    "squeeze stack std sum tanh tile transpose var zeros_like"
+).split()
+_BACKEND: Mapping[str, str] = {**{name: name for name in _SAME}, "pow": "power"}
 _CASTS: Mapping[str, str] = {"to_float": "float32", "to_int32": "int32", "to_double": "float64", "to_int64": "int64"}
 _KEYWORDS: Mapping[str, str] = {"keep_dims": "keepdims", "reduction_indices": "axis"}
 
@@ -146,6 +153,37 @@ def modern(site: Site) -> Iterator[Proposal]:
                 texts.append(f"{new}=")
     if changes:
         yield Proposal(", ".join(dict.fromkeys(texts)), tuple(sorted(changes, key=lambda change: change.start)))
+
+
+def backend(site: Site) -> Iterator[Proposal]:
+    """Functions that `keras.backend` had in Keras 2, as `keras.ops` has them."""
+    source = site.source
+    imports = [
+        (part, name)
+        for part in source.module.tree.body
+        if isinstance(part, ast.ImportFrom) and part.module == "keras" and len(part.names) == 1
+        for name in part.names
+        if name.name == "backend"
+    ]
+    if len(imports) != 1 or "does not exist" not in site.finding.message or "ops" in source.module.aliases:
+        return
+    statement, alias = imports[0]
+    prefix = alias.asname or alias.name
+    used = [
+        part
+        for part in ast.walk(source.module.tree)
+        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == prefix
+    ]
+    moved = [part for part in used if part.attr in _BACKEND]
+    if not moved:
+        return
+    changes = [source.replace(part, f"ops.{_BACKEND[part.attr]}") for part in moved]
+    written = "from keras import ops"
+    if len(moved) < len(used):
+        written = f"{source.of(statement)}\n{written}"
+    changes.append(source.replace(statement, written))
+    names = ", ".join(dict.fromkeys(f"ops.{_BACKEND[part.attr]}" for part in moved))
+    yield Proposal(f"from keras import ops; {names}", tuple(sorted(changes, key=lambda change: change.start)))
 
 
 def _prefix(site: Site) -> str:

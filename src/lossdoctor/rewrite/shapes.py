@@ -48,7 +48,11 @@ def _kept(site: Site, short: ast.expr) -> Iterator[Proposal]:
         axis = site.keyword(short, "axis", 1)
         if name in _REDUCTIONS and axis is not None and site.source.module.literal(axis) == -1:
             _, end = site.source.region(max((*short.args, *(k.value for k in short.keywords)), key=_ends))
-            yield Proposal("keepdims=True", (Change(end, end, ", keepdims=True"),), agreement="one")
+            yield Proposal(
+                f"{site.source.of(short.func)}(…, keepdims=True)",
+                (Change(end, end, ", keepdims=True"),),
+                agreement="one",
+            )
 
 
 def _ends(node: ast.expr) -> tuple[int, int]:

@@ -134,7 +134,7 @@ class Source:
         line = max(i for i, start in enumerate(self._starts) if start <= offset)
         return line + 1, offset - self._starts[line] + 1
 
-    def region(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
+    def region(self, node: ast.expr | ast.stmt | ast.arg) -> tuple[int, int]:
         """First and last offset of a node; the columns of `ast` count bytes."""
         assert node.end_lineno is not None
         assert node.end_col_offset is not None

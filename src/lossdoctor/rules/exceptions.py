@@ -50,7 +50,7 @@ _OF_TENSORFLOW_1 = frozenset(
     cosine_distance hinge_loss huber_loss log_loss mean_pairwise_squared_error mean_squared_error
     sigmoid_cross_entropy softmax_cross_entropy sparse_softmax_cross_entropy resize_images resize_bilinear
     resize_bicubic resize_nearest_neighbor transpose_image get_global_step get_or_create_global_step global_step
-    """.split()  # noqa: SIM905 - a hundred quoted names are harder to read
+    """.split()
 )
 
 
@@ -58,6 +58,8 @@ def family_of(raised: Raised) -> Family:
     """`crash` for what no other family names."""
     if removed_symbol(raised):
         return "keras-contract"
+    if "A KerasTensor cannot be used as input to a TensorFlow function" in raised.message:
+        return "graph-mode"  # a symbolic tensor of the model that is built, captured by the loss
     if raised.type == "TypeError" and not raised.calls and "required positional argument" in raised.message:
         return "keras-contract"  # the call itself does not fit, not one inside the loss
     if raised.type in ("TypeError", "InvalidArgumentError", "ValueError", "NotFoundError") and _DTYPE.search(

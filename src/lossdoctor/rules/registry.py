@@ -52,6 +52,8 @@ Symptom = Literal[
     "fractions-alike",  # the loss does not change with y_true rounded down
     "perfect-costs",  # the loss of y_pred = y_true is not zero
     "grows-squared",  # the largest tensor grows with the square of the batch
+    "vector-through-keras",  # what Keras gives the optimizer is no single number
+    "mask-not-applied",  # a masked time step changes the loss, or the mask fails
     "factory-called",  # the factory `name` gives no number for (y_true, y_pred)
 ]
 

@@ -162,6 +162,37 @@ def factory_called(contract: Contract, arguments: Arguments) -> str:
         """)
 
 
+def vector_through_keras(contract: Contract, arguments: Arguments) -> str:
+    """What Keras hands to the optimizer is a number for each sample."""
+    return dedent("""\
+        value = keras_loss(y_true, y_pred)
+        print("Keras gives the optimizer a loss of shape", tuple(value.shape))
+        return len(value.shape) > 0
+        """)
+
+
+def mask_not_applied(contract: Contract, arguments: Arguments) -> str:
+    """A mask leaves the last time step out, whose prediction is then changed."""
+    return dedent("""\
+        mask = np.ones(y_pred.shape[:2], bool)
+        mask[:, -1] = False
+
+        def masked(prediction):
+            prediction._keras_mask = tf.constant(mask)
+            return float(tf.reduce_mean(keras_loss(y_true, prediction)))
+
+        moved = np.array(y_pred)
+        moved[:, -1] += 0.5
+        try:
+            before, after = masked(tf.identity(y_pred)), masked(tf.constant(moved))
+        except (ValueError, tf.errors.InvalidArgumentError) as error:
+            print(f"with a mask it raises {type(error).__name__}: {' '.join(str(error).split())[:160]}")
+            return True
+        print(f"loss {before:.6g}, and {after:.6g} with another prediction for the masked time step")
+        return abs(after - before) > 1e-5 * abs(before)
+        """)
+
+
 # By symptom, as `DEMONSTRATIONS`.
 BEHAVIOURS: Mapping[str, tuple[str, Demonstration]] = {
     "weight-ignored": ("a sample of weight 0 still counts", weight_ignored),
@@ -173,5 +204,7 @@ BEHAVIOURS: Mapping[str, tuple[str, Demonstration]] = {
     "fractions-alike": ("the fractions of the targets are lost", fractions_alike),
     "perfect-costs": ("a perfect prediction has a loss", perfect_costs),
     "grows-squared": ("memory grows with the square of the batch", grows_squared),
+    "vector-through-keras": ("Keras does not reduce the loss", vector_through_keras),
+    "mask-not-applied": ("masked time steps count, or the mask fails", mask_not_applied),
     "factory-called": ("the factory gives a function instead of a number", factory_called),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from lossdoctor.source.module import SourceModule
 
@@ -31,3 +32,16 @@ def literal_arguments(node: ast.Call, module: SourceModule) -> str | None:
             return None
         parts.append(f"{item.arg}={literal!r}")
     return ", ".join(parts)
+
+
+def compiled_losses(module: SourceModule) -> Iterator[ast.expr]:
+    """What the module passes to `compile` as losses, those of a list or table one by one."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "compile":
+            loss = argument(node, "loss", 1)
+            if isinstance(loss, ast.List | ast.Tuple):
+                yield from loss.elts
+            elif isinstance(loss, ast.Dict):
+                yield from loss.values
+            elif loss is not None:
+                yield loss

@@ -113,7 +113,7 @@ def _enter(root: str) -> None:
         old = _Folder.current + os.sep
         if _Folder.current in sys.path:
             sys.path.remove(_Folder.current)
-        for name, module in list(sys.modules.items()):
+        for name, module in sys.modules.copy().items():
             file = getattr(module, "__file__", None) or ""
             if name not in _Folder.before and not name.startswith(PREFIX) and file.startswith(old):
                 del sys.modules[name]

@@ -7,7 +7,7 @@ and operations that only carry a value on, are left out: a formula means the rea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -99,8 +99,7 @@ class Symbols:
         if op == "where":
             return self._where(node, args)
         if op in SAME:
-            made = a.elementwise(SAME[op], *args)
-            return made
+            return a.elementwise(SAME[op], *args)
         if op in COMPOSED:
             return COMPOSED[op](a, args, node.attrs)
         rule: Callable[..., Symbol | None] | None = getattr(self, f"_{op}", None)
@@ -121,7 +120,7 @@ class Symbols:
 
     def _dims(self, value: Any) -> Expression | None:
         if isinstance(value, tuple):
-            return self.algebra.raw("call", (), (len(value),), text="shape")
+            return self.algebra.raw("call", (), (len(cast("tuple[object, ...]", value)),), text="shape")
         if isinstance(value, int):
             return self.algebra.number(value)
         return self.algebra.raw("size", (), (), text=str(value))
@@ -195,7 +194,7 @@ class Symbols:
         axis %= len(own)
         place = a.value(places)
         if place is not None and not a.shapes[places] and node.attrs.get("batch_dims") in (0, None):
-            index: list[IndexPart] = [slice(None)] * axis + [int(place)]
+            index: list[IndexPart] = [*[slice(None)] * axis, int(place)]
             return a.index(x, tuple(index), own[:axis] + own[axis + 1 :])
         last, count = axis == len(own) - 1, own[-1]
         if last and isinstance(count, int) and a.shapes[places] == own[:-1] and node.attrs.get("batch_dims") == axis:

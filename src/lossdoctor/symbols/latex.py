@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import cast
 
 from lossdoctor.formula.expression import Expression
 from lossdoctor.symbols.algebra import Shape
-from lossdoctor.symbols.text import decimal
+from lossdoctor.symbols.text import decimal, slice_text
 
 _RELATIONS = {
     "less": "<",
@@ -126,6 +127,9 @@ class Latex:
                 return "I", _ATOM
             case _:
                 pass
+        if part.op in ("equal", "not_equal") and args[0] is args[1]:  # only NaN differs from itself
+            word = "NaN" if part.op == "not_equal" else "not NaN"
+            return rf"{self._text(args[0], _SUM)} \text{{ is {word}}}", 4
         if part.op in _RELATIONS:
             return f"{self._text(args[0], _SUM)} {_RELATIONS[part.op]} {self._text(args[1], _SUM)}", 4
         return self._function(part), _ATOM
@@ -145,6 +149,8 @@ class Latex:
         inside = part.args[0]
         shape = self.shapes[inside]
         if part.axis == (-1,) and shape:
+            if shape[-1] == 1:
+                return self._written(inside)
             size = str(shape[-1]) if isinstance(shape[-1], int) else "n"
             body = self._text(inside, _TERM)
             head = rf"\sum_{{i=1}}^{{{size}}} {body}"
@@ -180,8 +186,7 @@ def _starts_with_digit(text: str) -> bool:
 def _index(part: Expression) -> str:
     def one(item: object) -> str:
         if isinstance(item, slice):
-            ends = ":".join("" if end is None else str(end) for end in (item.start, item.stop))
-            return ends if item.step is None else f"{ends}:{item.step}"
+            return slice_text(cast("object", item))
         return r"\dots" if item is Ellipsis else r"\cdot" if item is None else str(item)
 
     return ", ".join(one(item) for item in part.index)

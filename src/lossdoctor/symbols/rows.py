@@ -8,7 +8,8 @@ from typing import Any
 
 from lossdoctor.formula.expression import Expression, Number
 from lossdoctor.formula.parse import UNARY
-from lossdoctor.symbols.algebra import COMPARISONS, Algebra
+from lossdoctor.symbols.algebra import Algebra
+from lossdoctor.symbols.identities import COMPARISONS
 
 Build = Callable[[Algebra, Sequence[Expression], Mapping[str, Any]], Expression | None]
 

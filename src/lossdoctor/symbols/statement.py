@@ -50,7 +50,7 @@ class Symbolic:
     def of(self, node: int) -> Statement:
         """The statement of one node."""
         root = self.nodes[node]
-        inputs = dict(zip(("y_true", "y_pred"), self.parameters, strict=True))
+        inputs: dict[str, str] = {"y_true": self.parameters[0], "y_pred": self.parameters[1]}
         plain = Writer(inputs=inputs, pretty=True)
         lengths = {part: len(plain.definition(part)) for part in root.walk_once()}
         named: dict[Expression, str] = {}

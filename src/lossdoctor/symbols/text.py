@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import cast
 
 from lossdoctor.formula.expression import Expression
 
@@ -123,6 +124,8 @@ class Writer:
     def _operator(self, part: Expression) -> tuple[str, int]:
         binds, sign = _OPERATORS[part.op]
         args = part.args
+        if self.pretty and part.op in ("equal", "not_equal") and args[0] is args[1]:  # only NaN differs from itself
+            return f"{self._text(args[0], 5)} is {'NaN' if part.op == 'not_equal' else 'not NaN'}", binds
         if part.op == "power" and self.pretty and self._text(args[1], 0) == "2":
             return f"{self._text(args[0], 9)}²", 8
         shown = _PRETTY.get(sign, sign) if self.pretty else sign
@@ -165,13 +168,19 @@ def decimal(value: Fraction) -> str:
 def _index(part: Expression) -> str:
     def one(item: object) -> str:
         if isinstance(item, slice):
-            ends = ["" if end is None else str(end) for end in (item.start, item.stop)]
-            return ":".join([*ends, str(item.step)] if item.step is not None else ends)
+            return slice_text(cast("object", item))
         if item is Ellipsis:
             return "..."
         return repr(item) if isinstance(item, str) else str(item)
 
     return ", ".join(one(item) for item in part.index)
+
+
+def slice_text(item: object) -> str:
+    """A slice as it is written, such as `1:3` or `::2`."""
+    ends = [cast("int | None", getattr(item, name)) for name in ("start", "stop", "step")]
+    shown = ["" if end is None else str(end) for end in ends]
+    return ":".join(shown if shown[2] else shown[:2])
 
 
 def _axes(part: Expression) -> str:

@@ -33,7 +33,9 @@ def decided(
         if not (_of_labels(yes) and _of_labels(no)):
             return None
         agree = all(
-            _at(algebra, yes, value) == _at(algebra, no, value) for value, true in zip(values, held, strict=True) if true
+            _at(algebra, yes, value) == _at(algebra, no, value)
+            for value, true in zip(values, held, strict=True)
+            if true
         )
     except Outside:
         return None

@@ -128,7 +128,7 @@ def _library() -> list[tuple[str, ModuleType]]:
     public = {"keras.ops", "keras.losses", "keras.backend", "keras.activations", *named}
     return [
         (name, module)
-        for name, module in list(sys.modules.items())
+        for name, module in sys.modules.copy().items()
         if isinstance(module, ModuleType) and (name in public or name.startswith(inside))
     ]
 
@@ -147,7 +147,7 @@ def preserved(seed: int = 0) -> Iterator[None]:
 def user_modules(before: dict[str, Any]) -> list[str]:
     """Names of the modules imported since `before` from files that belong to no installed package."""
     names: list[str] = []
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         if before.get(name) is module or name.partition(".")[0] in ("lossdoctor", "__main__"):
             continue
         origin = getattr(module, "__file__", None)

@@ -42,7 +42,7 @@ def render(found: Explanation, view: View) -> str:
     if found.properties:
         sheet.gap()
         for number, one in enumerate(found.properties):
-            sheet.add(*sheet.field("" if number else "properties", _property(one)))
+            sheet.add(*sheet.field("" if number else "holds", _property(one)))
     for example in found.examples:
         sheet.gap()
         _example(sheet, example, found)
@@ -72,7 +72,7 @@ def _formula(sheet: Sheet, found: Explanation) -> None:
 
 
 def _term(term: TermOf) -> str:
-    weight = "? × " if term.weight is None else "" if term.weight == 1 else f"{term.weight:g} × "
+    weight = "factor × " if term.weight is None else "" if term.weight == 1 else f"{term.weight:g} × "
     place = "" if term.line is None else f"   (line {term.line})"
     dead = "" if term.connected else ", no gradient flows to y_pred"
     names = "; ".join(f"{one.name} = {one.text}" for one in term.statement.definitions)
@@ -100,10 +100,10 @@ def _example(sheet: Sheet, example: Example, found: Explanation) -> None:
 
 def _curve(sheet: Sheet, curve: Curve) -> None:
     plain_text = sheet.clean(BLOCKS) != BLOCKS
-    width = max(min(_CURVE, sheet.width - 36), 8)
+    width = max(min(_CURVE, sheet.width - 42), 8)
     sheet.add(*sheet.field("curve", f"{curve.title}; {curve.label} from {curve.x[0]:g} to {curve.x[-1]:g}"))
     for name, values in (("value", curve.value), ("slope", curve.slope)):
-        line = sparkline(values.tolist(), width, ascii=plain_text)
+        line = sparkline(values.tolist(), width, plain=plain_text)
         sheet.add(*sheet.field("", Text(sheet.clean(f"{name}  {line}  {_span(values)}"))))
     for name, runs in (("dead", curve.dead), ("not finite", curve.nonfinite)):
         if runs:

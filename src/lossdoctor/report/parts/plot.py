@@ -42,11 +42,14 @@ def draw(found: Explanation, path: Path) -> None:
             f"Invalid value for `plot`. Expected a loss with natural slices. Received: y_true {found.y_true}, "
             f"y_pred {found.y_pred}"
         )
+    from matplotlib import rc_context  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
+
     figure = _figure(found)
+    # The same picture every time: no date, no random ids.
+    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})
     try:
-        # The same picture every time: no date, no random ids.
-        metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})
-        figure.savefig(path, dpi=_DPI, metadata=metadata)
+        with cast(Any, rc_context)({"svg.hashsalt": "lossdoctor"}):
+            figure.savefig(path, dpi=_DPI, metadata=metadata)
     except OSError as error:
         raise LossdoctorError(f"{path} could not be written: {error.strerror}") from error
 
@@ -56,21 +59,23 @@ def _figure(found: Explanation) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # pyright: ignore
     from matplotlib.figure import Figure  # pyright: ignore
 
-    settings = {"font.size": 9, "axes.spines.top": False, "svg.hashsalt": "lossdoctor", "font.family": "DejaVu Sans"}
+    settings = {"font.size": 9, "axes.spines.top": False, "font.family": "DejaVu Sans"}
     panels = len(found.curves) + (found.surface is not None)
     with cast(Any, rc_context)(settings):
         figure: Any = cast(Any, Figure)(figsize=(_WIDTH * panels + 0.5, _HEIGHT + 0.7), layout="constrained")
         cast(Any, FigureCanvasAgg)(figure)
+        figure.get_layout_engine().set(w_pad=0.08)
         axes: list[Any] = list(np.atleast_1d(figure.subplots(1, panels)).ravel())
+        drawn: list[Any] = []
         for place, (axis, curve) in enumerate(zip(axes, found.curves, strict=False)):
-            _curve(axis, curve, first=place == 0)
+            drawn += [axis, _curve(axis, curve, place == 0, place == len(found.curves) - 1)]
         if found.surface is not None:
             _surface(figure, axes[-1], found.surface)
         text = found.statement.text
         text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
         # User text is no markup: a dollar sign would begin mathematics.
         figure.suptitle(f"{found.name}\n{text}".replace("$", r"\$"), fontsize=10)
-        handles, labels = _legend(axes[: len(found.curves)])
+        handles, labels = _legend(drawn)
         figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return figure
 
@@ -79,20 +84,21 @@ def _legend(axes: list[Any]) -> tuple[list[Any], list[str]]:
     """Each label once, from whichever panel has it."""
     found: dict[str, Any] = {}
     for axis in axes:
-        for part in (axis, *axis.figure.axes):
-            handles, labels = part.get_legend_handles_labels()
-            for handle, label in zip(handles, labels, strict=True):
-                found.setdefault(label, handle)
-    return list(found.values()), list(found)
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    labels = sorted(found, key=lambda label: (label != "value", label != "slope", label))
+    return [found[label] for label in labels], labels
 
 
-def _curve(axis: Any, curve: Curve, *, first: bool) -> None:
+def _curve(axis: Any, curve: Curve, first: bool, last: bool) -> Any:
+    """Draw one slice; returns the axis of the slope."""
     value, slope = _finite(curve.value), _finite(curve.slope)
     axis.plot(curve.x, value, color=_VALUE, linewidth=1.8, label="value")
     axis.set_ylabel("value" if first else "", color=_VALUE)
     axis.tick_params(axis="y", colors=_VALUE)
     other = axis.twinx()
     other.plot(curve.x, slope, color=_SLOPE, linewidth=1.4, linestyle="--", label="slope")
+    other.set_ylabel("slope" if last else "", color=_SLOPE)
     other.tick_params(axis="y", colors=_SLOPE)
     other.spines["top"].set_visible(False)
     other.axhline(0.0, color=_SLOPE, linewidth=0.5, alpha=0.5)
@@ -105,9 +111,10 @@ def _curve(axis: Any, curve: Curve, *, first: bool) -> None:
         (curve.nonfinite, _BROKEN, "xxx", "value or slope not finite"),
     ):
         for number, (low, high) in enumerate(runs):
+            start, end = _wide_enough(low - step / 2, high + step / 2, float(curve.x[0]), float(curve.x[-1]))
             axis.axvspan(
-                max(low - step / 2, float(curve.x[0])),
-                min(high + step / 2, float(curve.x[-1])),
+                start,
+                end,
                 facecolor=color,
                 edgecolor=color,
                 alpha=0.22,
@@ -121,6 +128,17 @@ def _curve(axis: Any, curve: Curve, *, first: bool) -> None:
     axis.grid(True, alpha=0.25)
     axis.set_zorder(other.get_zorder() + 1)
     axis.patch.set_visible(False)
+    return other
+
+
+def _wide_enough(low: float, high: float, first: float, last: float) -> tuple[float, float]:
+    """A region within the axis that can be seen, even if it is a single end."""
+    low, high = max(low, first), min(high, last)
+    least = 0.015 * (last - first)
+    if high - low >= least:
+        return low, high
+    middle = min(max((low + high) / 2, first + least / 2), last - least / 2)
+    return middle - least / 2, middle + least / 2
 
 
 def _surface(figure: Any, axis: Any, surface: Surface) -> None:
@@ -137,7 +155,9 @@ def _surface(figure: Any, axis: Any, surface: Surface) -> None:
     best = surface.x[np.argmin(sound, axis=1)]
     axis.plot(best, surface.y, color="white", linewidth=2.6)
     axis.plot(best, surface.y, color="black", linewidth=1.2, linestyle=":", label="lowest expected loss")
-    axis.legend(loc="upper left", fontsize=7, framealpha=0.9)
+    if surface.x[0] == 0.0 and surface.x[-1] == 1.0:  # where a proper loss would be lowest
+        axis.plot([0.0, 1.0], [0.0, 1.0], color="white", linewidth=0.8, linestyle="--", label="prediction = truth")
+    axis.legend(loc="upper left", fontsize=7, facecolor="#9aa4b1", framealpha=0.9)
     axis.set_xlabel(surface.labels[0].replace("$", r"\$"))
     axis.set_ylabel(surface.labels[1].replace("$", r"\$"))
     axis.set_title(surface.title, fontsize=9)

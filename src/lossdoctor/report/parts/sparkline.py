@@ -10,12 +10,12 @@ PLAIN = "_.-=+*#@"  # for streams that carry ASCII only
 BROKEN = "×", "x"
 
 
-def sparkline(values: Sequence[float], width: int, *, ascii: bool = False) -> str:
+def sparkline(values: Sequence[float], width: int, *, plain: bool = False) -> str:
     """`width` characters whose heights are those of the values; a cross where they are not finite.
 
     The lowest finite value has the lowest block, the highest the highest one; a constant is drawn low.
     """
-    blocks, broken = (PLAIN, BROKEN[1]) if ascii else (BLOCKS, BROKEN[0])
+    blocks, broken = (PLAIN, BROKEN[1]) if plain else (BLOCKS, BROKEN[0])
     finite = [value for value in values if math.isfinite(value)]
     if not finite or width < 1:
         return broken * max(width, 0)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lossdoctor.graph.ir import Dim, LossGraph, Node
+from lossdoctor.rules.efficiency.memory import largest, said
 from lossdoctor.rules.registry import Rule, Suspicion
 
 RULE = Rule(code="LD413", name="unused-pairs", family="efficiency", severity="warning")
@@ -26,10 +27,12 @@ def unused_pairs(graph: LossGraph) -> Iterator[Suspicion]:
         readers = {user for user in users[pairs.id] if _computes(graph[user])} - {node.id}
         if not readers:
             size = shape[-1]
+            heaviest = largest(graph, {pairs.id, *graph.graph.ancestors(pairs.id)})
+            memory = "" if heaviest is None else said(heaviest)
             yield RULE.at(
                 pairs,
                 f"`{pairs.call}` computes all {size}×{size} pairs, of which `{node.call}` uses the {size} on the "
-                "diagonal: memory and time grow with the square of the batch",
+                f"diagonal: memory and time grow with the square of the batch{memory and ': ' + memory}",
                 evidence="proved",
                 symptom="grows-squared",
                 replay="welcome",

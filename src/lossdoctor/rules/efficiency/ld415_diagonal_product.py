@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lossdoctor.graph.ir import Dim, LossGraph, Node
+from lossdoctor.rules.efficiency.memory import said
 from lossdoctor.rules.registry import Rule, Suspicion
 
 RULE = Rule(code="LD415", name="diagonal-product", family="efficiency", severity="warning")
@@ -21,7 +22,8 @@ def diagonal_product(graph: LossGraph) -> Iterator[Suspicion]:
                 yield RULE.at(
                     node,
                     f"`{' '.join(node.call.split())}` multiplies with a diagonal matrix, which has the square of the "
-                    "batch as entries and does what an elementwise product with its diagonal does",
+                    f"batch as entries ({said(graph[arg]) or 'B×B'}) and does what an elementwise product with its "
+                    "diagonal does",
                     evidence="proved",
                     symptom="grows-squared",
                     replay="welcome",

@@ -75,15 +75,26 @@ def _from_probabilities(graph: LossGraph, node: Node, prediction: Spec) -> str:
     """Logits that are clipped to [0, 1], or divided by their sum, before a logarithm."""
     if node.op != "log" or prediction.kind != "logit":
         return ""
-    clipped = graph[source_of(graph, node.args[0], frozenset({"astype", "maximum", "minimum", "clip"}))]
-    bounded = graph[node.args[0]].op in ("maximum", "minimum", "clip")
-    if bounded and clipped.id in graph.y_pred and _below_one(graph, graph[node.args[0]]):
+    argument = _without_epsilon(graph, node.args[0])
+    clipped = graph[source_of(graph, argument, frozenset({"astype", "maximum", "minimum", "clip"}))]
+    bounded = graph[argument].op in ("maximum", "minimum", "clip")
+    if bounded and clipped.id in graph.y_pred and _below_one(graph, graph[argument]):
         return f"`{node.call}` expects probabilities, and y_pred is of kind logit: a sigmoid is missing"
     if clipped.op == "divide" and input_behind(graph, clipped.args[0]) in graph.y_pred:
         total = graph[source_of(graph, clipped.args[1])]
         if total.op == "sum" and input_behind(graph, total.args[0]) in graph.y_pred:
             return f"`{node.call}` expects probabilities, and y_pred is of kind logit: a softmax is missing"
     return ""
+
+
+def _without_epsilon(graph: LossGraph, place: int) -> int:
+    """x of x + constant: Keras's backend adds an epsilon to what it has clipped."""
+    node = graph[place]
+    if node.op == "add":
+        for x, constant in (node.args, node.args[::-1]):
+            if graph[constant].constant is not None and graph[x].constant is None:
+                return x
+    return place
 
 
 def _below_one(graph: LossGraph, node: Node) -> bool:

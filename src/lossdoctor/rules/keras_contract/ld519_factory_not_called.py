@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.rules.sources import span_of
 from lossdoctor.session import Loaded
-from lossdoctor.source.calls import argument
+from lossdoctor.source.calls import compiled_losses
 from lossdoctor.source.module import SourceModule
 
 RULE = Rule(code="LD519", name="factory-not-called", family="keras-contract", severity="warning")
@@ -19,30 +19,17 @@ def factory_not_called(loaded: Loaded, module: SourceModule) -> Iterator[Suspici
     """`compile(loss=focal)` where `focal(gamma)` returns the loss: Keras calls `focal(y_true, y_pred)`."""
     if loaded.kind != "factory":
         return
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "compile":
-            loss = argument(node, "loss", 1)
-            for given in _losses(loss):
-                if isinstance(given, ast.Name) and given.id == loaded.name:
-                    yield RULE.at(
-                        None,
-                        f"`{loaded.name}` makes the loss and is not the loss: Keras calls it with y_true and y_pred "
-                        f"and gets a function instead of a number; pass `{loaded.name}()`, with its settings",
-                        calls=(span_of(module, given),),
-                        evidence="proved",
-                        symptom="factory-called" if loaded.loader else None,
-                        arguments={"name": loaded.name},
-                        replay="welcome",
-                        when=("keras-compile",),
-                    )
-                    return
-
-
-def _losses(loss: ast.expr | None) -> Iterator[ast.expr]:
-    """The loss given, or those of a list or dict of losses."""
-    if isinstance(loss, ast.List | ast.Tuple):
-        yield from loss.elts
-    elif isinstance(loss, ast.Dict):
-        yield from loss.values
-    elif loss is not None:
-        yield loss
+    for given in compiled_losses(module):
+        if isinstance(given, ast.Name) and given.id == loaded.name:
+            yield RULE.at(
+                None,
+                f"`{loaded.name}` makes the loss and is not the loss: Keras calls it with y_true and y_pred and gets a "
+                f"function instead of a number; pass `{loaded.name}()`, with its settings",
+                calls=(span_of(module, given),),
+                evidence="proved",
+                symptom="factory-called" if loaded.loader else None,
+                arguments={"name": loaded.name},
+                replay="welcome",
+                when=("keras-compile",),
+            )
+            return

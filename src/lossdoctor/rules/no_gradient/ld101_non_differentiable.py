@@ -8,12 +8,14 @@ from lossdoctor.domains.dependence import Cut
 from lossdoctor.domains.terms import Term
 from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.rules.registry import Rule, Suspicion
+from lossdoctor.rules.tracing import input_behind
+from lossdoctor.spec import Contract, Spec
 
 RULE = Rule(code="LD101", name="non-differentiable", family="no-gradient", severity="error")
 
 
 @RULE.check
-def non_differentiable(graph: LossGraph, terms: tuple[Term, ...]) -> Iterator[Suspicion]:
+def non_differentiable(graph: LossGraph, terms: tuple[Term, ...], contract: Contract) -> Iterator[Suspicion]:
     if graph.stage != "traced":
         return
     total = all(gradient is None for gradient in graph.gradients)
@@ -22,6 +24,15 @@ def non_differentiable(graph: LossGraph, terms: tuple[Term, ...]) -> Iterator[Su
         if not term.depends or term.connected or cut is None or cut.reason != "none":
             continue
         node = graph[cut.node]
+        if not total and _always_zero(graph, node, contract):
+            yield RULE.at(
+                node,
+                f"`{node.call}` casts a prediction in [0, 1] to {node.dtype}: it is 0 below 1, and the term "
+                f"`{_term_name(graph, term)}` has no gradient with respect to y_pred",
+                evidence="proved",
+                severity="warning",  # a term that does not move has nothing to demonstrate
+            )
+            continue
         what = "the loss has no gradient" if total else f"the term `{_term_name(graph, term)}` has no gradient"
         yield RULE.at(
             node,
@@ -29,6 +40,13 @@ def non_differentiable(graph: LossGraph, terms: tuple[Term, ...]) -> Iterator[Su
             evidence="proved",
             symptom="no-gradient" if total else "no-term-gradient",
         )
+
+
+def _always_zero(graph: LossGraph, node: Node, contract: Contract) -> bool:
+    """Whether probabilities themselves are truncated to integers."""
+    if node.op != "astype" or "int" not in node.dtype or not isinstance(contract.y_pred, Spec):
+        return False
+    return contract.y_pred.kind in ("unit", "probability") and input_behind(graph, node.args[0]) in graph.y_pred
 
 
 def _why(node: Node, cut: Cut) -> str:

@@ -54,6 +54,9 @@ def _global(graph: LossGraph, node: Node) -> bool:
     if row is None or row.kind != "reduce" or not node.args or node.shape is None:
         return False
     source = graph[node.args[0]].shape
+    axes = node.attrs.get("axis")
+    if source and len(source) > 1 and len(axes if isinstance(axes, tuple) else (axes,)) == 1 and axes is not None:
+        return False  # over the samples alone, and somebody wrote so
     return bool(source) and any(map(_batch, source)) and all(dim == 1 for dim in node.shape)
 
 

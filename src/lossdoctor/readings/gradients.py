@@ -1,49 +1,13 @@
-"""What the behavioural probes report: plain, picklable values that rules read; neither TensorFlow nor user code.
-
-The probes `direction`, `gradient`, `dead`, `save_load` and `frozen` run in the worker and return these. A reading
-states what was seen and on how many draws; whether that is a fault is for a rule to say.
-"""
+"""Readings of the gradient: its direction, whether it is the derivative, where it is zero."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from lossdoctor.graph.ir import LossGraph, Span
-from lossdoctor.session import Array, Evaluation, Execution, Guard, Pair, Raised, Value
-
-# --- references -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceInfo:
-    """Another implementation: whether it is one of NumPy, else its graph where it could be traced."""
-
-    numpy: bool
-    graph: LossGraph | None
-
-
-# --- the raw call ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class EagerRun:
-    """Value and gradient of the raw call, run eagerly at one ordinary input."""
-
-    pair: Pair
-    evaluation: Evaluation
-
-
-@dataclass(frozen=True, slots=True)
-class SwappedRun:
-    """The raw call at one input, and at the same input with the two arrays exchanged."""
-
-    evaluation: Evaluation
-    other: Evaluation
-
-
-# --- direction ------------------------------------------------------------------------------------------------
+from lossdoctor.graph.ir import Span
+from lossdoctor.session import Array, Pair, Value
 
 # How a prediction differs from the target: its opposite (other class, 1-t, -t), the target of another y_true,
 # noise of the kind of y_pred, or one constant everywhere.
@@ -184,9 +148,6 @@ class Direction:
         return wrong and self.swapped.lowest_at_target and self.swapped.rises == 0.0 and self.swapped.falls >= 0.5
 
 
-# --- gradient -------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Mismatch:
     """A point at which the gradient that training uses is not the derivative of the value.
@@ -232,6 +193,9 @@ class GradientCheck:
     surrogate: bool = False
     custom_spans: tuple[Span, ...] = ()
     factor: float | None = None  # tape / difference where it is the same in all comparisons and not 1
+    # Share of the entries whose gradient has the sign opposite to the value's derivative, where the user's
+    # stop_gradient sets them apart.
+    opposed: float | None = None
 
     @property
     def consistent(self) -> bool:
@@ -270,9 +234,6 @@ class JacobianCheck:
         return self.applicable and self.entries > 0 and self.worst <= rtol
 
 
-# --- dead gradient --------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class DeadGradient:
     """Whether the gradient is exactly zero where the loss could still fall.
@@ -295,234 +256,3 @@ class DeadGradient:
     value: float = float("nan")  # mean loss at `pair`
     better_value: float = float("nan")
     calls: tuple[Span, ...] = ()  # the operation where the gradient dies
-
-
-# --- save and load --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SavedArgument:
-    """One constructor argument, changed, saved and loaded again.
-
-    outcome: kept (the loaded loss computes the same), lost (another value), raises (`raised` says what), or
-    unjudged (`reason`: its change does not show in the value, or no other valid value was found).
-    """
-
-    name: str
-    outcome: Literal["kept", "lost", "raises", "unjudged"]
-    default: object = None
-    changed: object = None
-    before: float | None = None  # loss of the instance with the changed value
-    after: float | None = None  # of the loaded one
-    pair: Pair | None = None  # where before and after were computed
-    through: Literal["", "from_config", "deserialize"] = ""  # which way shows it
-    raised: Raised | None = None
-    reason: str = ""
-    at_default: bool = False  # this very loss holds the default, so that it loses nothing itself
-
-
-@dataclass(frozen=True, slots=True)
-class SaveLoad:
-    """Whether a `Loss` instance survives get_config and from_config, and keras.losses.serialize and deserialize."""
-
-    attempted: bool
-    reason: str = ""
-    arguments: tuple[SavedArgument, ...] = ()
-    unchanged: Raised | None = None  # what saving and loading the instance as it is raises
-    construction: Raised | None = None  # what constructing it again, or calling it, raises
-    registered: str = ""  # "forecast>AsymmetricMSE", or "" for a class that Keras does not know
-    overrides_get_config: bool = False
-    saved_in_file: bool = False  # the file of the class saves or loads models
-    of_library: bool = False  # the class belongs to an installed package
-    span: Span | None = None  # the `class` line
-    init_span: Span | None = None  # the `def __init__` line
-    config_span: Span | None = None  # the `def get_config` line
-
-    @property
-    def meant_to_be_saved(self) -> bool:
-        """Whether the author thought of saving: registered the class, wrote a get_config, saves or loads models."""
-        return bool(self.registered) or self.overrides_get_config or self.saved_in_file
-
-    @property
-    def lost(self) -> tuple[SavedArgument, ...]:
-        return tuple(argument for argument in self.arguments if argument.outcome == "lost")
-
-
-# --- frozen state ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class FrozenState:
-    """A Python number that the loss reads, and that a compiled loss keeps as it was when traced.
-
-    `mutated_at` is where code changes it after construction, None for a hyperparameter (then it is healthy).
-    """
-
-    name: str  # "self.epoch", "EPOCH", "STATE['epoch']"
-    holder: Literal["attribute", "global", "item"]
-    eager: tuple[float, float]  # mean loss before and after the change
-    graph: tuple[float, float]
-    values: tuple[object, object]  # of the state
-    span: Span | None = None  # where the loss reads it
-    mutated_at: Span | None = None
-    in_call: bool = False  # the loss itself changes it when called
-
-
-@dataclass(frozen=True, slots=True)
-class FrozenDraw:
-    """Randomness of Python or NumPy that is drawn once, when the loss is traced.
-
-    Without `span`, eager calls differ for a reason that the source does not show (a list that grows, a file).
-    """
-
-    eager: tuple[float, float]  # two calls
-    graph: tuple[float, float]
-    span: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FrozenList:
-    """A Python list to which the loss appends a tensor; under `fit` it does so once, with a symbolic tensor."""
-
-    name: str  # "self.past"
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Frozen:
-    """Python state of a loss under tf.function, as `fit` compiles it."""
-
-    applicable: bool
-    reason: str = ""
-    states: tuple[FrozenState, ...] = ()
-    draw: FrozenDraw | None = None
-    examined: tuple[str, ...] = field(default=())  # names of the states that were changed
-    grows: FrozenList | None = None
-
-    @property
-    def faults(self) -> tuple[FrozenState, ...]:
-        """Those that code does change during training."""
-        return tuple(state for state in self.states if state.mutated_at is not None or state.in_call)
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A tensor that the loss keeps beyond the call, symbolic once the loss is traced.
-
-    `read`: the loss reads it again; `raised` is what a second trace, for another batch size, then raises.
-    """
-
-    name: str  # "self.last", "LAST", "STATE['last']"
-    span: Span
-    read: bool
-    raised: Raised | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SideEffects:
-    """What the loss does beside computing, that happens only while it is traced, or at every trace."""
-
-    prints: Span | None = None
-    kept: Kept | None = None
-    retraced: Span | None = None  # where a function is traced again by every eager call
-
-
-# --- replicas ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """A batch with one replica, and its two halves on two whose gradients are added up.
-
-    `ratio` takes the gradient of one replica nearest to that of two, and `scatter` is what is left of the latter, as a
-    share of it; both NaN where the gradient is zero or not finite.
-    """
-
-    one: float  # sum of the loss as it is handed to the optimizer
-    two: tuple[float, float]
-    ratio: float
-    scatter: float
-
-    @property
-    def differs(self) -> bool:
-        """Whether the step is another one, by more than rounding."""
-        return abs(self.ratio - 1.0) > 0.02 or self.scatter > 0.02
-
-    @property
-    def multiplied(self) -> bool:
-        """Whether it is the same step, times a factor."""
-        return self.differs and self.scatter <= 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Replicas:
-    """The loss under two replicas, and with a weight of zero.
-
-    `keras` as `fit` runs it, `loop` the raw call in a training loop that differentiates what the loss returns. Both
-    are None where nothing was measured, for `reason`; `zero_weight` is the gradient of a sample with sample_weight
-    0, beside three with 1, relative to what it is with 1.
-    """
-
-    pair: Pair | None = None
-    keras: Split | None = None
-    loop: Split | None = None
-    zero_weight: float | None = None
-    reason: str = ""
-
-
-# --- executions -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """An input at which two executions of the loss give different answers.
-
-    With `symptom`, the second of them alone is not finite; else their values differ by more than rounding.
-    """
-
-    executions: tuple[Execution, Execution]
-    pair: Pair
-    first: Evaluation
-    second: Evaluation
-    symptom: Literal["", "nonfinite-value"] = ""
-    span: Span | None = None  # the statement at which their ways part, where Python decides
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """An assertion that stops the graph at an input and lets it pass under XLA."""
-
-    guard: Guard
-    pair: Pair
-    value: float  # with which one of the arguments is filled
-
-
-@dataclass(frozen=True, slots=True)
-class Executions:
-    """The loss under XLA, run with its gradient at inputs of one shape, and what sets it apart.
-
-    `limit` says why it was not compiled; `refused` is what XLA raised where the graph runs.
-    """
-
-    pairs: tuple[Pair, ...] = ()  # that were run under XLA
-    refused: Raised | None = None
-    finite_value: bool = False  # at all pairs
-    finite_gradient: bool = False
-    differences: tuple[Difference, ...] = ()
-    dropped: tuple[Dropped, ...] = ()
-    limit: str = ""
-
-    @property
-    def ran(self) -> bool:
-        return bool(self.pairs) and self.refused is None
-
-
-@dataclass(frozen=True, slots=True)
-class HalfRounding:
-    """An ordinary input at which a loss in half precision gives a finite value that its float32 twin does not."""
-
-    dtype: str
-    pair: Pair
-    got: Array
-    expected: Array  # of the same code in float32
-    calls: tuple[Span, ...]  # of the first operation that is wrong

@@ -1,0 +1,55 @@
+"""LD520: the model masks time steps, and the loss has no value for a time step."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from lossdoctor.graph.ir import LossGraph
+from lossdoctor.rules.registry import Rule, Suspicion
+from lossdoctor.source.module import SourceModule
+from lossdoctor.spec import Contract, Spec
+
+RULE = Rule(code="LD520", name="mask-not-applied", family="keras-contract", severity="warning")
+
+
+@RULE.check
+def mask_not_applied(graph: LossGraph, contract: Contract, module: SourceModule) -> Iterator[Suspicion]:
+    prediction = contract.y_pred
+    if graph.stage != "traced" or not isinstance(prediction, Spec) or not _sequence(prediction):
+        return
+    node, masker = graph[graph.value], _masker(module)
+    if masker is None or node.shape not in ((), ("B",)):
+        return
+    steps = prediction.dims[1]
+    if node.shape == ():
+        message = "returns one number, so that the masked time steps count like the others"
+    else:
+        message = (
+            f"returns one number a sample, to which Keras cannot apply the mask of shape (B, {steps}): it fails, or, "
+            f"where B is {steps}, weights samples with it"
+        )
+    yield RULE.at(
+        node,
+        f"{message}; `{ast.unparse(masker)}` in line {masker.lineno} masks time steps, and Keras multiplies the loss "
+        "with the mask that y_pred carries",
+        evidence="proved",
+        symptom="mask-not-applied",
+        when=("keras-compile",),
+    )
+
+
+def _sequence(spec: Spec) -> bool:
+    return len(spec.dims) == 3 and spec.dims[0] == "B" and spec.dims[1] != 1
+
+
+def _masker(module: SourceModule) -> ast.Call | None:
+    """A layer of the file that makes a mask: `Masking`, or an `Embedding` with `mask_zero`."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call):
+            if (module.resolve(node.func) or "").endswith("layers.Masking"):
+                return node
+            for keyword in node.keywords:
+                if keyword.arg == "mask_zero" and module.literal(keyword.value) is True:
+                    return node
+    return None

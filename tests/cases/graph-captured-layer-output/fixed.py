@@ -1,0 +1,14 @@
+import keras
+import tensorflow as tf
+
+inputs = keras.Input((8,))
+code = keras.layers.Dense(4, name="code", activity_regularizer=keras.regularizers.L1(0.01))(inputs)
+outputs = keras.layers.Dense(8)(code)
+model = keras.Model(inputs, outputs)
+
+
+def sparse_autoencoder_loss(y_true, y_pred):
+    return tf.reduce_mean(tf.square(y_true - y_pred), axis=-1)
+
+
+model.compile("adam", loss=sparse_autoencoder_loss)

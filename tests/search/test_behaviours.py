@@ -1,0 +1,147 @@
+"""Scripts that change one thing of the input: status 1 for a loss with the fault, 0 for its healthy twin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lossdoctor.search.behaviours import BEHAVIOURS
+from lossdoctor.search.reproduce import script
+from lossdoctor.spec import parse_contract
+from lossdoctor.worker.local import LocalSession
+
+SOURCE = """\
+import keras
+import tensorflow as tf
+
+
+def mean(y_true, y_pred):
+    return tf.reduce_mean(tf.square(y_true - y_pred))
+
+
+def rows(y_true, y_pred):
+    return tf.reduce_mean(tf.square(y_true - y_pred), axis=-1)
+
+
+def columns(y_true, y_pred):
+    return tf.reduce_mean(tf.square(y_true - y_pred), axis=0)
+
+
+def squeezed(y_true, y_pred):
+    return tf.reduce_mean(tf.squeeze(tf.square(y_true - y_pred)), axis=-1)
+
+
+def pinball(y_true, y_pred):
+    return tf.reduce_mean(tf.maximum(0.9 * (y_true - y_pred), 0.1 * (y_pred - y_true)), axis=-1)
+
+
+def numbers(y_true, y_pred):
+    return tf.reduce_mean(tf.square(tf.cast(y_true, tf.float32) - y_pred), axis=-1)
+
+
+def sparse(y_true, y_pred):
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(y_true[:, 0], tf.int32), y_pred)
+
+
+def over_pixels(y_true, y_pred):
+    return -tf.reduce_sum(y_true * tf.nn.log_softmax(y_pred, axis=1), axis=-1)
+
+
+def over_classes(y_true, y_pred):
+    return -tf.reduce_sum(y_true * tf.nn.log_softmax(y_pred, axis=-1), axis=-1)
+
+
+def hinge(y_true, y_pred):
+    return tf.reduce_mean(tf.maximum(0.0, 1.0 - y_true * y_pred), axis=-1)
+
+
+def signed(y_true, y_pred):
+    return tf.reduce_mean(tf.maximum(0.0, 1.0 - (2.0 * y_true - 1.0) * y_pred), axis=-1)
+
+
+def truncated(y_true, y_pred):
+    return tf.reduce_mean(tf.square(tf.cast(tf.cast(y_true, tf.int32), tf.float32) - y_pred), axis=-1)
+
+
+def diagonal(y_true, y_pred):
+    return tf.linalg.diag_part(tf.matmul(y_true, y_pred, transpose_b=True))
+
+
+def sequences(y_true, y_pred):
+    return tf.reduce_mean(tf.square(y_true - y_pred), axis=[1, 2])
+
+
+class Unreduced(keras.losses.Loss):
+    def __init__(self):
+        super().__init__(reduction="none")
+
+    def call(self, y_true, y_pred):
+        return rows(y_true, y_pred)
+
+
+def powered(power=2.0):
+    def loss(y_true, y_pred):
+        return tf.reduce_mean(tf.abs(y_true - y_pred) ** power, axis=-1)
+
+    return loss
+"""
+REAL = ("float32[B,3] real", "float32[B,3] real")
+LABELS = ("int32[B,1] label(3)", "float32[B,3] logit")
+PIXELS = ("float32[B,4,3] onehot", "float32[B,4,3] logit")
+BINARY = ("float32[B,3] binary", "float32[B,3] real")
+UNIT = ("float32[B,3] unit", "float32[B,3] unit")
+CASES: list[tuple[str, tuple[str, str], str, str, dict[str, Any]]] = [
+    # symptom, specs, loss with the fault, healthy twin, arguments
+    ("weight-ignored", REAL, "mean", "rows", {"batch": 4}),
+    ("weight-ignored", REAL, "columns", "rows", {"batch": 4}),
+    ("rank-of-one", REAL, "squeezed", "rows", {}),
+    ("order-matters", REAL, "pinball", "rows", {}),
+    ("scores-exchanged", LABELS, "numbers", "sparse", {"batch": 4}),
+    ("not-shift-invariant", PIXELS, "over_pixels", "over_classes", {}),
+    ("label-without-gradient", BINARY, "hinge", "signed", {"label": 0.0, "batch": 4}),
+    ("fractions-alike", UNIT, "truncated", "rows", {}),
+    ("perfect-costs", ("float32[B,3] onehot", "float32[B,3] logit"), "numbers", "over_classes", {"logits": True}),
+    ("grows-squared", REAL, "diagonal", "rows", {}),
+    ("vector-through-keras", REAL, "Unreduced", "rows", {}),
+    ("mask-not-applied", ("float32[B,4,3] real", "float32[B,4,3] real"), "sequences", "rows", {}),
+    ("mask-not-applied", ("float32[B,4,3] real", "float32[B,4,3] real"), "mean", "rows", {}),
+    ("factory-called", REAL, "powered", "rows", {"name": ...}),
+]
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[LocalSession]:
+    session = LocalSession()
+    yield session
+    session.close()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("user") / "behaviours.py"
+    path.write_text(SOURCE)
+    return path
+
+
+def test_each_has_a_case() -> None:
+    assert {case[0] for case in CASES} == set(BEHAVIOURS)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("symptom", "specs", "faulty", "healthy", "arguments"), CASES)
+def test_the_fault_and_its_twin(
+    symptom: str,
+    specs: tuple[str, str],
+    faulty: str,
+    healthy: str,
+    arguments: dict[str, Any],
+    session: LocalSession,
+    file: Path,
+) -> None:
+    for name, status in ((faulty, 1), (healthy, 0)):
+        given = {key: name if value is ... else value for key, value in arguments.items()}
+        replay = session.replay(script(session.load(f"{file}:{name}"), symptom, None, parse_contract(*specs), **given))
+        assert replay.status == status, replay.output
