@@ -23,8 +23,9 @@ def batch_statistic(
 ) -> Iterator[Suspicion]:
     """A loss with a value for each sample, of which a reduction over all axes is a part: its axis was forgotten.
 
-    A mean over the samples alone, feature by feature, is written on purpose, and so is a comparison of samples; what
-    no gradient comes back from, and counts of labels, are weights.
+    A mean over the samples alone, feature by feature, is written on purpose, and so is a comparison of samples, or one
+    score against the mean of the batch; what no gradient comes back from, and counts of labels, are weights; the
+    largest error is a threshold.
     """
     shape = graph[graph.value].shape
     if graph.stage != "traced" or batches.relation != "coupled" or batches.evidence is None:
@@ -35,7 +36,9 @@ def batch_statistic(
     for node in graph.where(role="forward"):
         if node.id not in before or not _global(graph, node):
             continue
-        by_design = not dependence[node].y_pred or dependence[node].link != "live"
+        known = dependence[node]
+        if not known.y_pred or known.link != "live" or (known.y_true and node.op in ("max", "min")):
+            continue
         yield RULE.at(
             node,
             f"`{node.call}` is one number for the whole batch, so that the loss of a sample depends on the samples "
@@ -43,7 +46,6 @@ def batch_statistic(
             evidence="proved",
             symptom="batch-mismatch",
             pair=batches.evidence,
-            severity="info" if by_design else "warning",
         )
         return
 
@@ -55,9 +57,11 @@ def _global(graph: LossGraph, node: Node) -> bool:
         return False
     source = graph[node.args[0]].shape
     axes = node.attrs.get("axis")
-    if source and len(source) > 1 and len(axes if isinstance(axes, tuple) else (axes,)) == 1 and axes is not None:
+    if not source or len(source) < 2:
+        return False  # one number a sample: there is no other axis that could have been meant
+    if len(axes if isinstance(axes, tuple) else (axes,)) == 1 and axes is not None:
         return False  # over the samples alone, and somebody wrote so
-    return bool(source) and any(map(_batch, source)) and all(dim == 1 for dim in node.shape)
+    return any(map(_batch, source)) and all(dim == 1 for dim in node.shape)
 
 
 def _batch(dim: Dim) -> bool:
