@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lossdoctor.cli.check import require_tensorflow
 from lossdoctor.cli.parser import FAILED, FOUND, SUCCESS, Command
-from lossdoctor.cli.verify import add_given, add_result
+from lossdoctor.cli.single import add_given, add_result, deliver, settings_of
 
 
 def compare(options: argparse.Namespace) -> int:
@@ -26,24 +26,16 @@ def compare(options: argparse.Namespace) -> int:
     gradient.
     """
     from lossdoctor import engine
-    from lossdoctor.cli.output import check_writable, view_of, write_file, write_out
+    from lossdoctor.cli.output import check_writable
     from lossdoctor.cli.progress import Progress
     from lossdoctor.config import load_config
     from lossdoctor.engine.run import versions
     from lossdoctor.findings import ErrorItem
-    from lossdoctor.report import View
     from lossdoctor.report.parts.comparison import as_json, render
-    from lossdoctor.session import Settings
 
     config = load_config(options.config, Path.cwd())
-    output: Path | None = options.output
-    if output is not None:
-        check_writable(output)
-    given = {
-        "seed": options.seed if options.seed is not None else config.seed,
-        "magnitude": options.range or config.range,
-        "time_limit": options.time_limit or config.time_limit,
-    }
+    if options.output is not None:
+        check_writable(options.output)
     require_tensorflow()
     with Progress() as progress:
         found = engine.compare(
@@ -53,23 +45,14 @@ def compare(options: argparse.Namespace) -> int:
             y_true=options.y_true,
             y_pred=options.y_pred,
             data=options.data,
-            settings=Settings(**{name: value for name, value in given.items() if value is not None}),
+            settings=settings_of(options, config),
             progress=progress,
             verbose=options.verbose,
         )
     if isinstance(found, ErrorItem):
         print(f"lossdoctor: {found.target}: {found.message}", file=sys.stderr)
         return FAILED
-    if options.format == "json":
-        text = as_json(found, versions())
-    elif output is not None:
-        text = render(found, View(verbose=options.verbose))
-    else:
-        text = render(found, view_of(sys.stdout, no_color=options.no_color, verbose=options.verbose))
-    if output is None:
-        write_out(text)
-    else:
-        write_file(output, text)
+    deliver(options, lambda view: render(found, view), lambda: as_json(found, versions()))
     other = found.other
     same = other is None or (other.relation.kind == "same" and other.relation.gradients_agree)
     return SUCCESS if same else FOUND

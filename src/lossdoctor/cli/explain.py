@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lossdoctor.cli.check import require_tensorflow
 from lossdoctor.cli.parser import FAILED, SUCCESS, Command
-from lossdoctor.cli.verify import add_given, add_result
+from lossdoctor.cli.single import add_given, add_result, deliver, settings_of
 
 
 def explain(options: argparse.Namespace) -> int:
@@ -26,29 +26,21 @@ def explain(options: argparse.Namespace) -> int:
     pip install "lossdoctor[plots]". Regions without gradient and without a finite value are shaded.
     """
     from lossdoctor import engine
-    from lossdoctor.cli.output import check_writable, view_of, write_file, write_out
+    from lossdoctor.cli.output import check_writable
     from lossdoctor.cli.progress import Progress
     from lossdoctor.config import load_config
     from lossdoctor.engine.run import versions
     from lossdoctor.findings import ErrorItem
-    from lossdoctor.report import View
     from lossdoctor.report.parts.explanation import as_json, render
     from lossdoctor.report.parts.plot import check_plot, draw
-    from lossdoctor.session import Settings
 
     config = load_config(options.config, Path.cwd())
-    output: Path | None = options.output
-    if output is not None:
-        check_writable(output)
+    if options.output is not None:
+        check_writable(options.output)
     picture: Path | None = options.plot
     if picture is not None:
         check_plot(picture)
         check_writable(picture, "plot")
-    given = {
-        "seed": options.seed if options.seed is not None else config.seed,
-        "magnitude": options.range or config.range,
-        "time_limit": options.time_limit or config.time_limit,
-    }
     require_tensorflow()
     with Progress() as progress:
         found = engine.explain(
@@ -57,7 +49,7 @@ def explain(options: argparse.Namespace) -> int:
             y_true=options.y_true,
             y_pred=options.y_pred,
             data=options.data,
-            settings=Settings(**{name: value for name, value in given.items() if value is not None}),
+            settings=settings_of(options, config),
             progress=progress,
             verbose=options.verbose,
         )
@@ -66,16 +58,7 @@ def explain(options: argparse.Namespace) -> int:
         return FAILED
     if picture is not None:
         draw(found, picture)
-    if options.format == "json":
-        text = as_json(found, versions())
-    elif output is not None:
-        text = render(found, View(verbose=options.verbose))
-    else:
-        text = render(found, view_of(sys.stdout, no_color=options.no_color, verbose=options.verbose))
-    if output is None:
-        write_out(text)
-    else:
-        write_file(output, text)
+    deliver(options, lambda view: render(found, view), lambda: as_json(found, versions()))
     return SUCCESS
 
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lossdoctor.cli.check import require_tensorflow, status
-from lossdoctor.cli.parser import Command, positive, whole
+from lossdoctor.cli.parser import Command
+from lossdoctor.cli.single import add_given, add_result, settings_of
 from lossdoctor.findings import UsageError
 
 
@@ -34,7 +35,6 @@ def verify(options: argparse.Namespace) -> int:
     from lossdoctor.cli.progress import Progress
     from lossdoctor.config import load_config
     from lossdoctor.report import renderer
-    from lossdoctor.session import Settings
 
     started = time.monotonic()
     config = load_config(options.config, Path.cwd())
@@ -44,11 +44,6 @@ def verify(options: argparse.Namespace) -> int:
         check_writable(output)
     if options.reference is not None and not options.reference.strip():
         raise UsageError("Invalid value for `reference`. Expected a target or a loss of Keras. Received: ''")
-    given = {
-        "seed": options.seed if options.seed is not None else config.seed,
-        "magnitude": options.range or config.range,
-        "time_limit": options.time_limit or config.time_limit,
-    }
     require_tensorflow()
     with Progress() as progress:
         report = engine.check(
@@ -61,7 +56,7 @@ def verify(options: argparse.Namespace) -> int:
             reference=options.reference,
             gradient=options.gradient,
             purpose="verify",
-            settings=Settings(**{name: value for name, value in given.items() if value is not None}),
+            settings=settings_of(options, config),
             progress=progress,
             verbose=options.verbose,
         )
@@ -86,24 +81,6 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     result = parser.add_argument_group("result")
     result.add_argument("--format", choices=formats(), help="text unless said otherwise")
     add_result(result)
-
-
-def add_given(parser: argparse.ArgumentParser) -> None:
-    """The arguments that say what a loss is given."""
-    given = parser.add_argument_group("what the loss is given")
-    given.add_argument("--y-true", metavar="SPEC", help='e.g. "float32[B,10] onehot"')
-    given.add_argument("--y-pred", metavar="SPEC", help='e.g. "float32[B,10] probability"')
-    given.add_argument("--data", metavar="FILE", help="an .npz file with the arrays y_true and y_pred")
-    given.add_argument("--range", type=positive, metavar="X", help="largest magnitude of real values (10000)")
-    given.add_argument("--config", type=Path, metavar="FILE", help="instead of the nearest pyproject.toml")
-    given.add_argument("--seed", type=whole(0), metavar="N", help="of every random draw (0)")
-    given.add_argument("--time-limit", type=positive, metavar="S", help="seconds for one step (30)")
-
-
-def add_result(group: argparse._ArgumentGroup) -> None:
-    """The arguments that say where the result goes."""
-    group.add_argument("--output", type=Path, metavar="FILE", help="write the result to a file")
-    group.add_argument("--no-color", action="store_true", help="no colours, as with NO_COLOR=1")
 
 
 COMMAND = Command("verify", verify, _arguments)

@@ -10,7 +10,7 @@ from typing import Any
 
 from lossdoctor.config import Config, load_config
 from lossdoctor.domains.intervals import Ranges
-from lossdoctor.engine.examine import Job, Progress, accepted, contracts_of, refusal
+from lossdoctor.engine.examine import Job, Progress, opened
 from lossdoctor.engine.meanings import reference_target
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.readings import Readings, sizes_of
@@ -92,12 +92,10 @@ def _compared(job: Job, session: Session, other: Any, shown: str | None) -> Comp
 
 def _compare(job: Job, session: Session, other: Any, shown: str | None) -> Comparison | ErrorItem:
     started = time.perf_counter()
-    job.progress(job.target, "loading")
-    loaded = job.loaded or session.load(job.load)
-    job.progress(job.target, "tracing")
-    contract, traced, refused = accepted(contracts_of(job, loaded), session)
-    if traced is None or (refused and contract.origin == "inferred" and not loaded.lacking):
-        return ErrorItem(job.target, refusal(loaded, refused))
+    start = opened(job, session)
+    if isinstance(start, ErrorItem):
+        return start
+    loaded, contract, traced = start.loaded, start.contract, start.traced
     if traced.traced is None:
         return ErrorItem(job.target, f"`{loaded.name}` cannot be traced; lossdoctor check says more")
     readings = Readings(session, loaded, contract, traced, replace(job.settings, magnitude=contract.magnitude))

@@ -57,19 +57,15 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     """Load, trace, read, run the rules, settle. Raises `SessionError` if the worker died or the target cannot be
     loaded."""
     started = time.perf_counter()
-    job.progress(job.target, "loading")
-    loaded = job.loaded or session.load(job.load)
-    job.progress(job.target, "tracing")
-    contracts = contracts_of(job, loaded)
-    contract, traced, refused = accepted(contracts, session)
-    if traced is None or (refused and contract.origin == "inferred" and not loaded.lacking):
-        return ErrorItem(job.target, refusal(loaded, refused))
+    start = opened(job, session)
+    if isinstance(start, ErrorItem):
+        return start
+    loaded, contract, traced = start.loaded, start.contract, start.traced
     settings = replace(job.settings, magnitude=contract.magnitude)  # which data may widen
     meaning = meant(job, loaded, contract)
     readings = Readings(session, loaded, contract, traced, settings, meaning.formula)
     offer(readings, meaning)
     readings.seconds["trace"] = time.perf_counter() - started
-    job.progress(job.target, "reading")
     notes: list[str] = []
     job.progress(job.target, "searching for inputs")
     witnesses = search(readings, job.pair)
@@ -108,6 +104,26 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     )
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A loss, loaded, with the first of its contracts that it accepts and its trace under it."""
+
+    loaded: Loaded
+    contract: Contract
+    traced: Traced
+
+
+def opened(job: Job, session: Session) -> Opened | ErrorItem:
+    """Load and trace; an item that says why where the loss accepts nothing. Raises as `examine`."""
+    job.progress(job.target, "loading")
+    loaded = job.loaded or session.load(job.load)
+    job.progress(job.target, "tracing")
+    contract, traced, refused = _accepted(contracts_of(job, loaded), session)
+    if traced is None or (refused and contract.origin == "inferred" and not loaded.lacking):
+        return ErrorItem(job.target, _refusal(loaded, refused))
+    return Opened(loaded, contract, traced)
+
+
 def _narrow(job: Job, readings: Readings, places: Places, notes: list[str]) -> Narrowed:
     """The same in half precision, where it is asked for."""
     if readings.settings.dtype is None:
@@ -139,7 +155,7 @@ def inferred(loaded: Loaded, settings: Settings) -> tuple[Contract, ...]:
     return tuple(replace(contract, magnitude=settings.magnitude) for contract in infer(loaded))
 
 
-def accepted(contracts: Sequence[Contract], session: Session) -> tuple[Contract, Traced | None, list[Traced]]:
+def _accepted(contracts: Sequence[Contract], session: Session) -> tuple[Contract, Traced | None, list[Traced]]:
     """The first contract under which the loss can be traced, or at least runs eagerly (then tracing is the fault);
     with none, the first of them, and every refusal. Guessed sizes of which the loss's slices leave nothing are refused
     too: what it does with nothing says nothing of it."""
@@ -160,7 +176,7 @@ def _empties(graph: LossGraph) -> bool:
     return any(0 in (node.shape or ()) for node in graph.nodes if node.role == "forward" and node.op != "constant")
 
 
-def refusal(loaded: Loaded, refused: Sequence[Traced]) -> str:
+def _refusal(loaded: Loaded, refused: Sequence[Traced]) -> str:
     raised = next((traced.raised for traced in refused if traced.raised is not None), None)
     if raised is None:
         return f"`{loaded.name}` accepts none of the natural specs; state them with --y-true and --y-pred"

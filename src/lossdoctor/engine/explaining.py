@@ -14,7 +14,7 @@ from lossdoctor.config import Config, load_config
 from lossdoctor.domains.intervals import Ranges
 from lossdoctor.domains.terms import Term, terms
 from lossdoctor.engine.byhand import examples
-from lossdoctor.engine.examine import Job, Progress, accepted, contracts_of, refusal
+from lossdoctor.engine.examine import Job, Progress, opened
 from lossdoctor.engine.measure import Measure
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.properties import properties
@@ -25,7 +25,7 @@ from lossdoctor.findings import ErrorItem, UsageError
 from lossdoctor.formula.compare import compare
 from lossdoctor.formula.expression import Formula
 from lossdoctor.formula.parse import parse_formula
-from lossdoctor.formula.reading import FormulaCheck
+from lossdoctor.formula.reading import ENOUGH, FormulaCheck
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
@@ -34,8 +34,6 @@ from lossdoctor.spec import Contract, Spec, format_structure
 from lossdoctor.symbols.reading import Explanation, TermOf
 from lossdoctor.symbols.statement import Symbolic
 from lossdoctor.worker.remote import WorkerPool
-
-_ENOUGH = 8  # inputs at which formula and code were both finite, below which nothing is claimed
 
 
 def explain(
@@ -95,12 +93,10 @@ def _explained(job: Job, session: Session) -> Explanation | ErrorItem:
 
 def _explain(job: Job, session: Session) -> Explanation | ErrorItem:
     started = time.perf_counter()
-    job.progress(job.target, "loading")
-    loaded = job.loaded or session.load(job.load)
-    job.progress(job.target, "tracing")
-    contract, traced, refused = accepted(contracts_of(job, loaded), session)
-    if traced is None or (refused and contract.origin == "inferred" and not loaded.lacking):
-        return ErrorItem(job.target, refusal(loaded, refused))
+    start = opened(job, session)
+    if isinstance(start, ErrorItem):
+        return start
+    loaded, contract, traced = start.loaded, start.contract, start.traced
     graph = traced.traced
     if graph is None:
         return ErrorItem(job.target, f"`{loaded.name}` cannot be traced; lossdoctor check says more")
@@ -112,7 +108,7 @@ def _explain(job: Job, session: Session) -> Explanation | ErrorItem:
     sizes = sizes_of(readings.get(Callings, "traced").pair, contract)
     gaps = [f"{name} has no word in the grammar of formulas" for name in statement.outside]
     check = None if formula is None else _check(readings, formula, graph, sizes, gaps)
-    agrees = None if check is None or check.compared < _ENOUGH else check.difference is None
+    agrees = None if check is None or check.compared < ENOUGH else check.difference is None
     names = loaded.parameters
     plain = isinstance(contract.y_true, Spec) and isinstance(contract.y_pred, Spec)
     measure = Measure(session, contract, sizes, readings.available(Batches))
@@ -173,7 +169,7 @@ def _check(
     except UsageError as problem:
         gaps.append(f"the formula could not be evaluated: {problem}")
         return None
-    if found.compared < _ENOUGH:
+    if found.compared < ENOUGH:
         gaps.append(f"formula and code are both finite at {found.compared} inputs only")
     if found.difference is not None:
         gaps.append(f"the formula differs from the code at {found.differing} of {found.compared} inputs")

@@ -13,13 +13,11 @@ from lossdoctor.engine.place import Places
 from lossdoctor.engine.readings import Readings
 from lossdoctor.engine.witnesses import Witnesses
 from lossdoctor.findings import Calling, Fact, Finding, Gap
-from lossdoctor.formula.reading import FormulaCheck
+from lossdoctor.formula.reading import ENOUGH, FormulaCheck
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
 from lossdoctor.readings import Direction, Executions, GradientCheck
 from lossdoctor.search.branches import missed
-
-_COMPARED = 8  # inputs at which a formula and the loss must both be finite before they can be said to agree
 
 
 def facts(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
@@ -49,7 +47,7 @@ def facts(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
 
 def _formula(readings: Readings) -> Iterator[Fact]:
     found = readings.available(FormulaCheck)
-    if found is None or found.difference is not None or found.compared < _COMPARED:
+    if found is None or found.difference is not None or found.compared < ENOUGH:
         return
     reduced = f", {found.reduction}" if found.reduction else ""
     statement = f"equals the declared formula at {found.compared} inputs{reduced}"
@@ -198,7 +196,7 @@ def _formula_settled(readings: Readings) -> bool:
     """Whether a declared formula, if there is one, was found to differ or to agree."""
     found = readings.available(FormulaCheck)
     return readings.formula is None or (
-        found is not None and (found.difference is not None or found.compared >= _COMPARED)
+        found is not None and (found.difference is not None or found.compared >= ENOUGH)
     )
 
 

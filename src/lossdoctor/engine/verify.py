@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lossdoctor.engine.examine import accepted, contracts_of, refusal, suspicions_of
+from lossdoctor.engine.examine import opened, suspicions_of
 from lossdoctor.engine.meanings import Meant, meant, offer
 from lossdoctor.engine.order import arrange
 from lossdoctor.engine.place import Places
@@ -16,7 +16,7 @@ from lossdoctor.engine.settle import Settler
 from lossdoctor.engine.witnesses import Witnesses
 from lossdoctor.findings import ErrorItem, Fact, Finding, Gap, LossReport, UsageError, Verdict
 from lossdoctor.formula.expression import Formula
-from lossdoctor.formula.reading import FormulaCheck, ReferenceCheck, SlopeCheck
+from lossdoctor.formula.reading import ENOUGH, FormulaCheck, ReferenceCheck, SlopeCheck
 from lossdoctor.rules.registry import Rule
 from lossdoctor.session import Session
 from lossdoctor.spec import format_structure
@@ -26,18 +26,15 @@ if TYPE_CHECKING:
 
 MANY = 1600  # random inputs beside the usual ones: some thousand samples
 _RULES = ("LD121", "LD122", "LD611", "LD613")
-_ENOUGH = 8  # inputs at which both are finite, below which nothing is claimed
 
 
 def verify(job: Job, session: Session) -> LossReport | ErrorItem:
     """Load, trace, compare value and gradient, settle. Raises as `examine`."""
     started = time.perf_counter()
-    job.progress(job.target, "loading")
-    loaded = job.loaded or session.load(job.load)
-    job.progress(job.target, "tracing")
-    contract, traced, refused = accepted(contracts_of(job, loaded), session)
-    if traced is None or (refused and contract.origin == "inferred" and not loaded.lacking):
-        return ErrorItem(job.target, refusal(loaded, refused))
+    start = opened(job, session)
+    if isinstance(start, ErrorItem):
+        return start
+    loaded, contract, traced = start.loaded, start.contract, start.traced
     meaning = meant(job, loaded, contract, documented=True)
     if meaning.nothing:
         raise UsageError(
@@ -101,7 +98,7 @@ def _verdict(findings: tuple[Finding, ...], facts: tuple[Fact, ...], gaps: list[
 def _facts(readings: Readings, meaning: Meant) -> Iterator[Fact]:
     """What was verified: at how many inputs, on which sides of which branches, with which gradient."""
     for found, name in _checks(readings, meaning):
-        if found.difference is not None or found.compared < _ENOUGH:
+        if found.difference is not None or found.compared < ENOUGH:
             continue
         statement = f"equals {name} at {found.compared} inputs ({found.samples} samples){_reduced(found)}"
         if found.stabilised:
@@ -116,7 +113,7 @@ def _facts(readings: Readings, meaning: Meant) -> Iterator[Fact]:
             yield Fact("gradient", f"the gradient is that of {name}, in {found.gradients} comparisons", "witnessed",
                        ("eager",))  # fmt: skip
     slopes = readings.available(SlopeCheck)
-    if slopes is not None and slopes.difference is None and slopes.compared >= _ENOUGH:
+    if slopes is not None and slopes.difference is None and slopes.compared >= ENOUGH:
         yield Fact("gradient", f"the gradient is the declared one at {slopes.compared} inputs", "witnessed", ("eager",))
 
 
@@ -134,7 +131,7 @@ def _checks(readings: Readings, meaning: Meant) -> Iterator[tuple[FormulaCheck, 
 def _missing(readings: Readings, meaning: Meant) -> Iterator[str]:
     """What was asked for and could not be told: it must not look like agreement."""
     for found, name in _checks(readings, meaning):
-        if found.difference is None and found.compared < _ENOUGH:
+        if found.difference is None and found.compared < ENOUGH:
             yield f"{name}: both are finite at {found.compared} inputs only"
         elif found.difference is None and not found.gradients:
             yield f"the gradient against that of {name}: no input at which both have one"
@@ -142,7 +139,7 @@ def _missing(readings: Readings, meaning: Meant) -> Iterator[str]:
             if not branch.both:
                 yield f"{branch.text}: inputs on one side only"
     slopes = readings.available(SlopeCheck)
-    if slopes is not None and slopes.compared < _ENOUGH:
+    if slopes is not None and slopes.compared < ENOUGH:
         yield f"the declared gradient: both are finite at {slopes.compared} inputs only"
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from lossdoctor.graph.ir import Span
 from lossdoctor.session import Array, Pair
 
+ENOUGH = 8  # inputs at which both must be finite before they can be said to agree
 # How one of the two was reduced before comparing: not at all, to one number, or to one number a sample.
 Reduction = Literal["", "loss to its mean", "loss to its mean for each sample", "formula to its mean"]
 
@@ -95,7 +96,7 @@ class FormulaCheck:
     @property
     def agrees(self) -> bool:
         """Enough was compared, and value and gradient are those of the formula."""
-        return self.compared >= 8 and self.difference is None and self.gradient is None
+        return self.compared >= ENOUGH and self.difference is None and self.gradient is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from lossdoctor.report import View
+from lossdoctor.report.parts.heading import heading
 from lossdoctor.report.parts.sheet import Sheet
 from lossdoctor.standards.reading import Comparison, Row
 
@@ -19,15 +20,7 @@ SCHEMA_VERSION = 1
 def render(found: Comparison, view: View) -> str:
     """The conclusion, and a table of the standard losses, the closest first."""
     sheet = Sheet(view)
-    dash = sheet.rule
-    left = Text.assemble(
-        (dash * 2 + " ", "dim"), (sheet.clip(sheet.one_line(found.target), sheet.width - 12), "bold"), " "
-    )
-    sheet.add(sheet.spread(left, Text(dash * 2, "dim"), fill=dash))
-    sheet.add(*sheet.field(found.origin, f"y_true {found.y_true}"), *sheet.field("", f"y_pred {found.y_pred}"))
-    for number, assumption in enumerate(found.assumptions):
-        sheet.add(*sheet.field("" if number else "assumed", assumption))
-    sheet.gap()
+    heading(sheet, found)
     for number, sentence in enumerate(found.conclusion):
         sheet.add(*sheet.field("" if number else "found", sentence, style="bold"))
     rows = found.standards if view.verbose else found.standards[:SHOWN]

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from lossdoctor.report import View
 from lossdoctor.report.json import plain
+from lossdoctor.report.parts.heading import heading
 from lossdoctor.report.parts.sheet import Sheet
 from lossdoctor.report.parts.sparkline import BLOCKS, sparkline
 from lossdoctor.symbols.reading import Curve, Example, Explanation, Property, Statement, Surface, TermOf
@@ -25,15 +26,7 @@ _ENTRIES = 6  # of an array
 def render(found: Explanation, view: View) -> str:
     """The explanation within the view's width."""
     sheet = Sheet(view)
-    dash = sheet.rule
-    left = Text.assemble(
-        (dash * 2 + " ", "dim"), (sheet.clip(sheet.one_line(found.target), sheet.width - 12), "bold"), " "
-    )
-    sheet.add(sheet.spread(left, Text(dash * 2, "dim"), fill=dash))
-    sheet.add(*sheet.field(found.origin, f"y_true {found.y_true}"), *sheet.field("", f"y_pred {found.y_pred}"))
-    for number, assumption in enumerate(found.assumptions):
-        sheet.add(*sheet.field("" if number else "assumed", assumption))
-    sheet.gap()
+    heading(sheet, found)
     _formula(sheet, found)
     if found.terms:
         sheet.gap()

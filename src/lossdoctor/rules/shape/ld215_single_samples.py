@@ -56,7 +56,7 @@ def _taken(graph: LossGraph) -> list[tuple[int, Node]] | None:
                 stack.append(user)
                 continue
             row = _row(node)
-            if row is None or graph[node.args[0]].shape is None or graph[node.args[0]].shape[:1] != ("B",):  # type: ignore[index]
+            if row is None or (graph[node.args[0]].shape or ())[:1] != ("B",):
                 return None
             found.append((row, node))
     return found
