@@ -1,0 +1,1 @@
+"""Following a training run: detectors over its series, and what records them."""
