@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from lossdoctor.api import compare as compare
     from lossdoctor.api import explain as explain
     from lossdoctor.api import verify as verify
+    from lossdoctor.runtime.watch import watch as watch
 
 # Imported when they are first asked for, so that `import lossdoctor` costs a training script nothing.
 _LATER = {
     **dict.fromkeys(("check", "verify", "compare", "explain", "Report", "Comparison", "Explanation"), "lossdoctor.api"),
+    "watch": "lossdoctor.runtime.watch",
     "testing": "",
 }
 
 __all__ = [
     "Comparison", "Explanation", "LossdoctorError", "Report", "UsageError", "check", "compare", "contract", "explain",
-    "testing", "verify",
+    "testing", "verify", "watch",
 ]  # fmt: skip
 
 

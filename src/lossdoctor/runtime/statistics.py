@@ -1,0 +1,203 @@
+"""Statistics of every intermediate of a loss and of the gradients that flow into it, made inside of the graph.
+
+The loss is traced once more, apart from the training step, and this copy is run on the batch of every n-th step. So
+the training step itself is the same with and without the statistics. What the copy would change (a variable that it
+assigns) is left out; a loss that draws random numbers draws others in the copy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lossdoctor.domains.terms import terms
+from lossdoctor.graph.frontend_tf import Staged, convert
+from lossdoctor.graph.ir import LossGraph, Node, Span
+from lossdoctor.graph.reading_tf import ordered
+from lossdoctor.graph.reference_tf import reference_runs
+from lossdoctor.graph.run_tf import _View
+from lossdoctor.graph.trace_tf import Program, build, flatten
+from lossdoctor.graph.untyped_tf import atomic_function
+from lossdoctor.runtime.naming import names_of
+from lossdoctor.runtime.untyped_tf import ops, tf
+from lossdoctor.spec import Contract
+
+COLUMNS = ("min", "max", "mean", "norm", "zeros", "nan", "inf", "size")
+SAMPLE = 256  # elements of an intermediate from which its histogram is made
+_LINES = 400  # intermediates at most: a loss with more is an unrolled loop
+_TERMS = 16  # terms whose gradient at y_pred is measured
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one row of the tables is about."""
+
+    name: str  # "smooth", or the code of the expression
+    span: Span | None  # in the user's source; None for y_true and y_pred
+    dtype: str
+    dims: tuple[int | str, ...] | None
+    kind: str  # "value", "gradient" (of the summed loss with respect to the value), "term", "term-gradient"
+    weight: float = 1.0  # of a term, with its sign
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The copy of the loss that makes the tables."""
+
+    lines: tuple[Line, ...]
+    contract: Contract
+    function: Any
+    captures: Sequence[Any]
+
+    def __call__(self, y_true: Any, y_pred: Any) -> list[Any]:
+        """The table of `COLUMNS`, and the sampled elements of each line."""
+        feeds = [*flatten(self.contract.y_true, y_true), *flatten(self.contract.y_pred, y_pred)]
+        table, elements = self.function.call_flat(*feeds, *self.captures)
+        return [table, elements]
+
+
+def plan(call: Callable[[Any, Any], Any], contract: Contract, accept: Callable[[str], bool]) -> Plan:
+    """Trace `call(y_true, y_pred)` under the contract and prepare its statistics.
+
+    Raises whatever the loss raises, and ValueError where the copy cannot be run without side effects.
+    """
+    with ops.init_scope(), _undisturbed():
+        program = build(call, contract, accept)
+        outputs = [program.value, *(g for g in program.gradients if g is not None)]
+        order = ordered([*outputs, *program.inputs])
+        runs = reference_runs(program.graph, order, program.leaves, contract, 0)
+        staged = convert(program, program.graph, program.inputs, program.value, program.gradients, runs, "traced")
+        lines, tensors, dims = _measured(program, staged)
+        with program.graph.as_default():
+            fetches = list(_tables(tensors, dims))
+        view = _View(program.graph, fetches, effects=False)
+        changing = [op.name for op in view.get_operations() if _changes(op)]
+        if changing:
+            raise ValueError(f"running the loss again would change its state ({changing[0]})")
+        function = atomic_function.from_func_graph(f"__lossdoctor_statistics_{program.graph.name}_{id(view)}", view, {})
+    return Plan(tuple(lines), contract, function, program.graph.external_captures)
+
+
+def _measured(program: Program, staged: Staged) -> tuple[list[Line], list[Any], list[Any]]:
+    """The lines, their tensors, and the shape that says which of them can be stacked."""
+    graph = staged.loss
+    nodes = [node for node in graph.nodes if _is_intermediate(graph, node, staged)][:_LINES]
+    names = names_of(nodes)
+    values = [staged.tensors[node.id] for node in nodes]
+    with program.graph.as_default():
+        gradients = tf.gradients(program.value, values) if program.value.dtype.is_floating else [None] * len(values)
+    lines: list[Line] = []
+    tensors: list[Any] = []
+    dims: list[Any] = []
+
+    def add(node: Node, name: str, tensor: Any, kind: str, weight: float = 1.0) -> None:
+        lines.append(Line(name, node.span, node.dtype, node.shape, kind, weight))
+        tensors.append(tensor)
+        dims.append(node.shape)
+
+    for node, name, value in zip(nodes, names, values, strict=True):
+        add(node, name, value, "value")
+    for node, name, gradient in zip(nodes, names, gradients, strict=True):
+        if gradient is not None:
+            add(node, name, tf.convert_to_tensor(gradient), "gradient")
+    found = [term for term in terms(graph) if term.depends and term.node in staged.tensors]
+    if len(found) > 1:
+        known = dict(zip((node.id for node in nodes), names, strict=True))
+        predictions = [x for leaf, x in zip(program.leaves, program.inputs, strict=True) if leaf.role == "y_pred"]
+        floats = [x for x in predictions if x.dtype.is_floating]
+        labels = _unique([known.get(term.node) or graph[term.node].call for term in found])
+        for term, label in list(zip(found, labels, strict=True))[:_TERMS]:
+            weight = float(term.sign or 1) if term.weight is None else term.weight
+            node, tensor = graph[term.node], staged.tensors[term.node]
+            if not tensor.dtype.is_floating:
+                continue
+            add(node, label, tensor, "term", weight)
+            with program.graph.as_default():
+                parts = tf.gradients(tensor, floats) if floats else []
+            if parts and parts[0] is not None:
+                lines.append(Line(label, node.span, node.dtype, graph[graph.y_pred[0]].shape, "term-gradient", weight))
+                tensors.append(tf.convert_to_tensor(parts[0]))
+                dims.append(graph[graph.y_pred[0]].shape)
+    return lines, tensors, dims
+
+
+def _is_intermediate(graph: LossGraph, node: Node, staged: Staged) -> bool:
+    if node.role != "forward" or node.id not in staged.tensors or node.op in ("constant", "variable", "identity"):
+        return False
+    return bool(staged.tensors[node.id].dtype.is_floating) and (node.span is not None or node.op == "input")
+
+
+def _tables(tensors: Sequence[Any], dims: Sequence[Any]) -> Iterator[Any]:
+    """All tensors of one shape are stacked, so that a table of many lines takes few operations."""
+    groups: dict[Any, list[int]] = {}
+    for place, (tensor, shape) in enumerate(zip(tensors, dims, strict=True)):
+        key = place if shape is None or "?" in shape else tuple(shape)
+        groups.setdefault((key, tensor.shape.rank), []).append(place)
+    tables: list[Any] = []
+    samples: list[Any] = []
+    order: list[int] = []
+    for places in groups.values():
+        stacked = tf.stack([tf.reshape(tf.cast(tensors[place], tf.float32), [-1]) for place in places])
+        tables.append(_table(stacked))
+        samples.append(_sample(stacked))
+        order += places
+    back = np.argsort(order)
+    yield tf.gather(tf.concat(tables, 0), back)
+    yield tf.gather(tf.concat(samples, 0), back)
+
+
+def _table(stacked: Any) -> Any:
+    finite = tf.math.is_finite(stacked)
+    safe = tf.where(finite, stacked, tf.zeros_like(stacked))
+    count = tf.reduce_sum(tf.cast(finite, tf.float32), 1)
+    size = tf.fill(tf.shape(count), tf.cast(tf.shape(stacked)[1], tf.float32))
+    infinite = stacked.dtype.max
+    nan = tf.reduce_sum(tf.cast(tf.math.is_nan(stacked), tf.float32), 1)
+    columns = [
+        tf.reduce_min(tf.where(finite, stacked, tf.fill(tf.shape(stacked), infinite)), 1),
+        tf.reduce_max(tf.where(finite, stacked, tf.fill(tf.shape(stacked), -infinite)), 1),
+        tf.math.divide_no_nan(tf.reduce_sum(safe, 1), count),
+        tf.sqrt(tf.reduce_sum(tf.square(safe), 1)),
+        tf.reduce_sum(tf.cast(tf.equal(stacked, 0.0), tf.float32), 1),
+        nan,
+        size - count - nan,
+        size,
+    ]
+    return tf.stack(columns, 1)
+
+
+def _sample(stacked: Any) -> Any:
+    """Elements spread evenly over each row."""
+    size = tf.cast(tf.shape(stacked)[1], tf.int64)
+    places = tf.range(SAMPLE, dtype=tf.int64) * size // SAMPLE
+    return tf.gather(stacked, tf.minimum(places, tf.maximum(size - 1, 0)), axis=1)
+
+
+def _changes(op: Any) -> bool:
+    """Whether an operation changes a variable or a generator, other than by random numbers of its own."""
+    return op.op_def.is_stateful and any(x.dtype == tf.resource for x in op.inputs) and "Read" not in op.type
+
+
+def _unique(labels: Sequence[str]) -> list[str]:
+    seen: dict[str, int] = {}
+    out: list[str] = []
+    for label in labels:
+        seen[label] = seen.get(label, 0) + 1
+        out.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return out
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Python's and NumPy's random numbers go on as if the loss had not been traced again."""
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)

@@ -1,0 +1,27 @@
+"""TensorFlow, Keras and the internals that the recorder needs, as `Any`: the one module of `runtime` that imports them.
+
+The internals are few: a variable that no distribution strategy turns into one of its own, a stop for tapes, whether a
+graph is compiled by XLA, and what Keras wraps around a function given as a loss.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras as _keras
+import tensorflow as _tensorflow
+from keras.src import backend as _backend
+from keras.src.losses.losses import LossFunctionWrapper as _LossFunctionWrapper
+from tensorflow.python.eager import record as _record
+from tensorflow.python.framework import ops as _ops
+from tensorflow.python.ops import control_flow_util as _control_flow_util
+from tensorflow.python.ops.resource_variable_ops import ResourceVariable as _ResourceVariable
+
+tf: Any = _tensorflow
+keras: Any = _keras
+backend: Any = _backend  # masks of Keras
+LossFunctionWrapper: Any = _LossFunctionWrapper
+ResourceVariable: Any = _ResourceVariable
+record: Any = _record
+ops: Any = _ops
+control_flow_util: Any = _control_flow_util
