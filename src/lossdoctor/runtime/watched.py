@@ -279,7 +279,8 @@ def _resolved(loss: Any) -> Any:
     if isinstance(loss, keras.losses.Loss) or (callable(loss) and not isinstance(loss, type)):
         return loss
     raise UsageError(
-        f"Invalid value for `loss`. Expected a function of (y_true, y_pred), a Keras loss or its name. Received: {loss!r}"
+        "Invalid value for `loss`. Expected a function of (y_true, y_pred), a Keras loss or its name. "
+        f"Received: {loss!r}"
     )
 
 
