@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -94,3 +94,22 @@ def made(parameters: Mapping[str, Mapping[str, float]] | None) -> list[Detector]
                 raise UsageError(f"Invalid value for `{name}.{key}`. Expected a number. Received: {value!r}")
         given[name] = dict(values)
     return [detector(**given.get(name, {})) for name, detector in known.items()]
+
+
+def codes(selectors: Iterable[str], option: str) -> set[str]:
+    """The codes of the detectors that codes, beginnings of codes, names and kinds name. Raises `UsageError` for "
+    "others."""
+    found: set[str] = set()
+    for selector in selectors:
+        own = {
+            detector.code
+            for detector in all_detectors()
+            if selector.upper() == "ALL"
+            or selector.lower() in (detector.name, detector.family)
+            or (selector.upper().startswith("LD") and detector.code.startswith(selector.upper()))
+        }
+        if not own:
+            names = ", ".join(detector.name for detector in all_detectors())
+            raise UsageError(f"Invalid value for `{option}`. Expected a detector of {names}. Received: {selector}")
+        found |= own
+    return found

@@ -1,30 +1,120 @@
-"""LD704: one isolated outburst of the loss that recovers."""
+"""LD704: an isolated outburst of the loss that recovers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from lossdoctor.runtime.detectors.alert import Alert
+from lossdoctor.runtime.detectors.course import course
 from lossdoctor.runtime.detectors.detector import Detector
 from lossdoctor.runtime.detectors.log import Log
+from lossdoctor.runtime.detectors.series import Array, Series, median, spread
+
+_MOST = 5  # spikes that are told of one run
+
+
+@dataclass
+class _Outburst:
+    row: int
+    level: float
+    excess: float
+    strength: float
+    back: int = 0  # rows since it recovered
 
 
 @dataclass
 class Spike(Detector):
     """Parameters.
 
-    warm_up: rows before the first spike can be told. window: rows that say what is usual. factor: how many times
-    larger than the largest usual excess. share:
-    of the descent so far, or of the level. recovery: rows within which it has to recover.
+    warm_up: rows before the first spike can be told. window: rows whose median and scatter say what is usual. factor:
+    how many times larger than the largest outburst so far (more where outbursts are frequent). sigmas: scatters at
+    the least. share: of the descent, or of the level, at the least. recovery: rows within which it has to recover.
+    quiet: rows without another.
     """
 
     code, name, family, severity = "LD704", "spike", "spike", "warning"
 
-    warm_up: int = 20
-    window: int = 100
-    factor: float = 4.0
-    share: float = 0.3
-    recovery: int = 12
+    warm_up: int = 8
+    window: int = 40
+    factor: float = 2.0
+    sigmas: float = 10.0
+    share: float = 0.35
+    recovery: int = 16
+    quiet: int = 4
+    _largest: float = field(default=0.0, repr=False)
+    _seen: list[float] = field(default_factory=list, repr=False)
+    _current: _Outburst | None = field(default=None, repr=False)
+    _told: int = field(default=0, repr=False)
 
     def look(self, log: Log) -> Alert | None:
+        loss = log.loss
+        if loss is None or loss.n <= self.warm_up:
+            return None
+        if self._current is not None:
+            return self._follow(log, loss, self._current)
+        before = loss.values[-1 - self.window : -1]
+        near = before[-15:]
+        level = median(near)
+        # Where the loss falls steeply its neighbours scatter by the trend too, which is as it should be.
+        scatter = max(spread(before[-20:]), spread(before), 1e-12 * abs(level))
+        excess = loss.last - level
+        z = excess / scatter if scatter > 0 else (math.inf if excess > 0 else 0.0)
+        if z > self.sigmas and self._told < _MOST:
+            strength = self._unusual(loss, before, level, excess, z)
+            if strength >= 1.0:
+                self._current = _Outburst(loss.n - 1, level, excess, strength)
+                return None
+        if math.isfinite(z):
+            self._largest = max(self._largest, z)
+            self._seen.append(abs(z))
+            del self._seen[:-400]
         return None
+
+    def _unusual(self, loss: Series, before: Array, level: float, excess: float, z: float) -> float:
+        """How far an outburst is beyond its threshold."""
+        now = course(loss)
+        size = excess / max(min(self.share * now.scale, abs(level)), 1e-300)
+        tail = self._tail()
+        usual = max(self._largest, 3.0)
+        linear = z / (self.factor * max(tail / 2.0, 1.0) * usual)
+        # Heavy right tails are normal on a logarithmic scale: there too it has to stand out.
+        low = float(before.min()) - 1e-9 * abs(level)
+        centre = max(level - low, 1e-300)
+        reach = math.log(max(float(before.max()) - low, centre) / centre)
+        logarithmic = math.log((excess + centre) / centre) / max(1.5 * reach, 0.4)
+        return min(size, linear, logarithmic)
+
+    def _tail(self) -> float:
+        """Largest usual deviation over the 80 % one: about 2 for normal noise, more for heavy tails."""
+        if len(self._seen) < 20:
+            return 2.0
+        seen = np.sort(self._seen)
+        return float(seen[-1] / max(seen[int(0.8 * len(seen))], 0.5)) * 0.75
+
+    def _follow(self, log: Log, loss: Series, burst: _Outburst) -> Alert | None:
+        excess = loss.last - burst.level
+        if excess > burst.excess and burst.back == 0:
+            burst.excess = excess
+        if loss.n - burst.row > self.recovery + self.quiet:
+            self._current = None  # it stays up: that is for another detector
+            return None
+        if excess > 0.3 * burst.excess:
+            if burst.back:  # a second one: not isolated
+                self._largest = max(self._largest, burst.strength * self.sigmas)
+                self._current = None
+            return None
+        burst.back += 1
+        if burst.back <= self.quiet and not log.ended:
+            return None
+        self._current = None
+        self._told += 1
+        top = burst.level + burst.excess
+        text = (
+            f"The loss jumped from {burst.level:.4g} to {top:.4g} at step {loss.steps[burst.row]} and came back. "
+            "Usually one batch: an "
+            "outlier, a wrong label, a division by something near zero. Look at that batch, and clip the gradient."
+        )
+        return self.alert(log, loss.name, loss.steps[burst.row], burst.strength, text)

@@ -6,15 +6,18 @@ import math
 from collections.abc import Mapping
 
 from lossdoctor.runtime.detectors.series import Series
+from lossdoctor.runtime.detectors.terms import Terms
 
 LOSS, GRADIENT, RATE, VALIDATION, TERM = "loss", "grad_norm", "learning_rate", "val_loss", "term/"
+# Detectors of slow things look at every row first, and later once in so many rows that each look sees 1.5 % more.
+_LOOKS = 64
 
 
 class Log:
     """All series of one run.
 
     `row` counts the calls of `add`, from 0. `fresh` are the finite numbers of the latest row by series, `broken` its
-    numbers that are NaN or infinite.
+    numbers that are NaN or infinite. `ended` is set when no row will follow.
     """
 
     def __init__(self) -> None:
@@ -23,6 +26,8 @@ class Log:
         self.step = 0
         self.fresh: dict[str, float] = {}
         self.broken: dict[str, float] = {}
+        self.ended = False
+        self._terms = Terms()
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         self.row += 1
@@ -38,14 +43,25 @@ class Log:
                 series.append(step, self.row, value)
             else:
                 self.broken[name] = value
+        self._terms.add(self.fresh)
 
     def get(self, name: str) -> Series | None:
         """The series if the latest row has a number of it, else None."""
         return self.series[name] if name in self.fresh else None
 
+    def known(self, name: str) -> Series | None:
+        """The series if any row had a number of it."""
+        return self.series.get(name)
+
     @property
     def loss(self) -> Series | None:
         return self.get(LOSS)
 
+    @property
+    def due(self) -> bool:
+        """Whether a detector of something slow should look at this row."""
+        return self.ended or self.row % max(self.row // _LOOKS, 1) == 0
+
     def terms(self) -> list[Series]:
-        return [series for name, series in self.series.items() if name.startswith(TERM)]
+        """The additive terms of the loss: series named `term/…`, or those that add up to the loss."""
+        return [self.series[name] for name in self._terms.names() if name in self.series]

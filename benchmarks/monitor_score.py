@@ -1,0 +1,84 @@
+"""How well the detectors judge logs whose fault is known."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from benchmarks.synthetic_runs import Run
+
+from lossdoctor.runtime.detectors.alert import Alert
+from lossdoctor.runtime.detectors.bank import DetectorBank
+
+
+@dataclass(frozen=True)
+class Outcome:
+    run: Run
+    alerts: tuple[Alert, ...]
+    onset: int | None  # as a step
+
+    @property
+    def early(self) -> bool:
+        return self.onset is not None and any(alert.step < self.onset for alert in self.alerts)
+
+    @property
+    def right(self) -> bool:
+        return bool(self.alerts) and self.alerts[0].kind == self.run.kind
+
+    @property
+    def any_right(self) -> bool:
+        return any(alert.kind == self.run.kind for alert in self.alerts)
+
+    @property
+    def delay(self) -> float:
+        return self.alerts[0].step - (self.onset or 0) if self.alerts else math.inf
+
+
+def judge(run: Run) -> Outcome:
+    """Feed a log to the detectors row by row, as `lossdoctor monitor` does."""
+    bank = DetectorBank.for_unit(run.unit)
+    steps = run.columns[run.unit].astype(int)
+    series = {name: values for name, values in run.columns.items() if name != run.unit}
+    alerts: list[Alert] = []
+    for row, step in enumerate(steps):
+        values = {n: float(v[row]) for n, v in series.items() if n != "val_loss" or not np.isnan(v[row])}
+        alerts += bank.update(int(step), values)
+    alerts += bank.finish()
+    onset = None if run.onset is None else int(steps[run.onset])
+    return Outcome(run, tuple(alerts), onset)
+
+
+def table(outcomes: Iterable[Outcome]) -> str:
+    """Figures of all, and a line for each family."""
+    outcomes = list(outcomes)
+    faulty = [o for o in outcomes if o.onset is not None]
+    healthy = [o for o in outcomes if o.onset is None]
+    alarmed = [o for o in faulty if o.alerts]
+    lines: list[str] = []
+    families: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        families[outcome.run.family].append(outcome)
+    for family in sorted(families):
+        own = families[family]
+        kinds = Counter(o.alerts[0].kind if o.alerts else "-" for o in own)
+        delays = [o.delay for o in own if o.alerts and o.onset is not None]
+        median = f"{np.median(delays):7.0f}" if delays else "       "
+        early = sum(o.early for o in own)
+        shown = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
+        lines.append(f"{family:<28} {len(own):4} {median} {'early ' + str(early) if early else '':8} {shown}")
+    if faulty:
+        delays = [o.delay for o in alarmed]
+        lines.append(
+            f"faulty {len(faulty)}: alarmed {len(alarmed) / len(faulty):.1%}, first kind right "
+            f"{sum(o.right for o in faulty) / len(faulty):.1%}, "
+            f"any kind right {sum(o.any_right for o in faulty) / len(faulty):.1%}, early "
+            f"{sum(o.early for o in faulty)}, "
+            f"median delay {np.median(delays):.0f}"
+        )
+    if healthy:
+        false = sum(bool(o.alerts) for o in healthy)
+        lines.append(f"healthy {len(healthy)}: alarmed {false} ({false / len(healthy):.1%})")
+    return "\n".join(lines)

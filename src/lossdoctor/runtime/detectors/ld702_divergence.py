@@ -1,0 +1,100 @@
+"""LD702: the loss rises and does not come back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from lossdoctor.runtime.detectors.alert import Alert
+from lossdoctor.runtime.detectors.course import Course, course
+from lossdoctor.runtime.detectors.detector import Detector
+from lossdoctor.runtime.detectors.ld708_exploding import swamped
+from lossdoctor.runtime.detectors.ld711_term_imbalance import taken_over
+from lossdoctor.runtime.detectors.log import Log
+from lossdoctor.runtime.detectors.series import Array, Series, median, running_median
+
+_WINDOWS = (4, 8, 16, 32, 64, 128, 256)
+_ADVICE = (
+    "Usually the learning rate is too high for this loss, or a term has no bound: lower the rate or clip the gradient, "
+    "and check the sign and the scale of each term."
+)
+
+
+@dataclass
+class Divergence(Detector):
+    """Parameters.
+
+    warm_up: rows before anything is said. rise: of the scale (the descent, or the level) that the loss has to rise
+    above its best level. noise: standard deviations that it has to rise. runaway: scales above the start at which three
+    rising rows are enough.
+    """
+
+    code, name, family, severity = "LD702", "divergence", "divergence", "error"
+
+    warm_up: int = 12
+    rise: float = 0.4
+    noise: float = 7.0
+    runaway: float = 10.0
+
+    def look(self, log: Log) -> Alert | None:
+        loss = log.loss
+        if loss is None or loss.n < 4:
+            return None
+        values = loss.values
+        climbing = values[-1] > values[-2] > values[-3] > values[-4]
+        if not (climbing or (log.due and loss.n >= self.warm_up)):
+            return None
+        now = course(loss)
+        if climbing and values[-1] - now.start > self.runaway * max(now.scale, 3 * now.unrest, 3 * now.noise):
+            return self._told(log, loss, now, (values[-1] - now.start) / (self.runaway * now.scale))
+        if loss.n < self.warm_up:
+            return None
+        for width in _WINDOWS:
+            if 3 * width > loss.n:
+                break
+            strength = self._risen(values, width, now)
+            if strength and not taken_over(log, now.best_at) and not swamped(log):
+                return self._told(log, loss, now, strength)
+        return None
+
+    def _risen(self, values: Array, width: int, now: Course) -> float:
+        """Strength, if the last `width` rows are the top of a steady rise; else 0."""
+        first, second, last = (median(part) for part in np.array_split(values[-3 * width :], 3))
+        rise = last - now.best
+        sigma = max(1.25 * now.noise / math.sqrt(width), now.unrest)
+        need = max(self.noise * sigma, self.rise * now.scale, 1.7 * now.wander)
+        if not now.learned:
+            need = max(need, abs(now.start) + 1.5 * max(now.top - now.best, 0.0))
+        if rise <= need:
+            return 0.0
+        older, newer = (median(half) for half in np.array_split(values[-width:], 2))
+        jump, at = _largest_jump(values, now.best_at)
+        if jump > 0.4 * rise and median(values[max(at - 3, 0) : at]) - now.best < 0.15 * rise:
+            # The loss leapt: a harder task, a restart or an outburst does that too and comes back.
+            after = values[at:]
+            landing = median(after[: min(max(len(after) // 3, 1), 5)])
+            if len(after) < 12:
+                return 0.0
+            on = last - landing > max(0.25 * rise, 4 * sigma)
+            stays = last > now.start + self.rise * now.scale and last > landing - 0.05 * rise and len(after) >= 15
+            return rise / need if on or stays else 0.0
+        steady = first < second < last and newer > older and last - first > 0.2 * rise
+        return rise / need if steady else 0.0
+
+    def _told(self, log: Log, loss: Series, now: Course, strength: float) -> Alert:
+        top, since = median(loss.values[-4:]), loss.steps[now.best_at]
+        text = f"The loss has risen from {now.best:.4g} to {top:.4g} since step {since} and keeps rising. {_ADVICE}"
+        return self.alert(log, loss.name, since, strength, text)
+
+
+def _largest_jump(values: Array, since: int) -> tuple[float, int]:
+    """The largest rise of the median of three rows to that of the next three, and the row where it happens."""
+    part = values[max(since - 3, 0) :]
+    if len(part) < 6:
+        return 0.0, len(values) - 1
+    smooth = running_median(part, 3)
+    leaps = smooth[3:] - smooth[:-3]
+    at = int(np.argmax(leaps))
+    return float(leaps[at]), max(since - 3, 0) + at + 3

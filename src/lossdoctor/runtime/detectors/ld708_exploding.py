@@ -1,0 +1,90 @@
+"""LD708: the gradient grows far beyond its usual size, more than the loss explains."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from lossdoctor.runtime.detectors.alert import Alert
+from lossdoctor.runtime.detectors.course import course
+from lossdoctor.runtime.detectors.detector import Detector
+from lossdoctor.runtime.detectors.log import GRADIENT, Log
+from lossdoctor.runtime.detectors.series import median, spread
+
+
+@dataclass
+class Exploding(Detector):
+    """Parameters.
+
+    warm_up: rows before anything is said. growth: factor over the usual norm that three of five rows have to reach.
+    burst: factor that a single row has to reach. tail: how many times larger, on a logarithmic scale, than the
+    largest usual deviation.
+    """
+
+    code, name, family, severity = "LD708", "exploding", "exploding", "error"
+
+    warm_up: int = 8
+    growth: float = 30.0
+    burst: float = 150.0
+    tail: float = 1.6
+
+    def look(self, log: Log) -> Alert | None:
+        gradient = log.get(GRADIENT)
+        if gradient is None or gradient.n <= self.warm_up:
+            return None
+        norms = gradient.values
+        if norms[-1] <= 0.0:
+            return None
+        before = norms[max(gradient.n - 200, 0) : -5] if gradient.n > 13 else norms[:-3]
+        before = before[before > 0]
+        if len(before) < 4:
+            return None
+        logs = np.log(before)
+        usual = median(logs)
+        # Of a norm that falls in the course of training, what is usual now is less; the highest counts.
+        scatter = max(spread(np.diff(logs)) / math.sqrt(2), 0.1)
+        reach = max(float(logs.max()) - usual, 2.5 * scatter)
+        now = math.log(norms[-1]) - usual
+        if now < min(math.log(self.growth), math.log(self.burst)) or now < self.tail * reach:
+            return None
+        high = sum(
+            math.log(value) - usual > max(math.log(self.growth), self.tail * reach) for value in norms[-5:] if value > 0
+        )
+        alone = now > max(math.log(self.burst), 1.3 * self.tail * reach)
+        if not (high >= 3 or alone) or self.explained(log, now):
+            return None
+        since = gradient.n - 1
+        while since > 0 and norms[since - 1] > 0 and math.log(norms[since - 1]) - usual > reach:
+            since -= 1
+        text = (
+            f"`{gradient.name}` is {norms[-1]:.3g}, {math.exp(min(now, 50)):.3g} times its usual size. Usually "
+            "repeated multiplication (a recurrent net, deep "
+            "layers without normalisation) or a division by something near zero. Clip the gradient, and look where "
+            "it grows: `lossdoctor trace`."
+        )
+        return self.alert(
+            log, gradient.name, gradient.steps[since], now / max(math.log(self.growth), self.tail * reach), text
+        )
+
+    @staticmethod
+    def explained(log: Log, growth: float) -> bool:
+        """Whether the loss has grown as a loss does whose gradient grows so: as fast, or as the square."""
+        loss = log.loss
+        if loss is None or loss.n < 8:
+            return False
+        now = course(loss)
+        base = median(loss.values[-60:-5]) if loss.n > 20 else now.level
+        unit = max(abs(base - now.best) + now.noise, 0.1 * now.scale, 1e-300)
+        recent = float(np.max(loss.values[-3:]))
+        return math.log(max((recent - base) / unit, 1.0)) > 0.7 * growth
+
+
+def swamped(log: Log) -> bool:
+    """Whether the gradient has lately grown much more than the loss explains, though not yet enough for an alert."""
+    gradient = log.get(GRADIENT)
+    if gradient is None or gradient.n < 16:
+        return False
+    growth = median(gradient.values[-4:]) / max(median(gradient.values[-60:-8]), 1e-300)
+    return growth > 8.0 and not Exploding.explained(log, math.log(growth))

@@ -1,0 +1,76 @@
+"""LD710: the validation loss rises while the training loss goes on falling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lossdoctor.runtime.detectors.alert import Alert
+from lossdoctor.runtime.detectors.detector import Detector
+from lossdoctor.runtime.detectors.log import LOSS, VALIDATION, Log
+from lossdoctor.runtime.detectors.series import Array, median, running_median, scale_of_noise, slope
+
+_WINDOWS = (3, 5, 9, 15, 31, 61)
+
+
+@dataclass
+class Overfitting(Detector):
+    """Parameters.
+
+    rise: of the validation loss's own descent, above its lowest level. noise: standard errors of that level. rows:
+    validations since the lowest one.
+    """
+
+    code, name, family, severity = "LD710", "overfitting", "overfitting", "warning"
+
+    rise: float = 0.12
+    noise: float = 5.5
+    rows: int = 4
+
+    def look(self, log: Log) -> Alert | None:
+        validation, loss = log.get(VALIDATION), log.known(LOSS)
+        if validation is None or loss is None or validation.n < 6 or not (log.due or validation.n < 0.5 * loss.n):
+            return None
+        values = validation.values
+        for width in _WINDOWS:
+            if 3 * width > validation.n:
+                break
+            smooth = running_median(values, width)
+            best = int(np.argmin(smooth))
+            at = best + width // 2
+            since = values[at:]
+            sigma = (
+                max(scale_of_noise(values[-80:]), scale_of_noise(values[max(at - 40, 0) : at + 1]))
+                * 1.25
+                / np.sqrt(width)
+            )
+            rise = float(smooth[-1] - smooth[best])
+            need = max(
+                self.rise * max(float(smooth[0] - smooth[best]), 0.1 * abs(float(smooth[best]))), self.noise * sigma
+            )
+            if rise <= need or len(since) < max(self.rows, width + 1) or not _rising(since):
+                continue
+            if not self._trains(loss.values, loss.rows, int(validation.rows[at])):
+                continue
+            text = (
+                f"`val_loss` was lowest at step {validation.steps[at]} ({smooth[best]:.4g}) and is {smooth[-1]:.4g} "
+                "now, while the training loss goes on falling. The "
+                "model learns its data by heart: stop there, or regularise, augment, or get more data."
+            )
+            return self.alert(log, VALIDATION, validation.steps[at], rise / need, text)
+        return None
+
+    @staticmethod
+    def _trains(loss: Array, rows: np.ndarray, row: int) -> bool:
+        """Whether the training loss has not risen itself since that row of the log."""
+        at = int(np.searchsorted(rows, row))
+        part = max((len(loss) - at) // 4, 1)
+        before = median(loss[max(at - part, 0) : at + part])
+        after = median(loss[-part:])
+        return after <= before + 0.5 * scale_of_noise(loss[-60:]) / np.sqrt(part) + 1e-9 * abs(before)
+
+
+def _rising(values: Array) -> bool:
+    rate, error = slope(values)
+    return rate > 3 * error

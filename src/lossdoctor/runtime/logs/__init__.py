@@ -1,0 +1,1 @@
+"""Logs that exist: CSV, JSON and TensorBoard event files, as one kind of table."""
