@@ -30,6 +30,11 @@ class Report(findings.Report):
 
     __slots__ = ()
 
+    @property
+    def blame(self) -> findings.Blame | None:
+        """Whose fault it is, of a model or a training step; None of losses alone."""
+        return next((loss.blame for loss in self.losses if loss.blame is not None), None)
+
     @classmethod
     def of(cls, report: findings.Report) -> Report:
         """The same report, able to show itself."""
@@ -164,6 +169,9 @@ def check(
     y_true: Any = None,
     y_pred: Any = None,
     *,
+    x: Any = None,
+    y: Any = None,
+    sample_weight: Any = None,
     seed: int = 0,
     magnitude: float = 1e4,
     dtype: str | None = None,
@@ -184,6 +192,10 @@ def check(
             "float32[B,4] real"; a tuple or table of these for structured inputs. Without it, the decorator
             `contract` counts, else what the code of the loss suggests.
         y_pred: likewise; either both or neither, both arrays or both specs.
+        x: the inputs of a compiled model, as `fit` takes them; then the model runs on this batch, and the report
+            begins with whose fault it is: loss, data, model or optimisation. A data set or generator of (x, y) may
+            stand for both; its first batch counts.
+        y, sample_weight: the targets and weights of the batch, as `fit` takes them.
         seed: of every random draw, at least 0.
         magnitude: largest magnitude of real values, above 1; larger values in the arrays widen it.
         dtype: "float16" or "bfloat16": examine the loss with y_true and y_pred in this dtype as well, for what only
@@ -217,7 +229,27 @@ def check(
         select=codes(_listed(select), "select"),
         ignore=codes(_listed(ignore), "ignore"),
     )
-    return Report.of(check_object(loss, y_true, y_pred, settings=settings))
+    if x is None and y is None and sample_weight is None:
+        return Report.of(check_object(loss, y_true, y_pred, settings=settings))
+    from lossdoctor.engine.models import check_model
+    from lossdoctor.subject.kinds import is_model
+
+    if y_true is not None or y_pred is not None or x is None:
+        raise findings.UsageError(
+            "Invalid value for `x`. Expected x and y for a model, or y_true and y_pred for a loss. Received: "
+            + ("y without x" if x is None else "some of both")
+        )
+    if not is_model(loss):
+        raise findings.UsageError(
+            f"Invalid value for `loss`. Expected a compiled Keras model beside x. Received: {type(loss).__name__}"
+        )
+    return Report.of(check_model(loss, x, y, sample_weight, settings=settings, place=_caller()))
+
+
+def _caller() -> tuple[str, int]:
+    """File and line of the user's call of `check`."""
+    frame = sys._getframe(2)
+    return frame.f_code.co_filename, frame.f_lineno
 
 
 def verify(

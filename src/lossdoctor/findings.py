@@ -163,6 +163,19 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Blame:
+    """Whose fault it is, of a model with a batch or of a training step."""
+
+    party: Literal["loss", "data", "model", "optimisation", "loop", "none"]
+    reason: str  # one sentence
+    evidence: tuple[str, ...] = ()  # what was swapped or measured, and what came of it
+    rule: str = ""  # of the finding that says it in full
+    path: str = ""
+    line: int = 0
+    index: tuple[int, ...] = ()  # of the sample, or of the element, that shows it
+
+
+@dataclass(frozen=True, slots=True)
 class LossReport:
     target: str
     path: str
@@ -176,6 +189,7 @@ class LossReport:
     facts: tuple[Fact, ...]
     gaps: tuple[Gap, ...]
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    blame: Blame | None = None  # of a model or a training step only
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,13 @@ _MARK = re.compile(r"#\s*(LD\d{3}(?:,\s*LD\d{3})*)\s*$")
 
 @dataclass(frozen=True)
 class Block:
-    """A loss on a page: its specs stand in the info string, `y_true="…" y_pred="…"`."""
+    """An example on a page. Of a loss the specs stand in the info string, `y_true="…" y_pred="…"`; a program has
+    `subject=model` (it defines `model`, `x`, `y` and perhaps `sample_weight`) or `subject=step` (`train_step` and
+    `batch`)."""
 
     page: Path
     kind: str
+    subject: str
     y_true: str
     y_pred: str
     code: str
@@ -45,7 +48,9 @@ def blocks(page: Path) -> list[Block]:
     for match in _BLOCK.finditer(text):
         info = dict(part.split("=", 1) for part in shlex.split(match["info"]))
         line = text.count("\n", 0, match.start()) + 1
-        found.append(Block(page, match["kind"], info["y_true"], info["y_pred"], match["code"], line))
+        subject = info.get("subject", "loss")
+        specs = (info["y_true"], info["y_pred"]) if subject == "loss" else ("", "")
+        found.append(Block(page, match["kind"], subject, *specs, match["code"], line))
     return found
 
 

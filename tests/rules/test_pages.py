@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.rules.pages import Block, blocks, pages
+from tests.rules.programs import examined
 
 from check_docs import HEADINGS
 from lossdoctor.engine import check
@@ -16,6 +17,9 @@ from lossdoctor.worker.remote import WorkerPool
 
 SETTINGS = Settings(mends=False)  # tests/rewrite tries mends
 ALL = [block for page in pages() for block in blocks(page)]
+OF_LOSSES = [block for block in ALL if block.subject == "loss"]
+# A program that stands on several pages runs once.
+OF_PROGRAMS = list({block.code: block for block in ALL if block.subject != "loss"}.values())
 
 
 def test_every_rule_has_a_page_with_all_headings() -> None:
@@ -44,7 +48,7 @@ def test_bad_blocks_show_the_rule_and_good_ones_show_nothing_of_it(rule) -> None
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("block", ALL, ids=lambda block: block.name)
+@pytest.mark.parametrize("block", OF_LOSSES, ids=lambda block: block.name)
 def test_block(block: Block, pool: WorkerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("losses.py").write_text(block.code, encoding="utf-8")
@@ -54,3 +58,14 @@ def test_block(block: Block, pool: WorkerPool, tmp_path: Path, monkeypatch: pyte
     assert found == block.expected
     for finding in report.findings:
         assert finding.severity != "error" or finding.reproduce
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("block", OF_PROGRAMS, ids=lambda block: block.name)
+def test_block_of_a_program(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    report = examined(block, tmp_path)
+    assert not report.errors
+    found = {(f.location.line, f.rule) for f in report.findings if at_or_above(f.severity, "info")}
+    assert found == block.expected, report
+    assert (report.blame.party == "none") == all(f.severity == "info" for f in report.findings)

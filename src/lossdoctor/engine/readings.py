@@ -29,6 +29,7 @@ from lossdoctor.formula.reading import FormulaCheck, ReferenceCheck, SlopeCheck
 from lossdoctor.graph.ir import LossGraph, Stage
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
+from lossdoctor.readings.model import Batch, ModelRun
 from lossdoctor.rules.registry import Check
 from lossdoctor.search.leaves import pair_arrays, pair_specs
 from lossdoctor.session import Loaded, Pair, Session, SessionError, Settings, Traced
@@ -131,7 +132,7 @@ class Readings:
             return guards(self.get(SourceModule, stage), {frame.line for frame in calls})
         if kind is SourceModule:
             return self._module()
-        if kind in _DECLARED:
+        if kind in _DECLARED or kind in _OF_PROGRAMS:
             raise Unavailable("nothing of the kind is declared")
         return {Loaded: self.loaded, Contract: self.contract, Traced: self.traced}[kind]
 
@@ -206,9 +207,11 @@ _PROBES: dict[Any, str] = {
 }
 # Made only where somebody says what the loss is meant to be; see `engine.meanings`.
 _DECLARED: tuple[Any, ...] = (ReferenceCheck, SlopeCheck, Misnamed)
+# Of a model, a batch or a training step, which `engine.diagnose` has and a loss alone has not.
+_OF_PROGRAMS: tuple[Any, ...] = (Batch, ModelRun)
 _PLAIN: tuple[Any, ...] = (Loaded, Contract, Traced, Batches, FormulaCheck, probed.EagerRun, probed.DeadGradient,
                            probed.SwappedRun, probed.Replicas, probed.Executions, probed.HalfRounding, Guards,
-                           SourceModule, *_DECLARED)  # fmt: skip
+                           SourceModule, *_DECLARED, *_OF_PROGRAMS)  # fmt: skip
 
 
 def sizes_of(pair: Pair, contract: Contract) -> dict[str, int]:

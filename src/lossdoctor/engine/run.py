@@ -106,7 +106,7 @@ def check(
                 return item
             with workers.session() as session:
                 try:
-                    return _examined(item, session)
+                    return examined(item, session)
                 except Exception as problem:  # the other losses are examined all the same
                     if verbose:
                         traceback.print_exc()
@@ -115,7 +115,7 @@ def check(
 
         with ThreadPoolExecutor(max(1, jobs)) as threads:
             outcomes = list(threads.map(work, prepared))
-    return _report(outcomes, settings)
+    return report_of(outcomes, settings)
 
 
 def _workers(
@@ -158,15 +158,15 @@ def check_object(
             for _, one, true, predicted in parts_of(losses, y_true, y_pred)
         ]
         outcomes: list[Outcome] = [item for report in reports for item in (*report.losses, *report.errors)]
-        return _report(outcomes, settings)
+        return report_of(outcomes, settings)
     with preserved(settings.seed):
         try:
             job, session = live_job(loss, y_true, y_pred, settings, target)
         except SessionError as problem:
-            return _report([ErrorItem(target or repr(loss), str(problem))], settings)
+            return report_of([ErrorItem(target or repr(loss), str(problem))], settings)
         job = replace(job, **_live_meaning(loss, formula, reference, gradient), purpose=purpose)
         try:
-            return _report([_examined(job, session)], settings)
+            return report_of([examined(job, session)], settings)
         finally:
             session.close()
 
@@ -192,7 +192,7 @@ def live_job(loss: object, y_true: object, y_pred: object, settings: Settings, t
         contracts,
         settings,
         Path.cwd(),
-        _selector(settings, None, None),
+        selector(settings, None, None),
         pair=pair,
         loaded=subject.loaded,
     )
@@ -240,7 +240,7 @@ def _live_meaning(loss: object, formula: Any, reference: Any, gradient: Any) -> 
     return {"formula": formula, "reference": reference, "gradient": gradient}
 
 
-def _examined(job: Job, session: Session) -> Outcome:
+def examined(job: Job, session: Session) -> Outcome:
     try:
         return verify(job, session) if job.purpose == "verify" else examine(job, session)
     except UsageError as problem:
@@ -282,7 +282,7 @@ def _prepare(
                 contracts=_contracts(entry, given, settings),
                 settings=settings,
                 folder=config.root if keyed else Path.cwd(),
-                selected=_selector(settings, config, entry),
+                selected=selector(settings, config, entry),
                 pair=None if given.data is None else Pair(*given.data),
                 **_meaning(given, entry),
             )
@@ -363,7 +363,7 @@ def _arrays(value: Any, argument: str) -> Any:
     return as_array(value, argument)
 
 
-def _selector(settings: Settings, config: Config | None, entry: LossEntry | None) -> Callable[[Rule, str], bool]:
+def selector(settings: Settings, config: Config | None, entry: LossEntry | None) -> Callable[[Rule, str], bool]:
     """Whether a rule is wanted, in general (path "") and for a file."""
     select, ignore = frozenset(settings.select), frozenset(settings.ignore) | frozenset(entry.ignore if entry else ())
     per_file: Mapping[str, Sequence[str]] = config.per_file_ignores if config is not None else {}
@@ -380,7 +380,7 @@ def _selector(settings: Settings, config: Config | None, entry: LossEntry | None
     return selected
 
 
-def _report(outcomes: Sequence[Outcome], settings: Settings) -> Report:
+def report_of(outcomes: Sequence[Outcome], settings: Settings) -> Report:
     return Report(
         versions=versions(),
         seed=settings.seed,

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from lossdoctor.findings import Edit, Finding, Fix, LossReport, Report, Witness
+from lossdoctor.findings import Blame, Edit, Finding, Fix, LossReport, Report, Witness
 from lossdoctor.report import View
 
 SCHEMA_VERSION = 1
@@ -44,6 +44,19 @@ def _loss(loss: LossReport) -> dict[str, Any]:
         ],
         "gaps": [{"op": gap.op, "path": gap.path, "line": gap.line, "limits": gap.limits} for gap in loss.gaps],
         "seconds": {stage: plain(seconds) for stage, seconds in loss.seconds.items()},
+        **({} if loss.blame is None else {"blame": _blame(loss.blame)}),
+    }
+
+
+def _blame(blame: Blame) -> dict[str, Any]:
+    return {
+        "party": blame.party,
+        "reason": blame.reason,
+        "evidence": list(blame.evidence),
+        "rule": blame.rule or None,
+        "path": blame.path,
+        "line": blame.line,
+        "index": list(blame.index),
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from rich.text import Text
 
-from lossdoctor.findings import ErrorItem, Fact, Gap, LossReport, Report, Verdict
+from lossdoctor.findings import Blame, ErrorItem, Fact, Gap, LossReport, Report, Verdict
 from lossdoctor.report import View
 from lossdoctor.report.parts.finding import add_finding
 from lossdoctor.report.parts.sheet import Sheet
@@ -47,7 +47,11 @@ def summary(report: Report, elapsed: float | None = None) -> str:
     if report.errors:
         parts.append(f"{_count(len(report.errors), 'target')} could not be examined")
     found = ", ".join(_count(severities[name], name) for name in ("error", "warning", "info") if severities[name])
-    head = _count(len(report.losses), "loss", "losses")
+    programs = sum(loss.blame is not None for loss in report.losses)
+    heads = [_count(programs, "program")] if programs else []
+    if len(report.losses) > programs or not programs:
+        heads.append(_count(len(report.losses) - programs, "loss", "losses"))
+    head = " and ".join(heads)
     text = f"{head}: {', '.join(parts)}" if parts else head
     text += f"; {found or 'no findings'}" if report.losses else ""
     return text if elapsed is None else f"{text} in {elapsed:.1f} s"
@@ -72,6 +76,9 @@ def _add_loss(sheet: Sheet, loss: LossReport) -> None:
     sheet.add(*sheet.field(loss.origin, f"y_true {loss.y_true}"), *sheet.field("", f"y_pred {loss.y_pred}"))
     for number, assumption in enumerate(loss.assumptions):
         sheet.add(*sheet.field("" if number else "assumed", assumption))
+    if loss.blame is not None:
+        sheet.gap()
+        _add_blame(sheet, loss.blame)
     for finding in loss.findings:
         sheet.gap()
         add_finding(sheet, finding)
@@ -83,6 +90,14 @@ def _add_loss(sheet: Sheet, loss: LossReport) -> None:
     if sheet.view.verbose and loss.seconds:
         spent = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in loss.seconds.items())
         sheet.add(*sheet.field("time", spent, style="dim"))
+
+
+def _add_blame(sheet: Sheet, blame: Blame) -> None:
+    """Whose fault it is, and what was tried."""
+    who = "nobody" if blame.party == "none" else f"the {blame.party}"
+    sheet.add(*sheet.field("blame", Text.assemble((who, "bold"), ": ", sheet.prose(blame.reason)), 4))
+    for number, one in enumerate(blame.evidence if blame.party != "none" or sheet.view.verbose else ()):
+        sheet.add(*sheet.field("" if number else "evidence", one))
 
 
 def _add_error(sheet: Sheet, error: ErrorItem) -> None:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from lossdoctor.findings import Calling, Evidence, Family, Fix, Severity
 from lossdoctor.graph.ir import Node, Span, Stage
+from lossdoctor.readings.model import Party
 from lossdoctor.session import Pair
 
 Check = Callable[..., Iterator["Suspicion"]]
@@ -59,6 +60,23 @@ Symptom = Literal[
 
 
 @dataclass(frozen=True, slots=True)
+class Accused:
+    """Who is to blame for what a rule of LD8xx found, and where that stands.
+
+    Attributes:
+        party: loss, data, model, optimisation or loop.
+        what: "x", "y", "y:OUTPUT", "sample_weight", "layer:NAME", "compile", "optimizer", "loss:OUTPUT"; "" where the
+            suspicion's own calls say it.
+        index: of the sample or element that shows it; () where all do.
+    """
+
+    party: Party
+    what: str = ""
+    index: tuple[int, ...] = ()
+    rank: int = 50  # the cause that explains the others has the lowest
+
+
+@dataclass(frozen=True, slots=True)
 class Suspicion:
     """One place where a rule suspects its fault.
 
@@ -83,6 +101,7 @@ class Suspicion:
     at_most: float = math.inf  # magnitude of the numbers of an input that shows the fault
     # What becomes of a warning that the script does not show: dropped, or a fact that stands without a script.
     replay: Literal["needed", "welcome"] = "needed"
+    accused: Accused | None = None  # of a rule that reads a model, a batch or a training step
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,89 @@
+"""LD841: the loss makes NaN or infinity of finite targets and predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from lossdoctor.readings.model import Array, Batch, ModelRun, Output, Party
+from lossdoctor.rules.data.batches import numeric, target
+from lossdoctor.rules.registry import Accused, Rule, Suspicion
+
+RULE = Rule(code="LD841", name="loss-not-finite", family="model", severity="error")
+_GIVE = ("softmax", "sigmoid", "hard_sigmoid")
+
+
+@RULE.check
+def loss_not_finite(batch: Batch, run: ModelRun) -> Iterator[Suspicion]:
+    outputs = {output.name: output for output in batch.outputs}
+    for term in run.terms:
+        output = outputs.get(term.name)
+        value_fine = term.value is not None and bool(np.isfinite(term.value))
+        if (
+            output is None
+            or output.loss is None
+            or term.raised is not None
+            or (value_fine and term.flow != "nonfinite")
+        ):
+            continue
+        clean = _clean(batch, output)
+        if clean is None or (not clean.all() and not term.bad_rows):
+            continue
+        rows = [row for row in term.bad_rows if clean[batch.rows.index(row)]]
+        if term.bad_rows and not rows:
+            continue  # the target or the prediction of these samples is not finite itself
+        if not output.loss.stock and term.squashed and _of_classes(output) and output.activation not in _GIVE:
+            continue  # scores in the place of probabilities: LD821
+        party, what, why = _who(output)
+        what_is = "loss" if term.bad_what == "value" or not value_fine else "gradient of the loss"
+        sample = f" for sample {rows[0]} ({_shown(batch, output, rows[0])})" if rows else ""
+        yield RULE.at(
+            None,
+            f"the {what_is} is not finite{sample}, though target and prediction are{why}",
+            evidence="witnessed",
+            accused=Accused(party, what, (rows[0],) if rows else (), rank=22),
+        )
+
+
+def _clean(batch: Batch, output: Output) -> Array | None:
+    """Which of the samples that ran have finite targets, weights and predictions."""
+    true, predicted = numeric(output.y_true), output.y_pred
+    if true is None or predicted is None:
+        return None
+    rows = list(batch.rows)
+    clean = np.isfinite(true[rows].reshape(len(rows), -1)).all(axis=1)
+    clean &= np.isfinite(np.asarray(predicted).reshape(len(rows), -1)).all(axis=1)
+    weight = numeric(output.weight)
+    if weight is not None:
+        clean &= np.isfinite(weight[rows].reshape(len(rows), -1)).all(axis=1)
+    return np.asarray(clean)
+
+
+def _who(output: Output) -> tuple[Party, str, str]:
+    """Of Keras's own losses what they are given is to blame, of the user's the loss."""
+    assert output.loss is not None
+    place = output.name
+    if not output.loss.stock:
+        return "loss", f"loss:{place}", ""
+    numbers = numeric(output.y_true)
+    if numbers is not None and float(np.nanmin(numbers)) < 0 and output.loss.targets != "sign":
+        return "data", target(output), f": {output.loss.name} is not defined for targets below 0"
+    return "model", f"layer:{output.layer}", f": {output.loss.name} is not defined for such predictions"
+
+
+def _of_classes(output: Output) -> bool:
+    numbers = numeric(output.y_true)
+    return numbers is not None and bool(np.isin(numbers, (0.0, 1.0)).all())
+
+
+def _shown(batch: Batch, output: Output, row: int) -> str:
+    assert output.y_true is not None
+    assert output.y_pred is not None
+    true, predicted = output.y_true[row].ravel(), output.y_pred[batch.rows.index(row)].ravel()
+    return f"y_true={_few(true)}, y_pred={_few(predicted)}"
+
+
+def _few(values: Array) -> str:
+    shown = ", ".join(f"{value:.4g}" for value in values[:4])
+    return f"[{shown}, …]" if len(values) > 4 else f"[{shown}]"
