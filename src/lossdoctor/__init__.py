@@ -9,10 +9,12 @@ from lossdoctor.findings import UsageError as UsageError
 if TYPE_CHECKING:
     from lossdoctor import testing as testing
     from lossdoctor.api import Comparison as Comparison
+    from lossdoctor.api import Decomposition as Decomposition
     from lossdoctor.api import Explanation as Explanation
     from lossdoctor.api import Report as Report
     from lossdoctor.api import check as check
     from lossdoctor.api import compare as compare
+    from lossdoctor.api import decompose as decompose
     from lossdoctor.api import explain as explain
     from lossdoctor.api import verify as verify
     from lossdoctor.runtime.watch import watch as watch
@@ -20,13 +22,14 @@ if TYPE_CHECKING:
 # Imported when they are first asked for, so that `import lossdoctor` costs a training script nothing.
 _LATER = {
     **dict.fromkeys(("check", "verify", "compare", "explain", "Report", "Comparison", "Explanation"), "lossdoctor.api"),
+    **dict.fromkeys(("decompose", "Decomposition"), "lossdoctor.api"),
     "watch": "lossdoctor.runtime.watch",
     "testing": "",
 }
 
 __all__ = [
-    "Comparison", "Explanation", "LossdoctorError", "Report", "UsageError", "check", "compare", "contract", "explain",
-    "testing", "verify", "watch",
+    "Comparison", "Decomposition", "Explanation", "LossdoctorError", "Report", "UsageError", "check", "compare",
+    "contract", "decompose", "explain", "testing", "verify", "watch",
 ]  # fmt: skip
 
 

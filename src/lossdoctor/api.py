@@ -1,4 +1,4 @@
-"""`check`, `verify`, `compare` and `explain`: live losses in this process, and results that show themselves."""
+"""The verbs for Python: live losses in this process, and results that show themselves."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from lossdoctor import findings
+from lossdoctor.experiments import reading as experiments
 from lossdoctor.standards import reading
 from lossdoctor.symbols import reading as symbols
 
@@ -162,6 +163,82 @@ class Explanation(symbols.Explanation):
 
     def __repr__(self) -> str:
         return str(self).rstrip()
+
+
+class Decomposition(experiments.Decomposition):
+    """The result of `decompose`; as text it shows the terms in a table, with their formulas and findings.
+
+    Attributes:
+        terms: each term as a loss, by name: `terms["kl"](y_true, y_pred)` is what it contributes, weight included, of
+            the shape of the loss. Together they add up to the loss.
+    """
+
+    __slots__ = ("terms",)
+    terms: dict[str, Any]
+
+    @classmethod
+    def of(cls, found: experiments.Decomposition, terms: dict[str, Any]) -> Decomposition:
+        """The same decomposition, able to show itself."""
+        made = cls(**{field.name: getattr(found, field.name) for field in fields(found)})
+        object.__setattr__(made, "terms", terms)
+        return made
+
+    def to_json(self) -> str:
+        """The decomposition as one JSON document."""
+        from lossdoctor.engine.run import versions
+        from lossdoctor.report.parts.decomposition import as_json
+
+        return as_json(self, versions())
+
+    def to_pandas(self) -> Any:
+        """The terms as a table of pandas, a row a term.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        from lossdoctor.report.parts.decomposition import document
+
+        return _table([{k: v for k, v in term.items() if k != "witness"} for term in document(self, {})["terms"]])
+
+    def plot(self, path: str | Path) -> None:
+        """Draw shares and conflict into a .png, .svg or .pdf file.
+
+        Raises:
+            UsageError: matplotlib is missing.
+        """
+        from pathlib import Path
+
+        from lossdoctor.report.parts.plot_terms import draw
+
+        draw(self, Path(path))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return _html(str(self))
+
+    def __str__(self) -> str:
+        from lossdoctor.report import View
+        from lossdoctor.report.parts.decomposition import render
+
+        return render(self, View(width=_WIDTH))
+
+    def __repr__(self) -> str:
+        return str(self).rstrip()
+
+
+def _html(text: str) -> str:
+    """Plain text for a notebook."""
+    from html import escape
+
+    return _HTML.format(code=escape(text))
+
+
+def _table(rows: list[dict[str, Any]]) -> Any:
+    try:
+        import pandas  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise findings.UsageError("A table needs pandas, which is not installed.\nTry: pip install pandas") from None
+    return pandas.DataFrame(rows)
 
 
 def check(
@@ -365,6 +442,38 @@ def explain(
     from lossdoctor.engine import explain_object
 
     return Explanation.of(explain_object(loss, y_true, y_pred, settings=_settings(seed, magnitude)))
+
+
+def decompose(
+    loss: Any,
+    y_true: Any = None,
+    y_pred: Any = None,
+    *,
+    seed: int = 0,
+    magnitude: float = 1e4,
+) -> Decomposition:
+    """Take a loss apart: its additive terms, what each is worth, and which are silent.
+
+    A term is what the code gives a name: a variable, a key of a table, a function.
+
+    Args:
+        loss, y_true, y_pred, seed, magnitude: as for `check`. On arrays, shares and gradients are measured on these.
+
+    Returns:
+        The decomposition: `parts` with weight, shares, gradient and formula of each term, `measures` with the cosines
+        of their gradients, `findings`, and `terms`, which are losses themselves.
+
+    Raises:
+        UsageError: `loss` is no loss, or cannot be traced.
+
+    Example:
+        >>> found = decompose(vae, x, model(x))  # doctest: +SKIP
+        >>> found.terms["kl"](x, model(x))  # doctest: +SKIP
+        <tf.Tensor: shape=(32,), dtype=float32, …>
+    """
+    from lossdoctor.engine import decompose_object
+
+    return Decomposition.of(*decompose_object(loss, y_true, y_pred, settings=_settings(seed, magnitude)))
 
 
 def _settings(seed: int, magnitude: float) -> Settings:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lossdoctor.cli import check, compare, demo, explain, monitor, rules, verify
+from lossdoctor.cli import check, compare, decompose, demo, explain, monitor, rules, verify
 from lossdoctor.cli.parser import FAILED, Command, Parser, help_parts
 from lossdoctor.findings import LossdoctorError
 
@@ -15,6 +15,7 @@ COMMANDS: tuple[Command, ...] = (
     verify.COMMAND,
     compare.COMMAND,
     explain.COMMAND,
+    decompose.COMMAND,
     monitor.COMMAND,
     rules.COMMAND,
     demo.COMMAND,

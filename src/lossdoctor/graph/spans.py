@@ -17,6 +17,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
+from typing import Any
 
 from lossdoctor.graph.ir import Span
 from lossdoctor.session import Raised
@@ -65,6 +66,43 @@ def frames(frame: FrameType | None, until: FrameType | None, accept: IsUser, map
             found.append(span)
         frame = frame.f_back
     return tuple(reversed(found))
+
+
+def loops(frame: FrameType | None, until: FrameType | None, accept: IsUser) -> tuple[tuple[str, Any], ...]:
+    """The texts and numbers that the targets of the user's Python loops hold, outermost frame first."""
+    found: list[tuple[str, Any]] = []
+    while frame is not None and frame is not until:
+        path = frame.f_code.co_filename
+        names = _loop_targets(path, frame.f_lineno or 0) if accept(path) else ()
+        if names:
+            held = frame.f_locals
+            found += [(name, held[name]) for name in names if isinstance(held.get(name), str | int | float)]
+        frame = frame.f_back
+    return tuple(reversed(found))
+
+
+@lru_cache(maxsize=65536)
+def _loop_targets(path: str, line: int) -> tuple[str, ...]:
+    """The names that loops and comprehensions around a line assign, innermost first."""
+    found: list[tuple[int, str]] = []
+    for node in _loops(path):
+        if node.lineno <= line <= (node.end_lineno or node.lineno):
+            targets = [node.target] if isinstance(node, ast.For) else [part.target for part in node.generators]
+            names = [part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)]
+            found += [(node.lineno, name) for name in reversed(names)]
+    return tuple(name for _, name in sorted(found, key=lambda item: -item[0]))
+
+
+_Loop = ast.For | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+
+
+@lru_cache(maxsize=64)
+def _loops(path: str) -> tuple[_Loop, ...]:
+    try:
+        tree = ast.parse("".join(linecache.getlines(path)))
+    except (SyntaxError, ValueError):
+        return ()
+    return tuple(node for node in ast.walk(tree) if isinstance(node, _Loop))
 
 
 def frames_of_traceback(traceback: TracebackType | None, accept: IsUser = is_user) -> tuple[Span, ...]:

@@ -39,6 +39,10 @@ class Records:
     graphs: dict[int, Any] = field(default_factory=dict[int, Any])
     by_name: dict[str, tuple[Span, ...]] = field(default_factory=dict[str, tuple[Span, ...]])
     accept: spans.IsUser = spans.is_user
+    # What the targets of the loops around an operation held: (name, text or number), outermost frame first.
+    loops: dict[tuple[int, str], tuple[tuple[str, str | int | float], ...]] = field(
+        default_factory=dict[tuple[int, str], tuple[tuple[str, "str | int | float"], ...]]
+    )
 
     def calls_of(self, op: Any) -> tuple[Span, ...]:
         """The user's frames of an operation, outermost first; its statements where no frame was seen."""
@@ -176,6 +180,9 @@ def _recording(records: Records, until: FrameType | None, *, gradient: bool) -> 
         mapped = stacks[tf_stack._get_thread_key()][-1].get_effective_source_map()
         records.calls[key] = records.by_name[op.name] = spans.frames(_frame(), until, records.accept, mapped)
         records.graphs[id(graph)] = graph
+        held = spans.loops(_frame(), until, records.accept)
+        if held:
+            records.loops[key] = held
         if gradient:
             records.gradients.add(key)
         return op
@@ -185,6 +192,11 @@ def _recording(records: Records, until: FrameType | None, *, gradient: bool) -> 
         yield
     finally:
         ops.Graph._create_op_internal = original
+
+
+def tracing() -> bool:
+    """Whether a loss is being traced by lossdoctor, its calls of `tf.function` in place."""
+    return getattr(polymorphic_function.Function.__call__, "in_place", False)
 
 
 @contextmanager
@@ -204,6 +216,7 @@ def _tf_functions_in_place() -> Generator[None]:
             args, kwargs = tf.nest.map_structure(_tensor_of_number, (args, kwargs))
         return tf.nest.map_structure(_tensor_of_number, python_function(*args, **kwargs))
 
+    in_place.in_place = True  # pyright: ignore[reportFunctionMemberAccess]
     polymorphic_function.Function.__call__ = in_place
     try:
         yield

@@ -24,12 +24,13 @@ def document(report: Report) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "versions": {name: report.versions.get(name) or None for name in ("lossdoctor", "tensorflow", "keras")},
         "seed": report.seed,
-        "losses": [_loss(loss) for loss in report.losses],
+        "losses": [loss_document(loss) for loss in report.losses],
         "errors": [{"target": item.target, "message": item.message} for item in report.errors],
     }
 
 
-def _loss(loss: LossReport) -> dict[str, Any]:
+def loss_document(loss: LossReport) -> dict[str, Any]:
+    """What is known of one loss, as plain values."""
     return {
         "target": loss.target,
         "path": loss.path,
@@ -37,7 +38,7 @@ def _loss(loss: LossReport) -> dict[str, Any]:
         "spec": {"y_true": loss.y_true, "y_pred": loss.y_pred, "origin": loss.origin},
         "assumptions": list(loss.assumptions),
         "verdict": loss.verdict,
-        "findings": [_finding(finding) for finding in loss.findings],
+        "findings": [finding_document(finding) for finding in loss.findings],
         "facts": [
             {"name": fact.name, "statement": fact.statement, "evidence": fact.evidence, "when": list(fact.when)}
             for fact in loss.facts
@@ -60,7 +61,8 @@ def _blame(blame: Blame) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """One finding as plain values."""
     location = finding.location
     return {
         "rule": finding.rule,
@@ -78,7 +80,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "witness": _witness(finding.witness),
         "reproduce": finding.reproduce,
         "chain": [{"path": link.path, "line": link.line, "text": link.text} for link in finding.chain],
-        "consequences": [_finding(consequence) for consequence in finding.consequences],
+        "consequences": [finding_document(consequence) for consequence in finding.consequences],
         "fix": _fix(finding.fix),
         "url": finding.url,
     }

@@ -166,18 +166,29 @@ class LocalSession:
             raise SessionError(f"running the graph raised {report.type}: {report.message}", raised=report) from None
 
     def probe(self, name: str, contract: Contract, **arguments: Any) -> Any:
-        """What `probes/<name>.py` has to say: its function `probe(subject, contract, **arguments)`."""
+        """What `probes/<name>.py` has to say: its function `probe(subject, contract, **arguments)`.
+
+        "experiments.<name>" is that of `experiments/<name>.py`, which is given the traced loss as `live` too.
+        """
         subject = self._loaded()
-        module = f"lossdoctor.probes.{name}"
-        if not name.isidentifier():
+        package, _, name = name.rpartition(".")
+        module = f"lossdoctor.{package or 'probes'}.{name}"
+        if not name.isidentifier() or package not in ("", "experiments"):
             raise SessionError(f"there is no probe {name!r}")
+        if package:
+            arguments["live"] = self._live
         try:
             function = importlib.import_module(module).probe
         except (ModuleNotFoundError, AttributeError) as problem:
             if isinstance(problem, ModuleNotFoundError) and problem.name != module:
                 raise
             raise SessionError(f"there is no probe {name!r}") from None
-        return self._quietly(lambda: function(subject, contract, **arguments))
+        found = self._quietly(lambda: function(subject, contract, **arguments))
+        if package and hasattr(found, "keras_call"):  # a term, which is the loss from now on
+            self._forget()
+            self._subject = found
+            return found.loaded
+        return found
 
     def replay(self, script: str, *, limit: float | None = None) -> Replay:
         """Run a reproduction script as a fresh process would: nothing of the user's is loaded yet.

@@ -63,7 +63,10 @@ class RemoteSession:
         return self._ask("observe", pair, stage)
 
     def probe(self, name: str, contract: Contract, **arguments: Any) -> Any:
-        return self._ask("probe", name, contract, **arguments)
+        found = self._ask("probe", name, contract, **arguments)
+        if name == "experiments.take":
+            self._target = None  # a fresh process would load the whole loss
+        return found
 
     def replay(self, script: str, *, limit: float | None = None) -> Replay:
         return self._ask("replay", script, limit=limit)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from lossdoctor.experiments.reading import Decomposition
 from lossdoctor.report.parts.sheet import Sheet
 from lossdoctor.standards.reading import Comparison
 from lossdoctor.symbols.reading import Explanation
 
 
-def heading(sheet: Sheet, found: Comparison | Explanation) -> None:
+def heading(sheet: Sheet, found: Comparison | Explanation | Decomposition) -> None:
     """The target as a rule across the page, the specs, and what was assumed."""
     dash = sheet.rule
     left = Text.assemble(

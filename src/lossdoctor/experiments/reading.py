@@ -1,0 +1,126 @@
+"""What decomposing a loss gives: plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lossdoctor.experiments.additive import Additive
+from lossdoctor.findings import Fact, Finding, SpecOrigin
+from lossdoctor.session import Pair
+from lossdoctor.symbols.reading import Statement
+
+Gradient = Literal["none", "zero", "finite", "non-finite"]
+
+
+@dataclass(frozen=True, slots=True)
+class TermMeasure:
+    """One term at inputs that were run.
+
+    Attributes:
+        weight: the factor between the term and the loss; None where it depends on the data.
+        trained: the factor depends on variables, so that it changes in training.
+        value: mean contribution to the mean of the loss.
+        value_share: size of the contribution among those of all terms, in [0, 1].
+        gradient_share: norm of its gradient among those of all terms, in [0, 1].
+        gradient: what reaches y_pred.
+        reaches: the parts of a structured y_pred that its gradient reaches ("" for a plain one).
+        dead: share of the inputs at which its gradient is zero.
+        nonfinite: share of the inputs at which its value or its gradient is not finite.
+        witness: one such input.
+    """
+
+    weight: float | None
+    trained: bool
+    value: float
+    value_share: float
+    gradient_share: float
+    gradient: Gradient
+    reaches: tuple[str, ...]
+    dead: float
+    nonfinite: float
+    witness: Pair | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """All terms at the same inputs.
+
+    Attributes:
+        conflict: cosine of the gradients of each two terms; None where one has no gradient.
+        residual: largest |loss − sum of the terms|, relative to the sum of their sizes.
+        draws: inputs that were drawn for the residual.
+        source: what shares and gradients were measured on.
+    """
+
+    terms: tuple[TermMeasure, ...]
+    conflict: tuple[tuple[float | None, ...], ...]
+    residual: float
+    draws: int
+    source: Literal["draws", "data"]
+
+
+# (place of the operation, output); the place of input number i is -1 - i.
+Site = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How the terms become the value.
+
+    Attributes:
+        kinds: the types of all operations of the loss, by which a later trace is known to be the same.
+        value: where the value is.
+        leaves: for each place at which a term enters, the number of the term.
+        expanded: for each operation on the way, the inputs that lead to terms.
+    """
+
+    kinds: tuple[str, ...]
+    value: Site
+    leaves: Mapping[Site, int]
+    expanded: Mapping[int, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Where the terms are, how they become the loss, and what they are worth."""
+
+    additive: Additive
+    route: Route
+    measures: Measures
+
+
+@dataclass(frozen=True, slots=True)
+class TermReading:
+    """One term of a loss."""
+
+    name: str
+    path: str
+    line: int
+    text: str  # the user's code
+    depends_on_y_pred: bool
+    measure: TermMeasure
+    statement: Statement | None
+    inside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decomposition:
+    """The terms of one loss, and what was found of them."""
+
+    target: str
+    name: str
+    path: str
+    line: int
+    y_true: str
+    y_pred: str
+    origin: SpecOrigin
+    assumptions: tuple[str, ...]
+    parts: tuple[TermReading, ...]
+    measures: Measures
+    findings: tuple[Finding, ...]
+    facts: tuple[Fact, ...]
+    gaps: tuple[str, ...]
+    seconds: float
+    checks: Mapping[str, object] = field(default_factory=dict[str, object])

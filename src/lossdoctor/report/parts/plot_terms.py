@@ -1,0 +1,85 @@
+"""Shares and conflict of the terms as a picture. matplotlib is optional, and imported only when something is drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from lossdoctor.experiments.reading import Decomposition
+from lossdoctor.findings import LossdoctorError
+from lossdoctor.report.parts.plot import check_plot
+
+_DPI = 150
+_VALUE, _GRADIENT = "#1f4e9c", "#d1690e"  # told apart without colour by their hatching
+_NAME = 24
+
+
+def draw(found: Decomposition, path: Path) -> None:
+    """Draw the share of value and gradient of each term, and the cosines of their gradients.
+
+    Raises:
+        UsageError: matplotlib is missing, or the file has no ending that it knows.
+        LossdoctorError: the file could not be written.
+    """
+    check_plot(path)
+    from matplotlib import rc_context  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
+
+    settings = {"svg.hashsalt": "lossdoctor", "font.size": 9, "font.family": "DejaVu Sans"}
+    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})
+    with cast(Any, rc_context)(settings):
+        figure = _figure(found)
+        try:
+            figure.savefig(path, dpi=_DPI, metadata=metadata)
+        except OSError as error:
+            raise LossdoctorError(f"{path} could not be written: {error.strerror}") from error
+
+
+def _figure(found: Decomposition) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # pyright: ignore
+    from matplotlib.figure import Figure  # pyright: ignore
+
+    names = [_short(term.name) for term in found.parts]
+    height = 1.6 + 0.45 * len(names)
+    figure: Any = cast(Any, Figure)(figsize=(9.0, max(height, 2.8)), layout="constrained")
+    cast(Any, FigureCanvasAgg)(figure)
+    left, right = figure.subplots(1, 2)
+    places = np.arange(len(names))
+    values = [100 * term.measure.value_share for term in found.parts]
+    slopes = [100 * term.measure.gradient_share for term in found.parts]
+    left.barh(places - 0.19, values, 0.36, color=_VALUE, label="value")
+    left.barh(places + 0.19, slopes, 0.36, color=_GRADIENT, hatch="///", edgecolor="white", label="gradient")
+    for place, term, slope in zip(places, found.parts, slopes, strict=True):
+        text = term.measure.gradient if term.measure.gradient in ("none", "zero") else f"{slope:.1f}"
+        left.text(slope + 1.5, place + 0.19, text, va="center", fontsize=8)
+    left.set_yticks(places, names)
+    left.invert_yaxis()
+    left.set_xlim(0, 112)
+    left.set_xlabel("share of all terms, %")
+    left.legend(loc="lower right", frameon=False, fontsize=8)
+    left.spines[["top", "right"]].set_visible(False)
+    _matrix(figure, right, found, names)
+    figure.suptitle(_short(f"terms of {found.name}", 80))
+    return figure
+
+
+def _matrix(figure: Any, axis: Any, found: Decomposition, names: list[str]) -> None:
+    cosines = np.array([[np.nan if value is None else value for value in row] for row in found.measures.conflict])
+    drawn = axis.imshow(np.ma.masked_invalid(cosines), vmin=-1, vmax=1, cmap="RdBu", aspect="auto")
+    axis.set_facecolor("#dddddd")
+    for i, row in enumerate(cosines):
+        for j, value in enumerate(row):
+            text, dark = ("no gradient", False) if np.isnan(value) else (f"{value:.2f}", abs(value) > 0.6)
+            size = 7 if np.isnan(value) and len(names) > 3 else 8
+            axis.text(j, i, text, ha="center", va="center", fontsize=size, color="white" if dark else "black")
+    axis.set_xticks(range(len(names)), names, rotation=30, ha="right")
+    axis.set_yticks(range(len(names)), names)
+    axis.set_title("cosine of gradients", fontsize=9)
+    figure.colorbar(drawn, ax=axis, pad=0.02)
+
+
+def _short(text: str, width: int = _NAME) -> str:
+    """No markup: a dollar sign would begin mathematics."""
+    text = text if len(text) <= width else text[: width - 1] + "…"
+    return text.replace("$", r"\$")
