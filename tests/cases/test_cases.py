@@ -35,7 +35,8 @@ def pool() -> Iterator[WorkerPool]:
 def examined(name: str, which: str, pool: WorkerPool) -> LossReport:
     case = CASES[name]
     target = f"{FOLDER / name / which}.py:{case['target']}"
-    report = check([target], y_true=case["y_true"], y_pred=case["y_pred"], settings=SETTINGS, pool=pool)
+    specs = {key: case[key] for key in ("y_true", "y_pred", "formula") if key in case}
+    report = check([target], **specs, settings=SETTINGS, pool=pool)
     assert not report.errors, report.errors
     return report.losses[0]
 

@@ -176,3 +176,34 @@ def test_terms_of_a_traced_loss() -> None:
     assert bad[0].cut is not None and bad[0].cut.reason == "none"
     good = terms(trace(healthy, contract).traced)
     assert all(term.connected or not term.depends for term in good)
+
+
+def test_a_count_of_what_was_selected_is_a_cut_term() -> None:
+    """The number of rows of `where` depends on the prediction; without a mask of it, a size is no dependence."""
+    text = """
+    loss(%0 y_true: f32[B,4], %1 y_pred: f32[B,4]) -> %10, gradients none
+      %2: f32[B,4] = squared_difference %0 %1
+      %3: f32[] = constant {{0.5}}
+      %4: bool[B,4] = greater {0} %3
+      %5: i64[?,2] = nonzero %4
+      %6: i32[2] = shape %5 dtype='int32'
+      %7: i32[] = sum %6
+      %8: f32[] = astype %7 dtype='float32'
+      %9: f32[B,4] = add %2 %8
+      %10: f32[B] = mean %9 axis=-1
+    """
+    counted = loss(text.format("%1"))
+    assert dependence(counted)[8].y_pred and not dependence(counted)[8].connected
+    assert [term.cut.node for term in terms(counted) if term.cut is not None] == [4]
+    assert not dependence(loss(text.format("%0")))[8].y_pred
+
+
+def test_a_value_put_into_a_variable_is_cut() -> None:
+    graph = loss("""
+    loss(%0 y_true: f32[B,4], %1 y_pred: f32[B,4]) -> %5, gradients none
+      %2: f32[B,4] = squared_difference %0 %1
+      %3: f32[B,4] = assigned %1
+      %4: f32[B,4] = add %2 %3
+      %5: f32[B] = mean %4 axis=-1
+    """)
+    assert [(term.connected, term.cut and term.cut.node) for term in terms(graph)] == [(True, None), (False, 3)]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lossdoctor.cli.main import main
 from lossdoctor.config import load_config
 from lossdoctor.engine import check, compare
 from lossdoctor.findings import ErrorItem, Report, UsageError
+from lossdoctor.report.parts.overlay import draw
 from lossdoctor.session import Settings
 from lossdoctor.standards.reading import Comparison
 from lossdoctor.worker.remote import WorkerPool
@@ -152,6 +155,21 @@ def test_a_loss_is_recognised_up_to_a_factor(pool: WorkerPool) -> None:
     assert (found.other.relation.kind, found.other.relation.scale) == ("scaled", 0.5)
     best = found.standards[0]
     assert (best.code, best.relation.kind, best.relation.scale) == ("MeanSquaredError", "scaled", 0.5)
+
+
+def test_curves_of_the_nearest_are_drawn(pool: WorkerPool, tmp_path: Path) -> None:
+    given = {"y_true": "float32[B,1] real", "y_pred": "float32[B,1] real"}
+    found = compare("losses.py:huber", "losses.py:halved", config=load_config(), pool=pool, curves=True, **given)
+    assert not isinstance(found, ErrorItem)
+    (panel,) = found.panels
+    assert [one.name for one in panel.others[:2]] == ["losses.py:halved", "Huber"]
+    np.testing.assert_allclose(panel.others[0].value, 0.5 * panel.curve.x**2, rtol=1e-5)
+    np.testing.assert_allclose(panel.others[1].value, panel.curve.value, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(panel.others[1].slope, panel.curve.slope, rtol=1e-5, atol=1e-6)
+    draw(found, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    with pytest.raises(UsageError, match="`plot`"):
+        draw(replace(found, panels=()), tmp_path / "nothing.png")
 
 
 def test_the_first_pair_of_the_demo(pool: WorkerPool) -> None:

@@ -62,6 +62,7 @@ SCORES: list[tuple[str, Contract, str]] = [
     ("R2", REAL, "1 - tf.reduce_sum(tf.square(t - p)) / tf.reduce_sum(tf.square(t - tf.reduce_mean(t)))"),
     ("cosine", REAL, "tf.reduce_sum(tf.nn.l2_normalize(t, -1) * tf.nn.l2_normalize(p, -1), -1)"),
     ("log likelihood", CLASSES, f"tf.reduce_mean(t * {LOG}, -1)"),
+    ("blind to the sign", REAL, "tf.abs(tf.reduce_sum(tf.nn.l2_normalize(t, -1) * tf.nn.l2_normalize(p, -1), -1))"),
     ("half a log likelihood", BINARY, f"tf.reduce_mean(t * {LOG}, -1)"),
     ("log likelihood of logits", LABEL_LOGIT, "tf.gather(tf.nn.log_softmax(p), tf.squeeze(t, -1), batch_dims=1)"),
     ("accuracy", BINARY, "tf.reduce_mean(tf.cast(tf.equal(t > 0.5, p > 0.5), tf.float32), -1)"),
@@ -147,6 +148,15 @@ def test_swapped_arguments(tmp_path: Path) -> None:
     assert not read(tmp_path, LOGIT, entropy.format("t", "p")).arguments_swapped
     assert not read(tmp_path, MARGIN, "-tf.reduce_mean(t * p, -1)").arguments_swapped
     assert not read(tmp_path, REAL, "-tf.reduce_mean(tf.square(t - p), -1)").arguments_swapped
+
+
+def test_swapped_arguments_that_a_mixed_batch_hides(tmp_path: Path) -> None:
+    """Of many targets the largest meet the largest predictions: only targets that are alike show the exchange."""
+    poisson = "tf.reduce_mean({0} - {1} * tf.math.log({0} + 1e-7), -1)"
+    assert read(tmp_path, POSITIVE, poisson.format("t", "p")).alike_wrong
+    assert not read(tmp_path, POSITIVE, poisson.format("p", "t")).alike_wrong
+    shrunk = read(tmp_path, REAL, "tf.reduce_mean(tf.square(t - p), -1) + 2.0 * tf.reduce_mean(tf.square(p), -1)")
+    assert not shrunk.alike_wrong
 
 
 def test_a_term_of_one_label_that_lost_its_sign(tmp_path: Path) -> None:

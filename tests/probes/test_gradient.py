@@ -127,6 +127,27 @@ def test_stop_gradient_of_the_user(tmp_path: Path) -> None:
     assert [(span.line, span.text) for span in reading.stop_spans] == [(6, "tf.stop_gradient(tf.abs(t - p))")]
 
 
+NORM = "tf.sqrt(tf.reduce_sum(tf.square(p), axis=-1, keepdims=True) + 1e-6)"
+
+
+@pytest.mark.parametrize(
+    ("body", "rests"),
+    [
+        (f"1.0 - tf.reduce_sum(tf.nn.l2_normalize(t, -1) * p / tf.stop_gradient({NORM}), axis=-1)", False),
+        ("tf.reduce_mean(tf.stop_gradient(tf.abs(t - p)) * tf.square(t - p), axis=-1)", True),
+        ("tf.reduce_mean(tf.square(t - p), axis=-1) / (1.0 + tf.stop_gradient(tf.reduce_mean(p * p, axis=-1)))", True),
+        ("tf.reduce_mean(tf.square(t - p), axis=-1) + tf.stop_gradient(tf.reduce_mean(p * p, axis=-1))", None),
+    ],
+    ids=["normaliser", "weight", "scale", "term"],
+)
+def test_a_stopped_part_and_the_target(body: str, rests: bool | None, tmp_path: Path) -> None:
+    """Whether training would rest at the target; None where the loss itself is not stationary there."""
+    unrest = expression(tmp_path, body).unrest
+    assert (unrest is None) == (rests is None)
+    if unrest is not None:
+        assert (unrest < 1e-3) == rests
+
+
 SMOOTH_ENOUGH: list[tuple[str, str, Contract]] = [
     ("kinks", "tf.reduce_mean(tf.abs(t - p) + tf.nn.relu(p) + tf.clip_by_value(p, -1.0, 1.0), axis=-1)", REAL),
     (

@@ -21,6 +21,10 @@ def compare(options: argparse.Namespace) -> int:
       lossdoctor compare losses.py:my_mse
       lossdoctor compare losses.py:old losses.py:new
       lossdoctor compare losses.py:my_huber keras.losses.Huber
+      lossdoctor compare losses.py:my_huber --plot huber.png
+
+    A plot shows value and gradient along the natural slices, beside OTHER and the nearest standard
+    losses; it needs matplotlib: pip install "lossdoctor[plots]".
 
     The exit status is 0, or 1 if an OTHER loss was named that is not the same function with the same
     gradient.
@@ -32,10 +36,16 @@ def compare(options: argparse.Namespace) -> int:
     from lossdoctor.engine.run import versions
     from lossdoctor.findings import ErrorItem
     from lossdoctor.report.parts.comparison import as_json, render
+    from lossdoctor.report.parts.overlay import draw
+    from lossdoctor.report.parts.plot import check_plot
 
     config = load_config(options.config, Path.cwd())
     if options.output is not None:
         check_writable(options.output)
+    picture: Path | None = options.plot
+    if picture is not None:
+        check_plot(picture)
+        check_writable(picture, "plot")
     require_tensorflow()
     with Progress() as progress:
         found = engine.compare(
@@ -48,10 +58,13 @@ def compare(options: argparse.Namespace) -> int:
             settings=settings_of(options, config),
             progress=progress,
             verbose=options.verbose,
+            curves=picture is not None,
         )
     if isinstance(found, ErrorItem):
         print(f"lossdoctor: {found.target}: {found.message}", file=sys.stderr)
         return FAILED
+    if picture is not None:
+        draw(found, picture)
     deliver(options, lambda view: render(found, view), lambda: as_json(found, versions()))
     other = found.other
     same = other is None or (other.relation.kind == "same" and other.relation.gradients_agree)
@@ -64,6 +77,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     add_given(parser)
     result = parser.add_argument_group("result")
     result.add_argument("--format", choices=("text", "json"), default="text", help="text unless said otherwise")
+    result.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves into a .png, .svg or .pdf file")
     add_result(result)
 
 

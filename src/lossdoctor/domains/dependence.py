@@ -7,7 +7,7 @@ for every node; `cuts` lists the nodes at which the connection ends.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from lossdoctor.domains.interpret import Reading, interpret
@@ -23,6 +23,9 @@ from lossdoctor.ops import TABLE, Flow
 Link = Literal["", "stopped", "cut", "dead", "live"]
 _STRENGTH: dict[Link, int] = {"": 0, "stopped": 1, "cut": 2, "dead": 3, "live": 4}
 
+# Results whose number of elements depends on the values of the argument.
+_COUNTING = frozenset({"nonzero", "unique", "unique_counts"})
+_COUNTS = frozenset({"shape", "size"})
 # These read the shape of an argument, never its values.
 SHAPE_ONLY = frozenset({"dims", "shape", "size", "rank", "ndim", "zeros_like", "ones_like", "broadcast_gradient_args"})
 
@@ -36,6 +39,7 @@ class Dependence:
     variables: frozenset[str] = frozenset()
     random: bool = False
     link: Link = ""
+    counted: frozenset[Attr] = frozenset()  # of y_pred: what decides how many elements the node has
 
     @property
     def connected(self) -> bool:
@@ -75,6 +79,7 @@ def join(values: Sequence[Dependence]) -> Dependence:
         variables=frozenset[str]().union(*(value.variables for value in values)),
         random=any(value.random for value in values),
         link=_strongest(value.link for value in values),
+        counted=frozenset[Attr]().union(*(value.counted for value in values)),
     )
 
 
@@ -117,20 +122,23 @@ class DependenceDomain:
         if node.op == "variable":
             return Dependence(variables=frozenset({node.name or str(node.id)}))
         if node.op in SHAPE_ONLY:
-            return Dependence()
+            counted = join(args).counted if node.op in _COUNTS else frozenset[Attr]()
+            return Dependence(y_pred=counted, link="cut" if counted else "")
         row = TABLE.by_name.get(node.op)
         if node.bodies:
             value = _nested(node, args)
         else:
             # An operation without a row may or may not have a gradient; "connected" alarms nobody.
             links: list[Link] = [_through(arg.link, row.flows(i) if row else "smooth") for i, arg in enumerate(args)]
-            merged = join(args)
-            value = Dependence(merged.y_true, merged.y_pred, merged.variables, merged.random, _strongest(links))
+            value = replace(join(args), link=_strongest(links))
         if row is not None and row.kind == "random":
-            value = Dependence(value.y_true, value.y_pred, value.variables, True, value.link)
+            value = replace(value, random=True)
         if value.connected and not _differentiable(node.dtype):
-            value = Dependence(value.y_true, value.y_pred, value.variables, value.random, "cut")
-        return value
+            value = replace(value, link="cut")
+        if node.op in _COUNTING:
+            return replace(value, counted=value.y_pred | value.counted)
+        open_shape = node.shape is None or "?" in node.shape
+        return value if open_shape or not value.counted else replace(value, counted=frozenset[Attr]())
 
 
 def _nested(node: Node, args: Sequence[Dependence]) -> Dependence:
@@ -146,8 +154,7 @@ def _nested(node: Node, args: Sequence[Dependence]) -> Dependence:
         reading = interpret(body, DependenceDomain(), inputs)
         leaving.extend(reading[output] for output in body.outputs)
     inside = join(leaving)
-    merged = join([entering, inside])
-    return Dependence(merged.y_true, merged.y_pred, merged.variables, merged.random, inside.link)
+    return replace(join([entering, inside]), link=inside.link)
 
 
 def dependence(loss: LossGraph) -> Reading[Dependence]:

@@ -12,17 +12,20 @@ from lossdoctor.config import Config, load_config
 from lossdoctor.domains.intervals import Ranges
 from lossdoctor.engine.examine import Job, Progress, opened
 from lossdoctor.engine.meanings import reference_target
+from lossdoctor.engine.measure import Measure
+from lossdoctor.engine.panels import nearest, panels
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.readings import Readings, sizes_of
 from lossdoctor.engine.run import job_of, live_job
 from lossdoctor.findings import ErrorItem, UsageError
 from lossdoctor.formula.compare import compare as against
+from lossdoctor.formula.meaning import Meaning
 from lossdoctor.formula.reference import Reference
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
 from lossdoctor.session import Session, SessionError, Settings
-from lossdoctor.spec import format_structure
-from lossdoctor.standards.reading import Comparison, Row
+from lossdoctor.spec import Spec, format_structure
+from lossdoctor.standards.reading import Comparison, Panel, Row
 from lossdoctor.standards.recognise import Recogniser, recognised
 from lossdoctor.worker.remote import WorkerPool
 
@@ -39,12 +42,14 @@ def compare(
     progress: Progress | None = None,
     verbose: bool = False,
     pool: WorkerPool | None = None,
+    curves: bool = False,
 ) -> Comparison | ErrorItem:
     """Compare a loss in a worker process; arguments as `engine.check`.
 
     Args:
         target: one loss.
         other: another one, or a loss of Keras.
+        curves: follow both, and the nearest standard losses, along the natural slices (`Comparison.panels`).
 
     Raises:
         UsageError: unusable arguments.
@@ -57,7 +62,7 @@ def compare(
         return job
     workers = contextlib.nullcontext(pool) if pool is not None else WorkerPool(1, settings, verbose=verbose)
     with workers as lent, lent.session() as session:
-        return _compared(job, session, wanted, other)
+        return _compared(job, session, wanted, other, curves=curves)
 
 
 def compare_object(loss: object, other: Any, y_true: object, y_pred: object, *, settings: Settings) -> Comparison:
@@ -81,16 +86,18 @@ def compare_object(loss: object, other: Any, y_true: object, y_pred: object, *, 
     return found
 
 
-def _compared(job: Job, session: Session, other: Any, shown: str | None) -> Comparison | ErrorItem:
+def _compared(
+    job: Job, session: Session, other: Any, shown: str | None, *, curves: bool = False
+) -> Comparison | ErrorItem:
     try:
-        return _compare(job, session, other, shown)
+        return _compare(job, session, other, shown, curves=curves)
     except UsageError as problem:
         return ErrorItem(job.target, str(problem))
     except SessionError as problem:
         return ErrorItem(job.target, f"{problem}; lossdoctor check says more")
 
 
-def _compare(job: Job, session: Session, other: Any, shown: str | None) -> Comparison | ErrorItem:
+def _compare(job: Job, session: Session, other: Any, shown: str | None, *, curves: bool) -> Comparison | ErrorItem:
     started = time.perf_counter()
     start = opened(job, session)
     if isinstance(start, ErrorItem):
@@ -107,6 +114,7 @@ def _compare(job: Job, session: Session, other: Any, shown: str | None) -> Compa
     if not any(one.finite for one in recogniser.seen):
         return ErrorItem(job.target, f"`{loaded.name}` has no finite value to compare; lossdoctor check says more")
     row: Row | None = None
+    drawn: list[tuple[str, Meaning]] = []
     if other is not None:
         reference = Reference(session, contract, other, shown or "")
         relation = recogniser.relation(reference)
@@ -118,7 +126,13 @@ def _compare(job: Job, session: Session, other: Any, shown: str | None) -> Compa
             elif check.gradient is not None:
                 relation = replace(relation, gradients_agree=False)
         row = Row(shown or "", shown or "", relation)
+        drawn.append((shown or "", reference))
     standards = recognised(recogniser, session.probe("keras_losses", contract))
+    found: tuple[Panel, ...] = ()
+    if curves and isinstance(contract.y_true, Spec) and isinstance(contract.y_pred, Spec):
+        job.progress(job.target, "measuring")
+        measure = Measure(session, contract, sizes, batches)
+        found = panels(measure, loaded.parameters, [*drawn, *nearest(recogniser, standards)])
     places = Places(loaded, job.folder)
     return Comparison(
         target=job.target,
@@ -131,4 +145,5 @@ def _compare(job: Job, session: Session, other: Any, shown: str | None) -> Compa
         other=row,
         standards=tuple(standards),
         seconds=time.perf_counter() - started,
+        panels=found,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,8 +21,8 @@ _SHARES = 81  # of a contour plot
 
 
 @dataclass(frozen=True)
-class _Slice:
-    """`at` makes the flat entries (m,) of one prediction from the coordinate; `along` is its derivative."""
+class Slice:
+    """`at` makes the prediction for a coordinate, of the shape of `along`, which is its derivative."""
 
     title: str
     label: str
@@ -30,13 +31,18 @@ class _Slice:
     at: Callable[[float], Array]
     along: Array  # of the shape of y_pred
 
+    def points(self, dtype: Any) -> list[Pair]:
+        """The inputs along it, in order."""
+        return [Pair(self.y_true, self.at(float(v)).astype(dtype)) for v in self.x]
+
 
 def curves(measure: Measure, names: tuple[str, str]) -> tuple[Curve, ...]:
     """Value and slope along each natural slice; () where the specs suggest none."""
-    return tuple(_measured(measure, one) for one in _slices(measure, names))
+    return tuple(measured(measure, one) for one in slices(measure, names))
 
 
-def _slices(measure: Measure, names: tuple[str, str]) -> Iterator[_Slice]:
+def slices(measure: Measure, names: tuple[str, str]) -> Iterator[Slice]:
+    """The natural slices; none where the specs suggest none."""
     true, pred = measure.contract.y_true, measure.contract.y_pred
     if not isinstance(true, Spec) or not isinstance(pred, Spec):
         return
@@ -66,7 +72,7 @@ def _slices(measure: Measure, names: tuple[str, str]) -> Iterator[_Slice]:
         if pred.kind == "real" and true.kind == "real":
             label = f"error {names[1]} − {names[0]}"
         y_true = np.full(true_shape, value).astype(numpy_dtype(true.dtype))
-        yield _Slice(f"{names[0]} = {value:g}", label, x, y_true, lambda v: v * ones, ones)
+        yield Slice(f"{names[0]} = {value:g}", label, x, y_true, lambda v: v * ones, ones)
 
 
 def _line(pred: Spec, magnitude: float, names: tuple[str, str]) -> tuple[Array, str]:
@@ -80,7 +86,7 @@ def _line(pred: Spec, magnitude: float, names: tuple[str, str]) -> tuple[Array, 
     return np.linspace(-span, span, POINTS), names[1]
 
 
-def _of_classes(measure: Measure, true: Spec, pred: Spec, names: tuple[str, str]) -> Iterator[_Slice]:
+def _of_classes(measure: Measure, true: Spec, pred: Spec, names: tuple[str, str]) -> Iterator[Slice]:
     """The share or score of class 0, when it is the true one and when another is."""
     true_shape, pred_shape = measure.shapes(measure.one)
     classes = pred_shape[-1]
@@ -101,14 +107,14 @@ def _of_classes(measure: Measure, true: Spec, pred: Spec, names: tuple[str, str]
         def at(v: float) -> Array:
             return v * first + (1.0 - v) * rest if shares else v * first
 
-        yield _Slice(f"true class {wanted}", label, x, y_true, at, along)
+        yield Slice(f"true class {wanted}", label, x, y_true, at, along)
 
 
-def _measured(measure: Measure, one: _Slice) -> Curve:
+def measured(measure: Measure, one: Slice) -> Curve:
+    """Value and slope of the loss along a slice."""
     pred = measure.contract.y_pred
     assert isinstance(pred, Spec)
-    dtype = numpy_dtype(pred.dtype)
-    points = [Pair(one.y_true, one.at(float(v)).astype(dtype)) for v in one.x]
+    points = one.points(numpy_dtype(pred.dtype))
     value, gradient = measure.along(points)
     with np.errstate(all="ignore"):
         slope = (gradient * one.along).reshape(len(points), -1).sum(axis=1)

@@ -15,7 +15,7 @@ import numpy as np
 
 from lossdoctor.formula.expression import Expression
 from lossdoctor.formula.meaning import Meaning
-from lossdoctor.formula.repairs import Same, constants, reductions
+from lossdoctor.formula.repairs import Same, branches, constants, reductions
 from lossdoctor.formula.stabilisers import computed, value_of
 from lossdoctor.graph.ir import LossGraph, Node, Span
 from lossdoctor.session import Array, Pair
@@ -81,6 +81,9 @@ def blamed(
     if len(table) < 2:  # a reference that cannot be taken apart
         changed = constants(wide, meaning.numbers, contract, given, same) or reductions(wide, contract, given, same)
         return None if changed is None else Blamed(changed.node, changed.expected)
+    exchanged = branches(wide, contract, given, same)  # too special a change to mend by chance
+    if exchanged is not None:
+        return Blamed(exchanged.node, exchanged.expected)
     repair = _repair(wide, contract, pairs, nodes, right, columns, table, same)
     start = wide[wide.value] if repair is None else repair.node
     suspects = _suspects(wide, start, {node.id for node in nodes}, right, near)

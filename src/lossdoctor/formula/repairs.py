@@ -83,6 +83,25 @@ def reductions(wide: LossGraph, contract: Contract, pairs: Sequence[Pair], same:
     return None
 
 
+def branches(wide: LossGraph, contract: Contract, pairs: Sequence[Pair], same: Same) -> Repair | None:
+    """A choice whose two sides should change places."""
+    reached = wide.graph.ancestors(wide.value)
+    for node in wide.where("where", role="forward"):
+        if node.id not in reached or len(node.args) != 3:
+            continue
+
+        def changed(pair: Pair, node: Node = node) -> dict[int, Array] | None:
+            held = computed(wide, contract, pair)
+            condition, first, second = (held[arg] for arg in node.args)
+            if not all(isinstance(one, np.ndarray | np.generic) for one in (condition, first, second)):
+                return None
+            return {node.id: np.asarray(np.where(condition, second, first))}
+
+        if _mends(wide, contract, pairs, same, changed):
+            return Repair(node, "the other branch")
+    return None
+
+
 def _others(number: float, named: Sequence[float]) -> Iterator[float]:
     """Numbers that may have been meant, plain ones of the formula first."""
     seen = {number}

@@ -72,7 +72,8 @@ class Conversion:
             if tensor.name not in needed:
                 needed.add(tensor.name)
                 if not self._folds(tensor):
-                    stack.extend(attributes_tf.arguments(tensor.op, self.facts))
+                    written = reading_tf.written_before(tensor.op)
+                    stack.extend(attributes_tf.arguments(tensor.op, self.facts) if written is None else written.inputs)
         return needed
 
     def _folds(self, tensor: Any) -> bool:
@@ -101,6 +102,8 @@ class Conversion:
     def _add_operation(self, op: Any, wanted: Sequence[Any]) -> None:
         if op.type in ("Placeholder", "PlaceholderWithDefault") and not op.inputs:
             self._add_capture(op, wanted[0])
+        elif (written := reading_tf.written_before(op)) is not None:
+            self._add("assigned", (self.ids[written.inputs[1].name],), wanted[0], op=written)
         elif op.type in _PASS:
             self._alias(op, wanted[0], self.ids[op.inputs[0].name])
         elif op.type == "IdentityN":

@@ -20,16 +20,20 @@ def ordered(outputs: Iterable[Any]) -> list[Any]:
     Creation alone is no order: the gradient of a loop gives the forward loop new inputs afterwards.
     """
     reached: dict[str, Any] = {}
+    sources: dict[str, set[str]] = {}
     stack = [tensor.op for tensor in outputs]
     while stack:
         op = stack.pop()
         if op.name not in reached:
             reached[op.name] = op
-            stack.extend(tensor.op for tensor in op.inputs)
-    waiting = {name: len({t.op.name for t in op.inputs}) for name, op in reached.items()}
+            written = written_before(op)
+            before = [tensor.op for tensor in (*op.inputs, *(() if written is None else (written.inputs[1],)))]
+            sources[op.name] = {one.name for one in before}
+            stack.extend(before)
+    waiting = {name: len(found) for name, found in sources.items()}
     users: dict[str, list[str]] = {name: [] for name in reached}
-    for name, op in reached.items():
-        for source in {t.op.name for t in op.inputs}:
+    for name, found in sources.items():
+        for source in found:
             users[source].append(name)
     created = {name: getattr(op, "_id", position) for position, (name, op) in enumerate(reached.items())}
     heap = [(created[name], name) for name, count in waiting.items() if not count]
@@ -43,6 +47,18 @@ def ordered(outputs: Iterable[Any]) -> list[Any]:
             if not waiting[user]:
                 heapq.heappush(heap, (created[user], user))
     return order
+
+
+def written_before(op: Any) -> Any | None:
+    """The operation that gave a variable the value that `op` reads, if `op` reads one that the graph itself writes.
+
+    Automatic control dependencies order a read after the last write of the same variable.
+    """
+    if op.type != "ReadVariableOp":
+        return None
+    handle = op.inputs[0].name
+    writes = [one for one in op.control_inputs if one.type == "AssignVariableOp" and one.inputs[0].name == handle]
+    return writes[0] if len(writes) == 1 else None
 
 
 def function_graph(op: Any, name: str) -> Any:

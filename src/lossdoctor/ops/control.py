@@ -49,6 +49,8 @@ def _pass(name: str, tf: tuple[str, ...], value: Any = _identity, **facts: Any) 
 _pass("identity", ("Identity", "Snapshot", "DeepCopy", "EnsureShape", "PlaceholderWithDefault"))
 _pass("identity_n", ("IdentityN",), _all, outputs=0)
 _pass("stop_gradient", ("StopGradient",), flow=("stop",))
+# What a variable holds after the loss itself has put it there; the frontend makes it of a read behind a write.
+_pass("assigned", (), flow=("none",))
 # Gradients through this one raise in TensorFlow.
 _pass("prevent_gradient", ("PreventGradient",), flow=("none",))
 _pass("check_numerics", ("CheckNumerics", "CheckNumericsV2"), _check_numerics, attrs={"message": "message"})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,6 +39,7 @@ from lossdoctor.session import Array, Pair, Value
 from lossdoctor.spec import BATCH, Contract, Spec, shape_of
 
 REGION_ELEMENTS = 2**22  # of y_pred in one call, for the walk along one coordinate
+FEW = 64  # numbers a sample: realistic draws of more are noise, far from what any model says
 WHOLE_DRAWS = 48  # batches; a call each
 SEPARABLE: frozenset[Relation] = frozenset({"per-sample", "flattened", "mean", "sum"})
 
@@ -69,7 +71,9 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0, relation: Rela
         stated = _same_values(contract) if isinstance(known, str) else _stated(contract, call, len(known.targets))
         if separable:
             with contextlib.suppress(Refused):  # some losses refuse a batch of this size
-                return _separable(subject, runs, contract, stated, rng)
+                found = _separable(subject, runs, contract, stated, rng)
+                few = int(np.prod([np.prod(shape_of(spec, {**call.sizes, BATCH: 1})) for spec in specs])) <= FEW
+                return replace(found, unaimed=not stated and few)
         return _whole(subject, runs, contract, stated, rng)
     except Refused as problem:
         return DeadGradient(False, f"the loss raises {problem}")

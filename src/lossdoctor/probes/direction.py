@@ -22,6 +22,7 @@ from lossdoctor.spec import Contract, Spec
 
 BATCHES = 5  # y_true draws for the comparison
 SWAPPED_BATCHES = 3
+ALIKE_BATCHES = 4
 RAY_BATCHES = 3
 RAY_POINTS = 5
 # Below this exponent a fall may be the logarithm of a density, which grows without bound but ever slower.
@@ -49,7 +50,13 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> Direction:
         if not _rays(backwards, contract, known, rng)[0]:
             swapped, _ = _compare(backwards, contract, known, rng, SWAPPED_BATCHES)
     alone = () if comparison.rather_high_at_target or falls else _of_each_label(call, contract, known, rng)
-    return Direction(True, "", best, comparison, swapped, falls, rays, alone)
+    alike = alike_swapped = None
+    if swapped is None and _measures(contract):
+        alike, _ = _compare(call, contract, known, rng, ALIKE_BATCHES, alike=True)
+        if alike.beaten_far_out:
+            backwards = replace(call, function=lambda y_true, y_pred: subject.call(y_pred, y_true), cast=True)
+            alike_swapped, _ = _compare(backwards, contract, known, rng, BATCHES, alike=True)
+    return Direction(True, "", best, comparison, swapped, falls, rays, alone, alike, alike_swapped)
 
 
 def _of_each_label(
@@ -61,6 +68,13 @@ def _of_each_label(
         return ()
     values = (0.0 if labels.kind == "binary" else -1.0, 1.0)
     return tuple((value, _compare(call, contract, known, rng, SWAPPED_BATCHES, value)[0]) for value in values)
+
+
+def _measures(contract: Contract) -> bool:
+    """Whether both are numbers of the same kind and dims, so that a batch may have the same target everywhere."""
+    true, pred = contract.y_true, contract.y_pred
+    same = isinstance(true, Spec) and isinstance(pred, Spec) and true.kind == pred.kind and true.dims == pred.dims
+    return same and isinstance(true, Spec) and true.kind in ("real", "positive", "unit")
 
 
 def _same_dims(contract: Contract) -> bool:
@@ -99,6 +113,8 @@ def _compare(
     rng: np.random.Generator,
     batches: int,
     label: float | None = None,
+    *,
+    alike: bool = False,
 ) -> tuple[Comparison, float]:
     spec = contract.y_pred
     assert isinstance(spec, Spec)
@@ -108,6 +124,8 @@ def _compare(
         y_true = draw(contract.y_true, rng, call.sizes)
         if label is not None:
             y_true = np.full_like(y_true, label)
+        elif alike:
+            y_true = np.full_like(y_true, y_true.flat[0])
         candidates = [targets.as_prediction(target(y_true), spec) for target in known.targets]
         losses = [call.mean(Pair(y_true, candidate)) for candidate in candidates]
         if np.all(np.isnan(losses)):
@@ -132,7 +150,10 @@ def _compare(
                     tally.examples[wrong] = Counterexample(
                         wrong, Pair(y_true, prediction), target, at_target, value, margin
                     )
-        for _, prediction in (wrongs[0], wrongs[-1]):
+        for place in (0, -1):
+            (_, prediction), value = wrongs[place], at_wrong[place]
+            if _order(value, at_target, spread) == 0:
+                continue  # as good as the target, which then is no end of the way
             _walk(call, y_true, prediction, target, spread, tally, spec)
     return tally.comparison(), float(np.mean(best_values)) if best_values else float("nan")
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from lossdoctor.graph.ir import Span
 from lossdoctor.session import Array, Pair, Value
 
@@ -25,6 +27,10 @@ class Counterexample:
     at_target: float
     at_wrong: float
     margin: float
+
+
+# Share of a class of wrong predictions that beat a target which is the same in the whole batch.
+OFTEN = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +54,15 @@ class Comparison:
     def worst_at_target(self) -> bool:
         """The target is the worst of all predictions tried, and the loss rises towards it: a score is minimised.
 
-        Ties are left out (a score may be flat), and one draw in ten may say otherwise.
+        Ties are left out (a score may be flat, or blind to the sign), and one draw in ten may say otherwise.
         """
-        lower, higher = list(self.lower_elsewhere.values()), list(self.higher_elsewhere.values())
+        differ = [
+            wrong
+            for wrong, share in self.lower_elsewhere.items()
+            if share > 0.1 or self.higher_elsewhere.get(wrong, 0.0) > 0.1
+        ]
+        lower = [self.lower_elsewhere[wrong] for wrong in differ]
+        higher = [self.higher_elsewhere.get(wrong, 0.0) for wrong in differ]
         return (
             self.draws >= 8
             and len(lower) >= 3
@@ -72,6 +84,15 @@ class Comparison:
         that may be a term of the prediction alone (a penalty, a balance), which draws the minimum away."""
         lower = list(self.lower_elsewhere.values())
         return self.draws >= 8 and sum(lower) / len(lower) >= 0.5 and self.rises > self.falls
+
+    @property
+    def beaten_far_out(self) -> bool:
+        """A class of wrong predictions is often better than the target, by larger numbers than it; what is better for
+        being small may owe it to a penalty."""
+        if self.draws < 8 or not self.counterexamples or max(self.lower_elsewhere.values()) < OFTEN:
+            return False
+        best = self.counterexamples[0]
+        return float(np.mean(np.abs(best.pair.y_pred))) > float(np.mean(np.abs(best.target)))
 
     @property
     def lowest_at_target(self) -> bool:
@@ -116,6 +137,8 @@ class Direction:
     unbounded: tuple[Fall, ...] = ()  # at most one for each ray; only rays that fall in all draws
     rays: int = 0  # how many were examined
     labels: tuple[tuple[float, Comparison], ...] = ()  # batches of one label each, where the labels are two
+    alike: Comparison | None = None
+    alike_swapped: Comparison | None = None
 
     @property
     def wrong_label(self) -> tuple[float, Comparison] | None:
@@ -141,11 +164,24 @@ class Direction:
 
     @property
     def arguments_swapped(self) -> bool:
-        """Wrong as Keras calls it, right with the arguments the other way round."""
-        if self.comparison is None or self.swapped is None:
+        """The loss is lowest at the target if its arguments change places, and not otherwise."""
+        if self.comparison is not None and self.swapped is not None:
+            wrong = self.comparison.rather_high_at_target or bool(self.unbounded)
+            if wrong and _settles(self.swapped):
+                return True
+        return self.alike_wrong
+
+    @property
+    def alike_wrong(self) -> bool:
+        """The same for batches whose targets are all alike."""
+        if self.alike is None or self.alike_swapped is None:
             return False
-        wrong = self.comparison.rather_high_at_target or bool(self.unbounded)
-        return wrong and self.swapped.lowest_at_target and self.swapped.rises == 0.0 and self.swapped.falls >= 0.5
+        return self.alike.beaten_far_out and _settles(self.alike_swapped)
+
+
+def _settles(comparison: Comparison) -> bool:
+    """The loss is lowest at the target and falls on the way to it."""
+    return comparison.lowest_at_target and comparison.rises == 0.0 and comparison.falls >= 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +232,8 @@ class GradientCheck:
     # Share of the entries whose gradient has the sign opposite to the value's derivative, where the user's
     # stop_gradient sets them apart.
     opposed: float | None = None
+    # The gradient at targets where the derivative of the value is zero, of the usual gradient, likewise.
+    unrest: float | None = None
 
     @property
     def consistent(self) -> bool:
@@ -250,6 +288,7 @@ class DeadGradient:
     share: float = 0.0
     everywhere: bool = False  # no draw had a gradient that is not zero
     region: str = ""  # "|y_true - y_pred| > 1"; "" where it does not show along one coordinate
+    unaimed: bool = False  # of a few numbers a sample, whose best prediction is not known: nothing to walk away from
     pair: Pair | None = None
     better: Value = None  # a prediction with a lower loss for the same y_true
     entries: tuple[int, ...] | None = None  # flat indices of y_pred that are dead at `pair`; None: all

@@ -99,6 +99,9 @@ _DRAWS = {
     "sign": "rng.uniform(-1, 1, {0})",
 }
 
+# The sizes of the two ends of a way through the space of predictions.
+_WAYS = ((1, 1), (1, 1), (1, 1), (1, 1), (1e-3, 1), (1e-3, 0.1), (1, 100))
+
 
 def no_term_gradient(contract: Contract, arguments: Arguments) -> str:
     """The change of the loss on a straight way, against what its gradient adds up to along that way.
@@ -110,6 +113,8 @@ def no_term_gradient(contract: Contract, arguments: Arguments) -> str:
     about = f"  # `{expression}` moves the loss, but not through the gradient" if expression else ""
     kinds = [spec.kind for _, spec in leaves(contract.y_pred)]
     draws = ", ".join(_DRAWS.get(kind, "rng.uniform(size={0})").format(f"shapes[{i}]") for i, kind in enumerate(kinds))
+    # A threshold may lie far below or above the usual size: some ways begin near zero, or end far out.
+    ways = _WAYS if set(kinds) <= {"real", "logit", "positive"} else _WAYS[:4]
     return dedent(f"""\
         rng = np.random.default_rng(0){about}
         parts = tf.nest.flatten(y_pred)
@@ -126,8 +131,8 @@ def no_term_gradient(contract: Contract, arguments: Arguments) -> str:
             return float(total), float(sum(slopes))
 
         worst = (0.0, 0.0, 0.0)
-        for _ in range(4):
-            ends = [[{draws}] for _ in range(2)]
+        for low, high in {ways}:
+            ends = [[size * draw for draw in ({draws},)] for size in (low, high)]
             change = at(ends, 1.0)[0] - at(ends, 0.0)[0]
             slopes = np.array([at(ends, (i + 0.5) / 96)[1] for i in range(96)])
             coarse = slopes[1::3]  # midpoints of 32 steps

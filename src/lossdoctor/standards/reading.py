@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lossdoctor.formula.reading import FormulaCheck
+from lossdoctor.session import Array
+from lossdoctor.symbols.reading import Curve
 
 # From the closest to the farthest.
 Kind = Literal["same", "scaled", "same-direction", "different"]
@@ -91,6 +93,23 @@ class Misnamed:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """Value and slope of another loss along the slice of a curve, of shape (n,); NaN where it has none."""
+
+    name: str
+    value: Array
+    slope: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One slice through a loss, and through the losses that it is drawn beside."""
+
+    curve: Curve
+    others: tuple[Beside, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """One loss against the standard losses, and against another one where that was asked for.
 
@@ -99,6 +118,7 @@ class Comparison:
         y_true, y_pred, origin, assumptions: what both were given.
         other: the other loss; None where none was named.
         standards: a row for each standard loss that accepts the specs, the closest first.
+        panels: what a plot shows; () where none was asked for, or the specs have no natural slice.
     """
 
     target: str
@@ -111,6 +131,7 @@ class Comparison:
     other: Row | None
     standards: tuple[Row, ...]
     seconds: float = 0.0
+    panels: tuple[Panel, ...] = ()
 
     @property
     def conclusion(self) -> tuple[str, ...]:

@@ -205,6 +205,13 @@ class Recogniser:
         approximate = relation.approximate or found.stabilised > 0
         return replace(row, relation=replace(relation, gradients_agree=agree, approximate=approximate))
 
+    def meaning(self, row: Row) -> Meaning:
+        """What computes the loss of a row."""
+        standard, parameters, axes = self._parsed(row)
+        if standard is None:
+            return Reference(self.session, self.contract, f"keras.losses:{row.name}", row.name)
+        return Declared(self.formula(standard, parameters, axes))
+
     def _parsed(self, row: Row) -> tuple[Standard | None, dict[str, float], tuple[int, ...] | None]:
         for standard in STANDARDS:
             if standard.title != row.name:

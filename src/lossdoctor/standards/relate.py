@@ -158,14 +158,17 @@ class _Count:
 
 
 def _cosines(ours: Sequence[Seen], theirs: Sequence[Seen]) -> Iterator[float]:
-    """Of the gradients: sample by sample where both losses have one number a sample, else of the whole batch."""
+    """Of the gradients: sample by sample where both losses have one number a sample, else of the whole batch.
+
+    A sample with one entry of y_pred has no direction but up and down, so that there the batch says more.
+    """
     for one, other in zip(ours, theirs, strict=True):
         if one.gradient is None or other.gradient is None:
             continue
         a, b = np.asarray(one.gradient, np.float64), np.asarray(other.gradient, np.float64)
         if a.shape != b.shape or not (np.all(np.abs(a) < _LARGEST) and np.all(np.abs(b) < _LARGEST)):
             continue
-        rows = one.value.ndim > 0 and other.value.ndim > 0 and a.ndim > 1
+        rows = one.value.ndim > 0 and other.value.ndim > 0 and a.ndim > 1 and a.size > len(a)
         a, b = (x.reshape(len(x), -1) if rows else x.reshape(1, -1) for x in (a, b))
         for left, right in zip(a, b, strict=True):
             lengths = float(np.linalg.norm(left)), float(np.linalg.norm(right))

@@ -27,14 +27,15 @@ def render(found: Comparison, view: View) -> str:
     if rows:
         sheet.gap()
         name = max(len(_shown(row)) for row in rows)
-        sheet.add(Text(f"   {'standard loss':<{name}}  gradient cosine  value correlation  relation", "dim"))
+        sheet.add(Text(f"   {'standard loss':<{name}}  gradients  values  relation", "dim"))
         for row in rows:
             relation = row.relation
-            line = f"   {_shown(row):<{name}}  {_number(relation.gradient_cosine):>15}  "
-            line += f"{_number(relation.value_correlation):>17}  {_relation(row)}"
+            line = f"   {_shown(row):<{name}}  {_number(relation.gradient_cosine):>9}  "
+            line += f"{_number(relation.value_correlation):>6}  {_relation(row)}"
             sheet.add(Text(sheet.clip(line, sheet.width), "bold" if relation.kind == "same" else ""))
         if len(rows) < len(found.standards):
             sheet.add(Text(f"   and {len(found.standards) - len(rows)} more (--verbose lists them)", "dim"))
+        sheet.add(Text("   gradients: mean cosine; values: rank correlation", "dim"))
     return sheet.text()
 
 

@@ -15,7 +15,7 @@ from lossdoctor.symbols.reading import Curve, Explanation, Surface
 SUFFIXES = (".png", ".svg", ".pdf")
 _WIDTH, _HEIGHT = 4.2, 3.4  # inches of one panel
 _DPI = 150
-_VALUE, _SLOPE, _DEAD, _BROKEN = "#1f4e9c", "#d1690e", "#8a8a8a", "#c0392b"  # told apart without colour by their dashes
+VALUE, SLOPE, _DEAD, _BROKEN = "#1f4e9c", "#d1690e", "#8a8a8a", "#c0392b"  # told apart without colour by their dashes
 _LONGEST = 90  # characters of a title line
 
 
@@ -42,9 +42,17 @@ def draw(found: Explanation, path: Path) -> None:
             f"Invalid value for `plot`. Expected a loss with natural slices. Received: y_true {found.y_true}, "
             f"y_pred {found.y_pred}"
         )
+    save(_figure(found), path)
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure in the format that the suffix names.
+
+    Raises:
+        LossdoctorError: the file could not be written.
+    """
     from matplotlib import rc_context  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
 
-    figure = _figure(found)
     # The same picture every time: no date, no random ids.
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})
     try:
@@ -75,35 +83,35 @@ def _figure(found: Explanation) -> Any:
         text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
         # User text is no markup: a dollar sign would begin mathematics.
         figure.suptitle(f"{found.name}\n{text}".replace("$", r"\$"), fontsize=10)
-        handles, labels = _legend(drawn)
+        handles, labels = legend(drawn)
         figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return figure
 
 
-def _legend(axes: list[Any]) -> tuple[list[Any], list[str]]:
+def legend(axes: list[Any], first: tuple[str, ...] = ("value", "slope")) -> tuple[list[Any], list[str]]:
     """Each label once, from whichever panel has it."""
     found: dict[str, Any] = {}
     for axis in axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
-    labels = sorted(found, key=lambda label: (label != "value", label != "slope", label))
+    labels = sorted(found, key=lambda label: first.index(label) if label in first else len(first))
     return [found[label] for label in labels], labels
 
 
 def _curve(axis: Any, curve: Curve, first: bool, last: bool) -> Any:
     """Draw one slice; returns the axis of the slope."""
-    value, slope = _finite(curve.value), _finite(curve.slope)
-    axis.plot(curve.x, value, color=_VALUE, linewidth=1.8, label="value")
-    axis.set_ylabel("value" if first else "", color=_VALUE)
-    axis.tick_params(axis="y", colors=_VALUE)
+    value, slope = finite(curve.value), finite(curve.slope)
+    axis.plot(curve.x, value, color=VALUE, linewidth=1.8, label="value")
+    axis.set_ylabel("value" if first else "", color=VALUE)
+    axis.tick_params(axis="y", colors=VALUE)
     other = axis.twinx()
-    other.plot(curve.x, slope, color=_SLOPE, linewidth=1.4, linestyle="--", label="slope")
-    other.set_ylabel("slope" if last else "", color=_SLOPE)
-    other.tick_params(axis="y", colors=_SLOPE)
+    other.plot(curve.x, slope, color=SLOPE, linewidth=1.4, linestyle="--", label="slope")
+    other.set_ylabel("slope" if last else "", color=SLOPE)
+    other.tick_params(axis="y", colors=SLOPE)
     other.spines["top"].set_visible(False)
-    other.axhline(0.0, color=_SLOPE, linewidth=0.5, alpha=0.5)
+    other.axhline(0.0, color=SLOPE, linewidth=0.5, alpha=0.5)
     for plotted, values in ((axis, value), (other, slope)):
-        low, high = _limits(values)
+        low, high = limits(values)
         plotted.set_ylim(low, high)
     step = float(curve.x[1] - curve.x[0]) if len(curve.x) > 1 else 1.0
     for runs, color, hatch, label in (
@@ -142,12 +150,12 @@ def _wide_enough(low: float, high: float, first: float, last: float) -> tuple[fl
 
 
 def _surface(figure: Any, axis: Any, surface: Surface) -> None:
-    value = _finite(surface.value)
+    value = finite(surface.value)
     shown = np.ma.masked_invalid(value)
-    finite = value[np.isfinite(value)]
+    sound = value[np.isfinite(value)]
     # A singular edge must not take all the levels.
-    top = float(np.quantile(finite, 0.97)) if finite.size else 1.0
-    low = float(finite.min()) if finite.size else 0.0
+    top = float(np.quantile(sound, 0.97)) if sound.size else 1.0
+    low = float(sound.min()) if sound.size else 0.0
     levels = np.linspace(low, top if top > low else low + 1.0, 15)
     drawn = axis.contourf(surface.x, surface.y, shown, levels=levels, cmap="cividis", extend="max")
     axis.contour(surface.x, surface.y, shown, levels=levels[::2], colors="white", linewidths=0.4)
@@ -164,17 +172,18 @@ def _surface(figure: Any, axis: Any, surface: Surface) -> None:
     figure.colorbar(drawn, ax=axis, pad=0.02)
 
 
-def _finite(values: NDArray[Any]) -> NDArray[Any]:
+def finite(values: NDArray[Any]) -> NDArray[Any]:
+    """NaN for what is not finite, so that a line has a gap there."""
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _limits(values: NDArray[Any]) -> tuple[float, float]:
+def limits(values: NDArray[Any]) -> tuple[float, float]:
     """Room for all, unless a few points at a singular end are far from the others."""
-    finite = values[np.isfinite(values)]
-    if not finite.size:
+    sound = values[np.isfinite(values)]
+    if not sound.size:
         return -1.0, 1.0
-    low, high = float(finite.min()), float(finite.max())
-    inner_low, inner_high = (float(np.quantile(finite, q)) for q in (0.03, 0.97))
+    low, high = float(sound.min()), float(sound.max())
+    inner_low, inner_high = (float(np.quantile(sound, q)) for q in (0.03, 0.97))
     span = max(inner_high - inner_low, 1e-12)
     low = low if inner_low - low <= 3 * span else inner_low - span
     high = high if high - inner_high <= 3 * span else inner_high + span

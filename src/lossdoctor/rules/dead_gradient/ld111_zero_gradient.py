@@ -14,16 +14,20 @@ RULE = Rule(code="LD111", name="zero-gradient", family="dead-gradient", severity
 
 # From this share of realistic draws on, training stands still for a good part of the data at any time.
 MANY = 0.1
+# From this share on, the gradient of a sample without a known best prediction is dead too often to be a margin.
+OFTEN = 0.3
 
 
 @RULE.check
 def zero_gradient(dead: DeadGradient) -> Iterator[Suspicion]:
-    if dead.pair is None or not (dead.everywhere or dead.region):
+    blind = dead.unaimed and dead.share >= OFTEN and not dead.region
+    if dead.pair is None or not (dead.everywhere or dead.region or blind):
         return  # without a region the share is that of draws far from any model's, as of noise for images
     what = f"`{_one_line(dead.calls[-1].text)}` makes the gradient" if dead.calls else "the gradient is"
-    where = "for every prediction" if dead.everywhere else f"for {dead.region}"
+    realistic = f"{_percent(dead.share)} of realistic predictions"
+    where = "for every prediction" if dead.everywhere else f"for {dead.region or realistic}"
     there = "" if _whole(dead) else " of the entry that is wrong"
-    share = "" if dead.everywhere else f", {_percent(dead.share)} of realistic predictions"
+    share = f", {realistic}" if dead.region and not dead.everywhere else ""
     yield RULE.at(
         None,
         f"{what} exactly zero{there} {where}{share}: the loss is {dead.value:.4g} there, could be "

@@ -54,6 +54,8 @@ def _why(node: Node, cut: Cut) -> str:
         return f"casts the prediction to {node.dtype}, which has no derivative"
     if node.op in ("py_function", "numpy_function"):
         return "leaves TensorFlow, which cannot differentiate through Python"
+    if node.op == "assigned":
+        return "puts the prediction into a variable, through which no gradient flows"
     return f"({node.op}) has no derivative"
 
 

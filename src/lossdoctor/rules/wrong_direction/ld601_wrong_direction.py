@@ -24,6 +24,8 @@ def wrong_direction(direction: Direction, graph: LossGraph, dependence: Reading[
     of_label = direction.wrong_label
     if of_label is not None:
         found = of_label[1]
+    elif direction.alike_wrong and direction.alike is not None:
+        found = direction.alike
     if not found.counterexamples:
         return
     example = found.counterexamples[0]

@@ -15,6 +15,8 @@ RULE = Rule(code="LD126", name="stopped-elsewhere", family="wrong-gradient", sev
 
 # Of the entries; a stopped weight or target turns none round, or few.
 LEAST = 0.25
+# The gradient at the target, of the usual one; a stopped weight or target leaves none there.
+RESTLESS = 0.1
 
 
 @RULE.check
@@ -22,15 +24,25 @@ def stopped_elsewhere(
     gradient: GradientCheck, graph: LossGraph, dependence: Reading[Dependence]
 ) -> Iterator[Suspicion]:
     """What is stopped is most of the loss's derivative, and no estimator of an operation that has none."""
-    if graph.stage != "traced" or gradient.opposed is None or gradient.opposed < LEAST or gradient.custom:
+    if graph.stage != "traced" or gradient.custom or gradient.factor is not None:
         return
-    if gradient.factor is not None or _estimates(graph, dependence):
+    opposed, unrest = gradient.opposed or 0.0, gradient.unrest or 0.0
+    if (opposed < LEAST and unrest < RESTLESS) or _estimates(graph, dependence):
         return
+    if opposed >= LEAST:
+        message = (
+            f"stop_gradient leaves a gradient that leads up the loss for {100 * opposed:.0f} % of the entries: "
+            "it has the sign opposite to the derivative of the value there"
+        )
+    else:
+        message = (
+            "stop_gradient leaves a gradient where y_pred is y_true, although the derivative of the loss is zero "
+            f"there: {100 * unrest:.0f} % of the usual size, so that training moves on from the best prediction"
+        )
     worst = gradient.mismatches[0]
     yield RULE.at(
         None,
-        f"stop_gradient leaves a gradient that leads up the loss for {100 * gradient.opposed:.0f} % of the entries: "
-        "it has the sign opposite to the derivative of the value there",
+        message,
         calls=gradient.stop_spans[:1],
         evidence="witnessed",
         symptom="wrong-gradient",

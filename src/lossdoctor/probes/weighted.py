@@ -1,0 +1,102 @@
+"""sum(upstream * loss) with its gradient, for comparing the gradient that training uses with the value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from lossdoctor.probes.calls import Caller
+from lossdoctor.session import Array, Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    total: float  # sum(upstream * value)
+    size: float  # sum(|upstream * value|), what its rounding error is relative to
+    gradients: list[Array]
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """sum(upstream * loss) and its gradient, traced once, as `fit` traces (without AutoGraph)."""
+
+    call: Caller
+    function: Any
+    graph: Any
+    dtype: str | None  # replaces the dtype of all floating inputs
+    epsilon: float  # rounding unit of the coarsest floating tensor on the way
+    upstream: Array
+    connected: bool
+
+    @classmethod
+    def traced(cls, call: Caller, pair: Pair, dtype: str | None, rng: np.random.Generator) -> Weighted:
+        import tensorflow as tf
+
+        connected: list[bool] = []
+
+        def weighted(y_true: Any, y_pred: Any, upstream: Any) -> Any:
+            inputs = tf.nest.flatten(y_pred)
+            with tf.GradientTape() as tape:
+                tape.watch(inputs)
+                value = tf.convert_to_tensor(call.function(y_true, y_pred))
+                parts = tf.cast(value, tf.float64) * upstream
+                total = tf.reduce_sum(parts)
+            gradients = tape.gradient(total, inputs)
+            connected.append(any(gradient is not None for gradient in gradients))
+            filled = [
+                tf.zeros_like(one) if gradient is None else tf.convert_to_tensor(gradient)
+                for one, gradient in zip(inputs, gradients, strict=True)
+            ]
+            return total, tf.reduce_sum(tf.abs(parts)), filled
+
+        arguments = call.tensors(pair.y_true, pair.y_pred, dtype)
+        shape = np.shape(tf.convert_to_tensor(call.function(*arguments)))
+        upstream = _upstream(shape, rng)
+        concrete: Any = tf.function(weighted, autograph=False).get_concrete_function(*arguments, upstream)
+        dtypes = {
+            tensor.dtype
+            for operation in concrete.graph.get_operations()
+            for tensor in operation.outputs
+            if tensor.dtype.is_floating and len(operation.inputs) > 0
+        }
+        epsilon = max(_epsilon(each) for each in dtypes)
+        return cls(call, concrete, concrete.graph, dtype, epsilon, upstream, any(connected))
+
+    def drawn(self, rng: np.random.Generator) -> Weighted:
+        """The same with other weights."""
+        return replace(self, upstream=_upstream(self.upstream.shape, rng))
+
+    def at(self, pair: Pair) -> Point:
+        import tensorflow as tf
+
+        y_true, y_pred = self.call.tensors(pair.y_true, pair.y_pred, self.dtype)
+        total, size, gradients = self.function(y_true, y_pred, tf.constant(self.upstream))
+        return Point(float(total), float(size), [np.asarray(one, dtype=np.float64) for one in gradients])
+
+
+def _upstream(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Weights of either sign, away from 1 in size: a lone weight of 1 would hide a missing factor."""
+    return rng.uniform(1.5, 2.5, shape) * rng.permutation(np.resize((1.0, -1.0), shape).ravel()).reshape(shape)
+
+
+def _epsilon(dtype: Any) -> float:
+    # Half precision formats have 10 and 7 bits; NumPy does not know bfloat16.
+    return {8: 2.0**-52, 4: 2.0**-23}.get(dtype.size, 2.0**-7)
+
+
+def moved(weighted: Weighted, pair: Pair, along: list[Array], step: float) -> Point:
+    import tensorflow as tf
+
+    flat = [
+        np.asarray(one, dtype=np.float64) + step * direction
+        for one, direction in zip(tf.nest.flatten(pair.y_pred), along, strict=True)
+    ]
+    return weighted.at(Pair(pair.y_true, tf.nest.pack_sequence_as(pair.y_pred, flat)))
+
+
+def split(flat: Array, like: Sequence[Array]) -> list[Array]:
+    parts = np.split(flat, np.cumsum([one.size for one in like])[:-1])
+    return [part.reshape(one.shape) for part, one in zip(parts, like, strict=True)]

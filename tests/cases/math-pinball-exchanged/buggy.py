@@ -1,0 +1,8 @@
+import tensorflow as tf
+
+Q = 0.9
+
+
+def pinball(y_true, y_pred):
+    e = y_true - y_pred
+    return tf.reduce_mean(tf.maximum((1.0 - Q) * e, -Q * e), axis=-1)
