@@ -207,3 +207,17 @@ def test_a_value_put_into_a_variable_is_cut() -> None:
       %5: f32[B] = mean %4 axis=-1
     """)
     assert [(term.connected, term.cut and term.cut.node) for term in terms(graph)] == [(True, None), (False, 3)]
+
+
+@pytest.mark.parametrize("gradient", ["%7", "none"])
+def test_a_custom_gradient_replaces_that_of_what_is_behind_it(gradient: str) -> None:
+    graph = loss(f"""
+    loss(%0 y_true: f32[B,4], %1 y_pred: f32[B,4]) -> %6, gradients {gradient}
+      %2: f32[B,4] = squared_difference %0 %1
+      %3: f32[B,4] = round %1
+      %4: f32[B,4] = identity %3 custom=True
+      %5: f32[B,4] = add %2 %4
+      %6: f32[B] = mean %5 axis=-1
+      %7: f32[B,4] = zeros_like %1
+    """)
+    assert [term.connected for term in terms(graph)] == [True, gradient != "none"]

@@ -110,9 +110,16 @@ def _differentiable(dtype: str) -> bool:
 
 
 class DependenceDomain:
-    """`interpret`'s domain of dependence; it knows every operation."""
+    """`interpret`'s domain of dependence; it knows every operation.
+
+    Args:
+        replaces: custom gradients connect what they replace (a straight-through estimator of `round`).
+    """
 
     name = "dependence"
+
+    def __init__(self, *, replaces: bool = True) -> None:
+        self.replaces = replaces
 
     def top(self, node: Node) -> Dependence:
         """Never asked for: `transfer` always answers."""
@@ -133,6 +140,8 @@ class DependenceDomain:
             value = replace(join(args), link=_strongest(links))
         if row is not None and row.kind == "random":
             value = replace(value, random=True)
+        if self.replaces and node.attrs.get("custom") and value.link in ("cut", "dead"):
+            value = replace(value, link="live")
         if value.connected and not _differentiable(node.dtype):
             value = replace(value, link="cut")
         if node.op in _COUNTING:
@@ -165,7 +174,8 @@ def dependence(loss: LossGraph) -> Reading[Dependence]:
     for place in loss.y_pred:
         link: Link = "live" if _differentiable(loss[place].dtype) else "cut"
         inputs[place] = Dependence(y_pred=frozenset({loss[place].attrs.get("key")}), link=link)
-    return interpret(loss.graph, DependenceDomain(), inputs)
+    connected = any(gradient is not None for gradient in loss.gradients)
+    return interpret(loss.graph, DependenceDomain(replaces=connected), inputs)
 
 
 def cuts(loss: LossGraph, reading: Reading[Dependence] | None = None) -> tuple[Cut, ...]:

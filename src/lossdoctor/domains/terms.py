@@ -71,7 +71,7 @@ def _split(loss: LossGraph, node: Node, values: Reading[Dependence]) -> list[tup
 
     A part's factor is 1 or -1, a constant, or None for "multiplied by something that is not a constant".
     """
-    if not values[node].y_pred or not node.args:
+    if not values[node].y_pred or not node.args or node.attrs.get("custom"):
         return None
     args = node.args
     if node.op in _SUMS:

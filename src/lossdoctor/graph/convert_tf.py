@@ -107,8 +107,10 @@ class Conversion:
         elif op.type in _PASS:
             self._alias(op, wanted[0], self.ids[op.inputs[0].name])
         elif op.type == "IdentityN":
+            # What a custom_gradient function returns: its gradient is not that of what is behind it.
+            attrs: dict[str, Attr] = {"custom": True} if "_gradient_op_type" in op.node_def.attr else {}
             for tensor in wanted:
-                self._add("identity", (self.ids[op.inputs[tensor.value_index].name],), tensor)
+                self._add("identity", (self.ids[op.inputs[tensor.value_index].name],), tensor, attrs=attrs)
         elif (graph := reading_tf.called(op)) is not None:
             self._inline(op, graph, wanted)
         elif self._does_nothing(op):

@@ -56,7 +56,7 @@ class Comparison:
 
         Ties are left out (a score may be flat, or blind to the sign), and one draw in ten may say otherwise.
         """
-        differ = [
+        differ: list[Wrong] = [
             wrong
             for wrong, share in self.lower_elsewhere.items()
             if share > 0.1 or self.higher_elsewhere.get(wrong, 0.0) > 0.1
