@@ -9,7 +9,7 @@ import numpy as np
 
 from lossdoctor.domains.interpret import NodeGap
 
-# `kernels`, `logic` and `special` register their rules on import.
+# `kernels`, `logic`, `special` and `windows` register their rules on import.
 from lossdoctor.domains.intervals import (
     elementwise,
     kernels,
@@ -20,13 +20,14 @@ from lossdoctor.domains.intervals import (
     sizes,
     special,
     structure,
+    windows,
 )
 from lossdoctor.domains.intervals.boxes import Boxes
 from lossdoctor.domains.intervals.enclosure import INF, Enclosure, Leaf, anything, union
 from lossdoctor.domains.intervals.moves import Chain
 from lossdoctor.graph.ir import Graph, Node
 
-_REGISTERS = (kernels, logic, special)
+_REGISTERS = (kernels, logic, special, windows)
 _DEPTH = 200  # of views of views; beyond, a view is only known to lie in the hull
 _FOLDS = frozenset({"sum", "mean", "max", "min", "prod"})
 

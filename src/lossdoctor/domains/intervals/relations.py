@@ -1,7 +1,7 @@
 """Known relations between arguments that an interval of each alone forgets.
 
-They look at the graph: the same node on both sides, x - max(x), a / sum(a), and facts about slices (a softmax sums
-to one, exp(x - max(x)) has a one in each slice) that elementwise operations keep.
+They look at the graph: the same node on both sides, x - max(x), a / sum(a), E[x^2] - E[x]^2, and facts about slices
+(a softmax sums to one, exp(x - max(x)) has a one in each slice) that elementwise operations keep.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from lossdoctor.domains.intervals import arithmetic as arith
-from lossdoctor.domains.intervals import elementwise, reductions, sizes
+from lossdoctor.domains.intervals import elementwise, moments, reductions, sizes
 from lossdoctor.domains.intervals.enclosure import (
     Enclosure,
     SliceFact,
@@ -62,6 +62,10 @@ def refine(node: Node, result: Enclosure, args: Sequence[Enclosure], graph: Grap
         if axes is not None:
             result = limited(result, high=0.0)
             return replace(result, peak=SliceFact(axes, 0.0, 0.0))
+    if node.op in ("add", "subtract"):
+        least = moments.least(node, graph, at)
+        if least is not None:
+            return limited(result, low=least)
     if node.op == "multiply" and origin(graph, node.args[0]) == origin(graph, node.args[1]):
         return arith.square(args[0], node.dtype)
     if node.op == "divide" and (args[0].low >= 0.0).all():
