@@ -1,6 +1,6 @@
 """How often a numerical finding comes with a mend, and how often the mend stands.
 
-    python benchmarks/mends.py [FOLDER ...] [--only TEXT]
+    python benchmarks/mends.py [FOLDER ...] [--only TEXT[,TEXT]] [--shard I/N]
 
 The losses are the bad blocks of the rule pages and `buggy.py` of every case in the folders. For every finding LD3xx
 it is counted whether a mend is offered. All mends of a loss are then applied, and the result is judged by random and
@@ -40,12 +40,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="*")
     parser.add_argument("--only", default="")
+    parser.add_argument("--shard", default="0/1", help="every N-th loss from the I-th on")
     parser.add_argument("--judge", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.judge:
         print(json.dumps([judged(item) for item in json.load(sys.stdin)]))
         return
-    losses = [loss for loss in (*from_pages(), *from_cases(options.folders)) if options.only in loss["name"]]
+    texts, (first, step) = options.only.split(","), map(int, options.shard.split("/"))
+    every = [*from_pages(), *from_cases(options.folders)]
+    losses = [loss for loss in every if any(text in loss["name"] for text in texts)][first::step]
     with tempfile.TemporaryDirectory() as folder:
         offered = total = late = 0
         items: list[dict[str, Any]] = []
@@ -68,7 +71,8 @@ def main() -> None:
                         seconds.append(item.seconds.get("mend", 0.0) / len(mended))
                     for finding in findings:
                         shown = finding.fix.title if finding.fix is not None and finding.fix.edits else "-"
-                        print(f"{loss['name'][:34]:34} {finding.rule} line {finding.location.line:3}  {shown[:110]}")
+                        place = f"{loss['name'][:34]:34} {finding.rule} line {finding.location.line:3}"
+                        print(f"{place}  {shown[:110]}", flush=True)
                     if mended:
                         text = applied(path.read_text(encoding="utf-8"), mended)
                         new = Path(folder, f"mended{number}.py")

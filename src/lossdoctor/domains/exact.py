@@ -102,7 +102,10 @@ class Exact(Machine):
             return _cast(node, args[0])
         if not any(arrays.is_balls(arg) or isinstance(arg, tuple) for arg in args):
             return arrays.balls(super()._by_row(node, args))  # integers, booleans and shapes
-        attrs: dict[str, Any] = {name: self._concrete(attr) for name, attr in node.attrs.items()}
+        attrs: dict[str, Any] = {
+            name: attr if isinstance(attr, str) and name not in row.params.values() else self._concrete(attr)
+            for name, attr in node.attrs.items()
+        }
         special = _special(node.op, args, attrs)
         if special is not None:
             return special

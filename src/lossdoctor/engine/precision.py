@@ -27,6 +27,9 @@ from lossdoctor.spec import Contract, discrete_values
 RELATIVE = 1e-2
 # An error below a thousandth of the ordinary loss (or gradient) steers nothing: 1 - dice near 0, log_cosh at 1e-3.
 NEGLIGIBLE = 1e-3
+# Where not one digit is right, a twentieth of that is felt: half of what a residual of a hundredth of the usual one
+# adds to a loss that grows like its square.
+_NO_DIGIT, _NEGLIGIBLE_WITHOUT = 0.1, 5e-5
 # The error has to exceed what the rounding of the inputs explains; a backward stable formula stays within a few times
 # that (Higham, Accuracy and Stability of Numerical Algorithms, section 1.6).
 CONDITIONING = 8.0
@@ -37,7 +40,7 @@ _SORTS: tuple[tuple[Output, bool], ...] = (("value", False), ("gradient", False)
 _PERTURBED = 4
 _ELEMENTS_AT_MOST = 4096  # of all nodes at one point: about 50 ms of exact arithmetic
 _SCREENED_AT_MOST = 200_000
-_SECONDS = 0.3  # of this thread for the screening; the exact part is bounded by the number of suspects
+_SECONDS = 0.4  # of this thread for the screening; the exact part is bounded by the number of suspects
 _SUSPECTS = 3  # of each sort, that are decided exactly
 _GRAVE = 0.5  # all errors above this weigh the same, so that the plainest input is shown
 _FELT = 1e-2  # likewise beside the ordinary loss
@@ -189,7 +192,7 @@ class _Search:
                 continue
             relative, absolute = deviation(got, expected, suspect.output)
             share = self._share(suspect, absolute)
-            if relative >= least and share >= (_MINOR_SHARE if suspect.minor else NEGLIGIBLE):
+            if relative >= least and share >= (_MINOR_SHARE if suspect.minor else _negligible(relative)):
                 when.append(execution)
                 shown.append((got, relative, share))
         if not shown:
@@ -253,10 +256,15 @@ class _Search:
 
 def _minor(suspect: _Suspect) -> bool | None:
     """Whether an error is negligible and worth a remark; None if it is not even that."""
-    if suspect.share >= NEGLIGIBLE / 2:
+    if suspect.share >= _negligible(suspect.relative) / 2:
         return False
     worth = suspect.output == "value" and suspect.share >= _MINOR_SHARE and suspect.relative >= _MINOR_RELATIVE
     return True if worth else None
+
+
+def _negligible(relative: float) -> float:
+    """The share of the ordinary loss below which an error steers nothing."""
+    return _NEGLIGIBLE_WITHOUT if relative >= _NO_DIGIT else NEGLIGIBLE
 
 
 def _wide(array: Array) -> Array:

@@ -27,6 +27,8 @@ _POSITIVE_LEVELS = (1e-3, 1.0, 100.0, 1000.0)
 _PEAKS = (8.0, 17.3, 30.0)
 _OFFSETS = (100.0, 1000.0)
 _NEAR = (1e-3, 1e-4)
+_FAIRLY_NEAR = 2e-2
+_FACTOR = 100.0  # metres instead of centimetres; a scale that a loss does not look at
 _ALIKE = 1e-2  # samples of a batch; embeddings nearer to each other have collapsed
 _SMALL = 1e-6
 _DRAWS = 2  # of the points that are drawn around something
@@ -68,12 +70,15 @@ def _proposals(contract: Contract, of: list[Spec], rng: np.random.Generator, bat
         yield [
             _SMALL * part if spec.kind in ("real", "logit") else part for part, spec in zip(drawn(), of, strict=True)
         ]
+    yield from _near(drawn(), of, true, _FAIRLY_NEAR, rng)
     for _ in range(_DRAWS):
         for near in _NEAR:
             yield from _near(drawn(), of, true, near, rng)
         for offset in _OFFSETS:
             if all(spec.kind in _UNBOUNDED for spec in of) and _comparable(drawn(), true):
                 yield [part + offset for part in drawn()]
+    if all(spec.kind in _UNBOUNDED for spec in of) and _comparable(drawn(), true):
+        yield from _biased(drawn(), of, true, rng)
     for peak in _PEAKS:
         if any(spec.kind in _PEAKED for spec in of[true:]):
             parts = drawn()
@@ -91,6 +96,15 @@ def _proposals(contract: Contract, of: list[Spec], rng: np.random.Generator, bat
 def _comparable(parts: Parts, true: int) -> bool:
     """Whether predictions stand against targets, one for one, as in a regression."""
     return [part.shape for part in parts[:true]] == [part.shape for part in parts[true:]]
+
+
+def _biased(parts: Parts, of: list[Spec], true: int, rng: np.random.Generator) -> Iterator[Parts]:
+    """Targets far from predictions that scatter around 0, as in the first epoch, and predictions off by a factor."""
+    targets, predictions = parts[:true], parts[true:]
+    yield [*(part + _OFFSETS[-1] for part in targets), *predictions]
+    if all(spec.kind == "positive" for spec in of):
+        scattered = [part * (1.0 + _NEAR[0] * rng.standard_normal(part.shape)) for part in targets]
+        yield [*targets, *(_FACTOR * part for part in scattered)]
 
 
 def _targets(parts: Parts, of: list[Spec], true: int) -> Iterator[Parts]:

@@ -16,6 +16,9 @@ Interval = tuple[float, float]
 Target = Callable[[Array], Array]
 
 ROW_KINDS = frozenset({"onehot", "label", "probability"})
+# Below this share of the largest one a slope is what rounding leaves of zero, as of (t - p) / (|t| + |p|)
+# for opposite signs: it is exactly zero at some points and 1e-9 at others.
+_FAINT = 1e-5
 _REFINED = 33  # points between two of the grid, twice: the edge to three digits
 # Values of y_true at which regions are compared.
 _TRUE: Mapping[str, tuple[float, ...]] = {
@@ -112,31 +115,36 @@ class _Line:
             as_prediction(base, self.pred),
         )
 
-    def zero(self, step: float, points: Array) -> Array:
-        """Whether the gradient of the walking entry is exactly zero, at each point."""
+    def slope(self, step: float, points: Array) -> Array:
+        """The size of the gradient of the walking entry, at each point."""
         pair, _ = self.pair(step, points)
         gradient = self.runs.evaluate(pair)[1][0]
         assert gradient is not None
-        return ~np.any(gradient.reshape(len(points), -1)[:, self.entry(step)], axis=1)
+        return np.abs(gradient.reshape(len(points), -1)[:, self.entry(step)].astype(np.float64)).max(axis=1)
 
     def intervals(self, step: float) -> list[Interval]:
         """Where the gradient is zero; an end that the grid does not show is infinite."""
-        zero = self.zero(step, self.grid)
+        slope = self.slope(step, self.grid)
+        faint = _FAINT * float(slope[np.isfinite(slope)].max(initial=0.0))
         found: list[Interval] = []
-        edges = np.flatnonzero(np.diff(np.concatenate(([0], zero.astype(int), [0]))))
+        edges = np.flatnonzero(np.diff(np.concatenate(([0], (slope <= faint).astype(int), [0]))))
         for first, last in zip(edges[::2], edges[1::2] - 1, strict=True):
-            if last == first:
-                continue  # a stationary point
-            low = -np.inf if first == 0 else self._edge(step, float(self.grid[first]), float(self.grid[first - 1]))
-            end = last == len(self.grid) - 1
-            high = np.inf if end else self._edge(step, float(self.grid[last]), float(self.grid[last + 1]))
+            zero = first + np.flatnonzero(slope[first : last + 1] == 0)
+            if len(zero) < 2:
+                continue  # a stationary point, or a slope that fades away
+            start, stop = int(zero[0]), int(zero[-1])
+            low, high = -np.inf, np.inf
+            if start > 0:
+                low = self._edge(step, float(self.grid[start]), float(self.grid[start - 1]))
+            if stop < len(self.grid) - 1:
+                high = self._edge(step, float(self.grid[stop]), float(self.grid[stop + 1]))
             found.append((low, high))
         return found
 
     def _edge(self, step: float, inside: float, outside: float) -> float:
         for _ in range(2):  # to a thousandth of a step
             points = np.linspace(inside, outside, _REFINED)
-            count = int(np.argmin(self.zero(step, points)))  # the first that is not zero
+            count = int(np.argmax(self.slope(step, points) > 0))  # the first that is not zero
             if count == 0:
                 break
             inside, outside = float(points[count - 1]), float(points[count])
@@ -153,7 +161,7 @@ class _Line:
         pair, base = self.pair(step, points)
         at_base = self.runs.values(Pair(pair.y_true, base))
         value = self.runs.values(pair)
-        usable = above(value, at_base, 0.0) & self.zero(step, points)
+        usable = above(value, at_base, 0.0) & (self.slope(step, points) == 0)
         return float(points[int(np.argmax(usable))]) if np.any(usable) else None
 
     def shown(self, words: str, step: float, point: float) -> Region:

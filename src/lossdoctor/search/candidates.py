@@ -28,6 +28,7 @@ Array = NDArray[Any]
 Parts = tuple[Array, ...]
 
 _CROSSED = 160  # pairs of edge values
+_TABLE, _VECTORS = 65_536, 4  # elements of a constant that is looked at, and how many of its vectors
 _TARGETS = 6  # edge values of y_true that meet all those of y_pred
 _ROWS = frozenset({"onehot", "probability"})
 # Windows of convolutions and pooling need more than a few pixels.
@@ -71,9 +72,10 @@ def candidates(
     true = len(specs(contract.y_true))
     ordinary = pair_arrays(contract, _drawn(contract, rng, sizes, magnitude))
     keep(_crossed(of, shapes, true, magnitude), _CROSSED)
-    keep(_equal(of, shapes, true, magnitude, ordinary), 40)
+    keep(_equal(of, shapes, true, magnitude, ordinary), 48)
     keep(_missing(of, ordinary), 12)
     if graph is not None:
+        keep(_along_constants(graph, of, shapes, ordinary), 16)
         keep(_thresholds(graph, of, shapes, magnitude), 96)
     if ranges is not None:
         keep(box_points(contract, ranges, ordinary, magnitude), 64)
@@ -135,18 +137,43 @@ def _equal(
     if len(of) != 2:
         return
     (t_spec, p_spec), shape = of, shapes[1]
-    starts = [*_fills(t_spec, shapes[0], magnitude), ordinary[0], *_balanced(t_spec, shapes[0])]
+    starts = [*_fills(t_spec, shapes[0], magnitude), ordinary[0], *_landmarks(t_spec, shapes[0])]
     for y_true in starts:
         for numbers in _as_prediction(t_spec, y_true, p_spec, shape, magnitude):
             yield y_true, numbers.astype(numpy_dtype(p_spec.dtype))
 
 
-def _balanced(spec: Spec, shape: tuple[int, ...]) -> Iterator[Array]:
-    """Rows of mean 0 and norm 2: centring, norms and correlations of these are exact, and so is a correlation of 1."""
-    if spec.kind == "real" and shape and shape[-1] >= 4:
-        row = np.zeros(shape[-1])
+def _landmarks(spec: Spec, shape: tuple[int, ...]) -> Iterator[Array]:
+    """Arrays at which products and norms of rows are exact: the identity of square matrices, rows that are an axis,
+    and rows of mean 0 and norm 2, of which a correlation is exactly 1."""
+    width = shape[-1] if shape else 0
+    if spec.kind != "real" or width < 2:
+        return
+    dtype = numpy_dtype(spec.dtype)
+    if shape[-2:] == (width, width) and len(shape) > 2:
+        yield np.broadcast_to(np.eye(width), shape).astype(dtype)
+    axis = np.zeros(width)
+    axis[0] = 1.0
+    yield np.broadcast_to(axis, shape).astype(dtype)
+    if width >= 4:
+        row = np.zeros(width)
         row[:4] = (1.0, 1.0, -1.0, -1.0)
-        yield np.broadcast_to(row, shape).astype(numpy_dtype(spec.dtype))
+        yield np.broadcast_to(row, shape).astype(dtype)
+
+
+def _along_constants(
+    graph: LossGraph, of: Sequence[Spec], shapes: Sequence[tuple[int, ...]], ordinary: Sequence[Array]
+) -> Iterator[Parts]:
+    """Rows that are vectors which the loss itself holds, such as class centres: there a cosine is 1, a distance 0."""
+    tables = [node.constant for node in graph.where("constant") if node.constant is not None]
+    tables = [table for table in tables if table.dtype.kind == "f" and table.ndim > 1 and 1 < table.size <= _TABLE]
+    for index, (spec, shape) in enumerate(zip(of, shapes, strict=True)):
+        if spec.kind not in ("real", "logit") or not shape:
+            continue
+        for table in tables:
+            for axis in (axis for axis in range(table.ndim) if table.shape[axis] == shape[-1]):
+                for vector in np.moveaxis(table, axis, -1).reshape(-1, shape[-1])[:_VECTORS]:
+                    yield _replaced(ordinary, index, np.broadcast_to(vector, shape))
 
 
 def _as_prediction(

@@ -1,0 +1,11 @@
+import tensorflow as tf
+
+
+def log_magnitude(wave):
+    spectrum = tf.signal.rfft(wave)
+    energy = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
+    return tf.math.log(energy)
+
+
+def log_spectral_distance(y_true, y_pred):
+    return tf.reduce_mean(tf.abs(log_magnitude(y_true) - log_magnitude(y_pred)), axis=-1)

@@ -1,0 +1,13 @@
+from tensorflow.keras import backend as K
+
+
+def normalise(volume):
+    peak = K.max(volume, axis=[1, 2, 3], keepdims=True)
+    volume = volume / (peak + 1e-6)
+    return volume / (K.sum(volume, axis=[1, 2, 3], keepdims=True) + 1e-6)
+
+
+def saliency_kld(y_true, y_pred):
+    p = normalise(y_pred) + 1e-6
+    q = normalise(y_true) + 1e-6
+    return K.sum(q * K.log(q / p), axis=[1, 2, 3])

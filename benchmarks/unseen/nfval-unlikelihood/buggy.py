@@ -1,0 +1,7 @@
+import tensorflow as tf
+
+
+def unlikelihood(y_true, y_pred):
+    probs = tf.nn.softmax(y_pred, axis=-1)
+    one_minus = 1.0 - tf.reduce_sum(probs * y_true, axis=-1)
+    return -tf.math.log(one_minus)
