@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lossdoctor.api import Explanation as Explanation
     from lossdoctor.api import Report as Report
     from lossdoctor.api import check as check
+    from lossdoctor.api import check_step as check_step
     from lossdoctor.api import compare as compare
     from lossdoctor.api import decompose as decompose
     from lossdoctor.api import explain as explain
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
 # Imported when they are first asked for, so that `import lossdoctor` costs a training script nothing.
 _LATER = {
     **dict.fromkeys(("check", "verify", "compare", "explain", "Report", "Comparison", "Explanation"), "lossdoctor.api"),
-    **dict.fromkeys(("decompose", "Decomposition"), "lossdoctor.api"),
+    **dict.fromkeys(("check_step", "decompose", "Decomposition"), "lossdoctor.api"),
     "watch": "lossdoctor.runtime.watch",
     "testing": "",
 }
 
 __all__ = [
-    "Comparison", "Decomposition", "Explanation", "LossdoctorError", "Report", "UsageError", "check", "compare",
-    "contract", "decompose", "explain", "testing", "verify", "watch",
+    "Comparison", "Decomposition", "Explanation", "LossdoctorError", "Report", "UsageError", "check", "check_step",
+    "compare", "contract", "decompose", "explain", "testing", "verify", "watch",
 ]  # fmt: skip
 
 

@@ -329,6 +329,39 @@ def _caller() -> tuple[str, int]:
     return frame.f_code.co_filename, frame.f_lineno
 
 
+def check_step(step: Any, *batch: Any, seed: int = 0, select: Iterable[str] = (), ignore: Iterable[str] = ()) -> Report:
+    """Run a training step of your own on one batch and say what is wrong with it, on which line.
+
+    The step runs eagerly, twice; models, optimizers and metrics that it reaches (globals, closure, `self`) are put
+    back.
+
+    Args:
+        step: the function that makes one step, also under `tf.function`, or a method such as `model.train_step`.
+        *batch: its arguments: arrays, tensors or structures of them.
+        seed, select, ignore: as for `check`.
+
+    Returns:
+        The report; `blame` says whose fault it is.
+
+    Raises:
+        UsageError: `step` cannot be called with this batch.
+
+    Example:
+        >>> check_step(train_step, x_batch, y_batch).findings  # doctest: +SKIP
+        ()
+    """
+    from lossdoctor.cli.selection import codes
+    from lossdoctor.engine.steps import check_step
+    from lossdoctor.session import Settings
+
+    settings = Settings(
+        seed=_settings(seed, 1e4).seed,
+        select=codes(_listed(select), "select"),
+        ignore=codes(_listed(ignore), "ignore"),
+    )
+    return Report.of(check_step(step, batch, settings=settings))
+
+
 def verify(
     loss: Any,
     y_true: Any = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import sys
 import warnings
 from pathlib import Path
@@ -21,16 +22,20 @@ def module_of(code: str, folder: Path) -> ModuleType:
     module = ModuleType("program")
     module.__file__ = str(path)
     sys.modules["program"] = module
+    linecache.checkcache(str(path))
     exec(compile(code, str(path), "exec"), module.__dict__)
     return module
 
 
 def examined(block: Block, folder: Path) -> Report:
     from lossdoctor.engine.models import check_model
+    from lossdoctor.engine.steps import check_step
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras warns of some of these faults itself
         module: Any = module_of(block.code, folder)
+        if block.subject == "step":
+            return Report.of(check_step(module.train_step, module.batch))
         place = (str(folder / "program.py"), 0)
         weight = getattr(module, "sample_weight", None)
         report = check_model(module.model, module.x, module.y, weight, settings=Settings(mends=False), place=place)

@@ -30,6 +30,7 @@ from lossdoctor.graph.ir import LossGraph, Stage
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
 from lossdoctor.readings.model import Batch, ModelRun
+from lossdoctor.readings.step import StepRun
 from lossdoctor.rules.registry import Check
 from lossdoctor.search.leaves import pair_arrays, pair_specs
 from lossdoctor.session import Loaded, Pair, Session, SessionError, Settings, Traced
@@ -208,7 +209,7 @@ _PROBES: dict[Any, str] = {
 # Made only where somebody says what the loss is meant to be; see `engine.meanings`.
 _DECLARED: tuple[Any, ...] = (ReferenceCheck, SlopeCheck, Misnamed)
 # Of a model, a batch or a training step, which `engine.diagnose` has and a loss alone has not.
-_OF_PROGRAMS: tuple[Any, ...] = (Batch, ModelRun)
+_OF_PROGRAMS: tuple[Any, ...] = (Batch, ModelRun, StepRun)
 _PLAIN: tuple[Any, ...] = (Loaded, Contract, Traced, Batches, FormulaCheck, probed.EagerRun, probed.DeadGradient,
                            probed.SwappedRun, probed.Replicas, probed.Executions, probed.HalfRounding, Guards,
                            SourceModule, *_DECLARED, *_OF_PROGRAMS)  # fmt: skip

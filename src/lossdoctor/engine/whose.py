@@ -43,7 +43,8 @@ def blame(told: Sequence[Told], losses: Sequence[LossReport], run: ModelRun | No
     candidates += list(_of_losses(losses))
     evidence = () if run is None else tuple(_evidence(run))
     if not candidates:
-        return Blame("none", "nothing is wrong with loss, data, model and optimizer on this batch", evidence)
+        what = "loss, data, model and optimizer" if run is not None else "the step"
+        return Blame("none", f"nothing is wrong with {what} on this batch", evidence)
     _, _, chosen = min(candidates, key=lambda item: item[:2])
     return replace(chosen, evidence=evidence)
 
