@@ -17,20 +17,25 @@ if TYPE_CHECKING:
     from lossdoctor.api import compare as compare
     from lossdoctor.api import decompose as decompose
     from lossdoctor.api import explain as explain
+    from lossdoctor.api import replay as replay
     from lossdoctor.api import verify as verify
+    from lossdoctor.runtime.monitor import Monitor as Monitor
+    from lossdoctor.runtime.monitor import watch_step as watch_step
     from lossdoctor.runtime.watch import watch as watch
 
 # Imported when they are first asked for, so that `import lossdoctor` costs a training script nothing.
 _LATER = {
     **dict.fromkeys(("check", "verify", "compare", "explain", "Report", "Comparison", "Explanation"), "lossdoctor.api"),
     **dict.fromkeys(("check_step", "decompose", "Decomposition"), "lossdoctor.api"),
+    "replay": "lossdoctor.api",
     "watch": "lossdoctor.runtime.watch",
+    **dict.fromkeys(("Monitor", "watch_step"), "lossdoctor.runtime.monitor"),
     "testing": "",
 }
 
 __all__ = [
-    "Comparison", "Decomposition", "Explanation", "LossdoctorError", "Report", "UsageError", "check", "check_step",
-    "compare", "contract", "decompose", "explain", "testing", "verify", "watch",
+    "Comparison", "Decomposition", "Explanation", "LossdoctorError", "Monitor", "Report", "UsageError", "check",
+    "check_step", "compare", "contract", "decompose", "explain", "replay", "testing", "verify", "watch", "watch_step",
 ]  # fmt: skip
 
 

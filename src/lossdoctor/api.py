@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
+    from lossdoctor.runtime.replayed import Replayed
     from lossdoctor.session import Settings
 
 _WIDTH = 80
@@ -507,6 +508,35 @@ def decompose(
     from lossdoctor.engine import decompose_object
 
     return Decomposition.of(*decompose_object(loss, y_true, y_pred, settings=_settings(seed, magnitude)))
+
+
+def replay(file: str | Path, loss: Any = None, *, mends: bool = True, seed: int = 0) -> Replayed:
+    """Run the batch that broke a training through its loss: which samples, which line, what mends it.
+
+    Args:
+        file: a capture, as `Monitor` writes it.
+        loss: a target such as "losses.py:dice", or the loss itself, which runs in this process; by default the loss
+            that the capture names, in a process of its own.
+        mends: whether to look for a mend.
+        seed: of every random draw, at least 0.
+
+    Returns:
+        `status` ("stands", "mended", "elsewhere", "not-reproduced"), `statement`, `samples`, `findings`.
+
+    Raises:
+        UsageError: it is no capture, or the loss cannot be loaded or traced.
+
+    Example:
+        >>> replay("runs/x/capture-000317.npz").statement  # doctest: +SKIP
+        'the value of the loss is not finite for sample 12 of 32, also alone'
+    """
+    from lossdoctor import engine
+    from lossdoctor.session import Settings
+
+    settings = Settings(seed=seed, mends=mends)
+    if loss is None or isinstance(loss, str):
+        return engine.replay(file, loss, settings=settings)
+    return engine.replay_object(file, getattr(loss, "loss", loss), settings=settings)
 
 
 def _settings(seed: int, magnitude: float) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from lossdoctor.api import check
@@ -29,3 +30,28 @@ def assert_healthy(
     report = check(loss, y_true, y_pred, seed=seed, ignore=allow)
     if report.errors or any(examined.verdict != "healthy" for examined in report.losses):
         raise AssertionError(f"the loss is not healthy\n\n{report.text()}")
+
+
+def assert_replays_clean(file: str | Path, loss: Any = None) -> None:
+    """Fail, with the report as the message, while a loss still breaks on the batch that a capture holds.
+
+    Args:
+        file: the capture.
+        loss: the loss; by default the one that the capture names, imported in a process of its own.
+
+    Raises:
+        AssertionError: value or gradient are not finite on that batch, or something beside the loss broke.
+        UsageError: it is no capture, or its loss cannot be loaded.
+
+    Example:
+        >>> def test_step_317():
+        ...     assert_replays_clean("tests/captures/capture-000317.npz")
+    """
+    __tracebackhide__ = True  # pytest shows the line of the test
+    from lossdoctor.api import replay
+    from lossdoctor.report import View
+    from lossdoctor.report.parts.replay import render
+
+    found = replay(file, loss, mends=False)
+    if found.status in ("stands", "elsewhere"):
+        raise AssertionError(f"the capture does not replay clean\n\n{render(found, View(width=80))}")

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lossdoctor.cli import check, compare, decompose, demo, explain, monitor, rules, verify
+from lossdoctor.cli import check, compare, decompose, demo, explain, monitor, replay, rules, verify
 from lossdoctor.cli.parser import FAILED, Command, Parser, help_parts
 from lossdoctor.findings import LossdoctorError
 
@@ -17,6 +17,7 @@ COMMANDS: tuple[Command, ...] = (
     explain.COMMAND,
     decompose.COMMAND,
     monitor.COMMAND,
+    replay.COMMAND,
     rules.COMMAND,
     demo.COMMAND,
 )

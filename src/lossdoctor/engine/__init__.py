@@ -3,8 +3,10 @@
 from lossdoctor.engine.comparing import compare, compare_object
 from lossdoctor.engine.decomposing import decompose, decompose_object
 from lossdoctor.engine.explaining import explain, explain_object
+from lossdoctor.engine.replaying import replay, replay_object
 from lossdoctor.engine.run import check, check_object
 
 __all__ = [
     "check", "check_object", "compare", "compare_object", "decompose", "decompose_object", "explain", "explain_object",
+    "replay", "replay_object",
 ]  # fmt: skip

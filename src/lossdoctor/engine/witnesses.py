@@ -55,6 +55,14 @@ class Witnesses:
                 self._blame(stage, symptom)
         readings.seconds["blame"] = time.perf_counter() - started - readings.seconds["search"]
 
+    def try_only(self, pairs: Sequence[Pair]) -> None:
+        """Blame what these inputs show, without a search."""
+        self.pairs = list(pairs)
+        for stage in self.readings.stages():
+            self.results[stage] = self.readings.session.evaluate(self.pairs, _RUNS[stage])
+            for symptom in ("nonfinite-value", "nonfinite-gradient"):
+                self._blame(stage, symptom)
+
     def _proved(self) -> bool:
         """Whether value and gradient are known to be finite for every input, in every stage."""
         proofs = [self.readings.available(Proof, stage) for stage in self.readings.stages()]

@@ -144,7 +144,7 @@ def target_of(loss: Any) -> tuple[str, list[str]]:
     return f"{path}:{type(loss).__qualname__}({arguments})", paths
 
 
-def histogram(sample: np.ndarray[Any, Any], size: float, bins: int = 30) -> tuple[np.ndarray[Any, Any], ...]:
+def histogram(sample: np.ndarray[Any, Any], size: float, bins: int = 30) -> tuple[Any, Any]:
     """Edges and counts of the finite elements of a sample, counts scaled to `size` elements."""
     finite = sample[np.isfinite(sample)].astype(np.float64)
     if not finite.size:

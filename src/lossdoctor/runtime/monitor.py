@@ -1,0 +1,295 @@
+"""`Monitor`: a Keras callback that follows watched losses; and the same for a training loop of one's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from lossdoctor.findings import UsageError
+from lossdoctor.runtime.journal import PRESETS, Action, Journal, actions_of
+from lossdoctor.runtime.slots import RING
+from lossdoctor.runtime.untyped_tf import keras
+from lossdoctor.runtime.watched import WatchedLoss
+
+
+class Monitor(keras.callbacks.Callback):
+    """Writes what watched losses record to TensorBoard, raises alerts, and saves the batch that breaks.
+
+    Use it as a callback of `fit`, or in a loop of your own: `begin`, then `step` after each step, `end`.
+
+    Args:
+        folder: for event files, `alerts.json` and captures.
+        preset: "light" (loss, gradient norm, terms, ranges) or "full" (every step, gradients of every line,
+            histograms).
+        check_every: steps between two looks at the recorder; an alert comes at most so much later.
+        actions: what an alert leads to: "log", "warn", "stop", "capture" (the next batch), a function of the alert,
+            several of them, or a table by kind of alert ("" for all others).
+        weights: keep the weights of the model and the optimizer in a capture, as they were at the last look before
+            it; costs a copy of them at every look.
+        max_bytes: of the event file.
+        captures: files that are saved at most.
+        losses: the watched losses, where they are not in `compile`.
+        hparams: hyperparameters to show; by default those of optimizer, loss and fit.
+        parameters: of the detectors, by detector and name.
+        live: show the latest numbers in the terminal.
+
+    Raises:
+        UsageError: an argument is unusable.
+
+    Example:
+        >>> model.fit(x, y, callbacks=[ld.Monitor("runs/x")])  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        preset: Literal["light", "full"] = "light",
+        check_every: int = 10,
+        actions: Action | Sequence[Action] | Mapping[str, Any] = "warn",
+        weights: bool = False,
+        max_bytes: int = 256 * 2**20,
+        captures: int = 3,
+        losses: Sequence[WatchedLoss] | WatchedLoss | None = None,
+        hparams: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Mapping[str, float]] | None = None,
+        live: bool = False,
+    ) -> None:
+        super().__init__()
+        if preset not in PRESETS:
+            raise UsageError(f"Invalid value for `preset`. Expected light or full. Received: {preset!r}")
+        if not isinstance(check_every, int) or not 1 <= check_every < RING:
+            raise UsageError(
+                f"Invalid value for `check_every`. Expected a whole number from 1 to {RING - 1}. "
+                f"Received: {check_every!r}"
+            )
+        self.folder = _own_folder(Path(folder))
+        self.preset = PRESETS[preset]
+        self.check_every = check_every
+        self.actions = actions_of(actions)
+        self.weights = weights
+        self.max_bytes = max_bytes
+        self.captures = captures
+        self.hparams = hparams
+        self.parameters = parameters
+        self.live = live
+        self.journal: Journal | None = None
+        self._losses = [losses] if isinstance(losses, WatchedLoss) else None if losses is None else list(losses)
+        self._snapshot: dict[str, Any] | None = None
+        self._since = 0
+        self._steps = 0
+        self._pace = check_every
+
+    @property
+    def alerts(self) -> list[Any]:
+        """The alerts of the run so far."""
+        return [] if self.journal is None else list(self.journal.alerts)
+
+    @property
+    def saved(self) -> list[Path]:
+        """The captures of the run so far."""
+        return [] if self.journal is None else list(self.journal.saved)
+
+    # ---- a loop of one's own ------------------------------------------------------------------------------------
+
+    def begin(
+        self,
+        losses: WatchedLoss | Sequence[WatchedLoss] | None = None,
+        *,
+        step: int = 0,
+        hparams: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Open the record of a run whose next step is `step`.
+
+        Raises:
+            UsageError: no watched loss was given.
+        """
+        given = [losses] if isinstance(losses, WatchedLoss) else list(losses or self._losses or [])
+        if not given or not all(isinstance(loss, WatchedLoss) for loss in given):
+            raise UsageError(
+                "Invalid value for `losses`. Expected a loss that `lossdoctor.watch` made, in `compile` or in "
+                f"Monitor(losses=…). Received: {losses!r}"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.journal = Journal(
+            self.folder,
+            given,
+            self.preset,
+            self.max_bytes,
+            self.actions,
+            self.parameters,
+            self.captures,
+            lambda: self._snapshot,
+        )
+        self.journal.starts_at(step)
+        self._steps = step
+        told = {**_about(given), **(hparams or {}), **(self.hparams or {})}
+        self.journal.log.hparams(told, str(self.folder))
+
+    def step(self, count: int = 1, *, x: Any = None, rates: Mapping[str, float] | None = None) -> bool:
+        """Tell that training has made `count` steps; True where an alert says to stop.
+
+        Args:
+            count: of steps.
+            x: the input of the model, kept in a capture of this step.
+            rates: further numbers of the step, such as `learning_rate`.
+        """
+        assert self.journal is not None, "begin() comes first"
+        self._steps += count
+        self._since += count
+        if x is not None:
+            self.journal.inputs.append((self._steps - 1, x))
+        if self._since >= self._pace:
+            self._look(rates or {})
+        return self.journal.stopped
+
+    def measure(self, values: Mapping[str, float]) -> None:
+        """Numbers that belong to the steps so far: `val_loss`, metrics."""
+        assert self.journal is not None, "begin() comes first"
+        self._look({})
+        self.journal.measured(max(0, self._steps - 1), values)
+
+    def end(self) -> None:
+        """Look once more and close the record."""
+        if self.journal is not None:
+            self._look({})
+            self.journal.close(self._steps)
+
+    def _look(self, rates: Mapping[str, float]) -> None:
+        journal = self.journal
+        assert journal is not None
+        self._since = 0
+        journal.read(rates)
+        if self.live:
+            sys.stderr.write(f"\r\x1b[Kstep {self._steps}  {journal.line}")
+            sys.stderr.flush()
+
+    # ---- Keras ---------------------------------------------------------------------------------------------------
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        losses = self._losses or watched_losses(self.model)
+        self.begin(
+            losses, step=int(np.asarray(self.model.optimizer.iterations)), hparams=_hparams(self.model, self.params)
+        )
+        executions = int(getattr(self.model, "steps_per_execution", 1) or 1)
+        # Looked at before the ring of the recorder is full.
+        self._pace = max(1, min(self.check_every, RING - executions))
+        self._remember()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        assert self.journal is not None
+        self.journal.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        assert self.journal is not None
+        done = int(getattr(self.model, "steps_per_execution", 1) or 1)
+        self._steps += done
+        self._since += done
+        if self._since >= self._pace:
+            self._look(self._rates())
+            self._remember()
+        if self.journal.stopped:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        assert self.journal is not None
+        self._look(self._rates())
+        self._steps = int(np.asarray(self.model.optimizer.iterations))
+        values = {name: float(value) for name, value in (logs or {}).items() if name != "loss"}
+        self.journal.measured(max(0, self._steps - 1), values)
+        if self.journal.stopped:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.end()
+
+    def _rates(self) -> dict[str, float]:
+        rate = getattr(self.model.optimizer, "learning_rate", None)
+        return {} if rate is None else {"learning_rate": float(np.asarray(rate))}
+
+    def _remember(self) -> None:
+        """Keep the weights as they are while they are finite."""
+        if not self.weights:
+            return
+        variables = [*self.model.weights, *self.model.optimizer.variables]
+        arrays = {f"weight.{place}.{each.path}": np.asarray(each) for place, each in enumerate(variables)}
+        if all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
+            self._snapshot = {**arrays, "weights_step": np.array(self._steps)}
+
+
+def watched_losses(model: Any) -> list[WatchedLoss]:
+    """The watched losses of a compiled model."""
+    found = [loss for loss in keras.tree.flatten(getattr(model, "loss", None)) if isinstance(loss, WatchedLoss)]
+    return list({id(loss): loss for loss in found}.values())
+
+
+def _own_folder(folder: Path) -> Path:
+    """The folder of this worker of a cluster; of the first one the folder itself."""
+    try:
+        task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {})
+    except (ValueError, AttributeError):
+        return folder
+    index = task.get("index", 0)
+    return folder / f"{task.get('type', 'worker')}-{index}" if index else folder
+
+
+def _about(losses: Sequence[WatchedLoss]) -> dict[str, Any]:
+    return {"loss": ", ".join(loss.name for loss in losses)}
+
+
+def _hparams(model: Any, params: Any) -> dict[str, Any]:
+    optimizer = model.optimizer.get_config()
+    told = {
+        f"optimizer/{key}": value for key, value in optimizer.items() if isinstance(value, bool | int | float | str)
+    }
+    told["jit_compile"] = bool(getattr(model, "jit_compile", False))
+    told.update({key: value for key, value in (params or {}).items() if isinstance(value, int) and key != "verbose"})
+    return told
+
+
+def watch_step(
+    step: Callable[..., Any],
+    losses: WatchedLoss | Sequence[WatchedLoss],
+    folder: str | Path | None = None,
+    *,
+    monitor: Monitor | None = None,
+) -> Callable[..., Any]:
+    """A training step that tells a monitor of each call, with its first argument as the input of the model.
+
+    Use it around the step of a loop of your own, a `tf.function` or not. The losses have to be watched ones, called in
+    the step under a GradientTape.
+
+    Args:
+        step: a function of (x, …).
+        losses: the watched losses that it calls.
+        folder: for event files and captures; a `Monitor` of it is made.
+        monitor: one that was made, instead of a folder.
+
+    Returns:
+        The step; `step.monitor` is the monitor, and `step.monitor.end()` closes its record.
+
+    Raises:
+        UsageError: neither folder nor monitor, or no watched loss.
+
+    Example:
+        >>> step = ld.watch_step(train_step, loss, "runs/x")  # doctest: +SKIP
+    """
+    if (monitor is None) == (folder is None):
+        raise UsageError("Invalid value for `folder`. Expected either a folder or a monitor. Received: both or neither")
+    own = monitor if monitor is not None else Monitor(str(folder))
+    if own.journal is None:
+        own.begin(losses)
+
+    def stepped(*arguments: Any, **keywords: Any) -> Any:
+        result = step(*arguments, **keywords)
+        own.step(x=arguments[0] if arguments else None)
+        return result
+
+    stepped.monitor = own  # type: ignore[attr-defined]  # a function has no attributes that are declared
+    return stepped

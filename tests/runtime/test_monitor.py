@@ -1,0 +1,138 @@
+"""`Monitor`: event files that TensorBoard reads back, alerts and their actions, captures, loops of one's own."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.runtime import fitted
+
+import lossdoctor as ld
+from lossdoctor.findings import UsageError
+from lossdoctor.runtime.capture import load
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tensorflow() -> None:
+    from lossdoctor.worker.start import start
+
+    start()
+
+
+def events(folder: Path) -> Any:
+    """What TensorBoard's own reader finds."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    found.Reload()
+    return found
+
+
+def steps(found: Any, tag: str) -> list[int]:
+    return [event.step for event in found.Tensors(tag)]
+
+
+def test_everything_is_in_the_event_file_at_its_step(tmp_path: Path) -> None:
+    from tensorboard.util.tensor_util import make_ndarray
+
+    loss = ld.watch(fitted.two_terms, every=3)
+    monitor = ld.Monitor(tmp_path, preset="full", check_every=2)
+    x, y = fitted.data(bad=False)
+    fitted.fit(lambda: loss, bad=False, jit_compile=False, callbacks=[monitor], validation_data=(x, y))
+    found = events(tmp_path)
+    tags = found.Tags()["tensors"]
+    assert steps(found, "loss") == steps(found, "grad_norm") == steps(found, "learning_rate") == list(range(14))
+    assert steps(found, "epoch/val_loss") == [6, 13]
+    # Looked at after every second step, so one period of three may be missed, but no step is wrong.
+    for tag in ("values/19 fit/mean", "gradients/19 fit/max", "values/20 penalty/not finite", "values/y_pred/min"):
+        assert tag in tags
+        assert set(steps(found, tag)) <= set(range(0, 14, 3)) and len(steps(found, tag)) >= 3
+    terms = sorted(tag for tag in tags if tag.startswith("term/"))
+    assert len(terms) == 2
+    by_step = {event.step: float(make_ndarray(event.tensor_proto)) for event in found.Tensors("loss")}
+    sums: dict[int, float] = {}
+    for tag in terms:
+        for event in found.Tensors(tag):
+            sums[event.step] = sums.get(event.step, 0.0) + float(make_ndarray(event.tensor_proto))
+    assert len(sums) >= 3
+    assert all(number == pytest.approx(by_step[step], rel=1e-5) for step, number in sums.items())
+    histogram: Any = make_ndarray(found.Tensors("values/19 fit")[0].tensor_proto)
+    assert histogram.shape[1] == 3 and histogram[:, 2].sum() == pytest.approx(32)
+    page = found.Tensors("source")[-1].tensor_proto.string_val[0].decode()
+    assert "| 19 | `" in page and "fit = tf.reduce_mean" in page
+    assert "float32" in found.Tensors("shapes")[0].tensor_proto.string_val[0].decode()
+    assert found.PluginTagToContent("hparams")
+
+
+def test_a_fault_is_alerted_captured_and_stops_the_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    loss = ld.watch(fitted.log_of_target)
+    called: list[Any] = []
+    monitor = ld.Monitor(tmp_path, check_every=1, weights=True, actions={"non-finite": ["warn", "stop", called.append]})
+    with caplog.at_level(logging.WARNING, "lossdoctor"):
+        model = fitted.fit(lambda: loss, bad=True, jit_compile=False, epochs=5, callbacks=[monitor])
+    assert int(np.asarray(model.optimizer.iterations)) <= 7  # the first epoch at most
+    assert called and called[0].kind == "non-finite" and called[0].step == 4
+    assert "step 4: non-finite" in caplog.text and "lossdoctor replay" in caplog.text
+    told = json.loads((tmp_path / "alerts.json").read_text())["alerts"]
+    assert told[0]["kind"] == "non-finite" and told[0]["step"] == 4
+    (file,) = monitor.saved
+    assert file.name == "capture-000004.npz"
+    found = load(file)
+    assert found.about.epoch == 0 and found.y_true[12, 1] == 0.0
+    with np.load(file) as archive:
+        kept = [name for name in archive.files if name.startswith("extra.weight.")]
+        assert kept and all(np.isfinite(archive[name]).all() for name in kept)
+        assert archive["extra.weights_step"] == 4
+
+
+def test_a_loop_of_ones_own_keeps_the_input_of_the_batch(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    loss = ld.watch(fitted.root_of_product, every=2)
+    weight = tf.Variable([[0.5]])
+
+    @tf.function
+    def step(x: Any, y: Any) -> Any:
+        with tf.GradientTape() as tape:
+            total = loss(y, tf.matmul(x, weight))
+        return tape.gradient(total, weight)
+
+    watched = ld.watch_step(step, loss, tmp_path)
+    for number in range(8):
+        x = np.ones((4, 1), "float32") * (1 + number)
+        x[1] *= number != 5
+        watched(tf.constant(x), tf.ones([4, 1]))
+    watched.monitor.end()
+    found = load(watched.monitor.saved[0])
+    assert found.about.step == 5
+    np.testing.assert_array_equal(found.x[:, 0], [6, 0, 6, 6])
+    assert [alert.kind for alert in watched.monitor.alerts][:1] == ["non-finite"]
+
+
+def test_the_event_file_is_bounded(tmp_path: Path) -> None:
+    from lossdoctor.runtime.events import EventLog
+
+    log = EventLog(tmp_path, 20_000)
+    for step in range(1000):
+        log.scalars(step, {"a": 1.0}, important=step % 2 == 0)
+    log.close()
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 45_000
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"preset": "huge"}, {"check_every": 0}, {"check_every": 1000}, {"actions": "explode"}]
+)
+def test_unusable_arguments(arguments: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Expected"):
+        ld.Monitor(tmp_path, **arguments)
+
+
+def test_a_model_without_a_watched_loss_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"lossdoctor\.watch"):
+        fitted.fit(lambda: fitted.two_terms, bad=False, callbacks=[ld.Monitor(tmp_path)])
