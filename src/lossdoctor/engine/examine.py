@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from lossdoctor.engine.double import needless_double
 from lossdoctor.engine.executions import executions
 from lossdoctor.engine.facts import complete, facts, gaps
 from lossdoctor.engine.half import half_rounding
@@ -21,7 +22,7 @@ from lossdoctor.engine.settle import Settler
 from lossdoctor.engine.witnesses import search
 from lossdoctor.findings import ErrorItem, Finding, Gap, LossReport
 from lossdoctor.graph.ir import LossGraph
-from lossdoctor.readings import Executions, HalfRounding
+from lossdoctor.readings import Executions, HalfRounding, NeedlessDouble
 from lossdoctor.rules.registry import Rule, Suspicion, all_rules
 from lossdoctor.search.reproduce import ordinary
 from lossdoctor.session import Loaded, Pair, Session, SessionError, Settings, Traced
@@ -70,6 +71,7 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     job.progress(job.target, "searching for inputs")
     witnesses = search(readings, job.pair)
     readings.offered[Executions] = lambda: executions(session, contract, traced, witnesses)
+    readings.offered[NeedlessDouble] = lambda: needless_double(session, contract, traced, witnesses)
     readings.offered[HalfRounding] = lambda: half_rounding(session, contract, traced, witnesses)
     suspicions = list(suspicions_of(readings, job, notes))
     places = Places(loaded, job.folder)

@@ -211,8 +211,8 @@ _DECLARED: tuple[Any, ...] = (ReferenceCheck, SlopeCheck, Misnamed)
 # Of a model, a batch or a training step, which `engine.diagnose` has and a loss alone has not.
 _OF_PROGRAMS: tuple[Any, ...] = (Batch, ModelRun, StepRun)
 _PLAIN: tuple[Any, ...] = (Loaded, Contract, Traced, Batches, FormulaCheck, probed.EagerRun, probed.DeadGradient,
-                           probed.SwappedRun, probed.Replicas, probed.Executions, probed.HalfRounding, Guards,
-                           SourceModule, *_DECLARED, *_OF_PROGRAMS)  # fmt: skip
+                           probed.SwappedRun, probed.Replicas, probed.Executions, probed.HalfRounding,
+                           probed.NeedlessDouble, Guards, SourceModule, *_DECLARED, *_OF_PROGRAMS)  # fmt: skip
 
 
 def sizes_of(pair: Pair, contract: Contract) -> dict[str, int]:

@@ -1,4 +1,7 @@
-"""The float32 twin of a loss in half precision: the same code, with float32 wherever it has float16 or bfloat16."""
+"""The float32 twin of a loss in another precision: the same code, with float32 wherever it casts to that.
+
+For half precision that is float16 and bfloat16; a loss in needless double precision has a twin as well.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,12 @@ from lossdoctor.spec import Contract, Spec
 HALF = ("float16", "bfloat16")
 
 
-def probe(subject: Subject, contract: Contract, *, pairs: Sequence[Pair]) -> list[Evaluation]:
-    """Value and gradient of the twin at each pair, eagerly; what it raises is in the evaluation."""
-    with _casts_lifted():
+def probe(
+    subject: Subject, contract: Contract, *, pairs: Sequence[Pair], dtypes: Sequence[str] = HALF
+) -> list[Evaluation]:
+    """Value and gradient of the twin at each pair, eagerly; what it raises is in the evaluation. `dtypes` are those
+    that casts in the code are kept from."""
+    with _casts_lifted(dtypes):
         return [_evaluated(subject, contract, pair) for pair in pairs]
 
 
@@ -43,15 +49,15 @@ def _evaluated(subject: Subject, contract: Contract, pair: Pair) -> Evaluation:
 
 
 @contextmanager
-def _casts_lifted() -> Generator[None]:
-    """Casts to half precision in the user's code give float32 meanwhile."""
+def _casts_lifted(dtypes: Sequence[str]) -> Generator[None]:
+    """Casts to these precisions in the user's code give float32 meanwhile."""
     import keras
     import tensorflow as tf
 
     def lifted(original: Any) -> Any:
         def cast(x: Any, dtype: Any, *args: Any, **kwargs: Any) -> Any:
             name = getattr(dtype, "name", dtype)
-            return original(x, "float32" if name in HALF else dtype, *args, **kwargs)
+            return original(x, "float32" if name in dtypes else dtype, *args, **kwargs)
 
         return cast
 

@@ -20,6 +20,7 @@ from lossdoctor.readings.runs import Dropped as Dropped
 from lossdoctor.readings.runs import EagerRun as EagerRun
 from lossdoctor.readings.runs import Executions as Executions
 from lossdoctor.readings.runs import HalfRounding as HalfRounding
+from lossdoctor.readings.runs import NeedlessDouble as NeedlessDouble
 from lossdoctor.readings.runs import ReferenceInfo as ReferenceInfo
 from lossdoctor.readings.runs import Replicas as Replicas
 from lossdoctor.readings.runs import Split as Split

@@ -118,6 +118,14 @@ class Executions:
 
 
 @dataclass(frozen=True, slots=True)
+class NeedlessDouble:
+    """A loss that casts to float64, whose twin in float32 gives the same value and gradient at `inputs` inputs."""
+
+    inputs: int
+    calls: tuple[Span, ...]  # of the first cast
+
+
+@dataclass(frozen=True, slots=True)
 class HalfRounding:
     """An ordinary input at which a loss in half precision gives a finite value that its float32 twin does not."""
 

@@ -51,6 +51,7 @@ Symptom = Literal[
     "not-shift-invariant",  # a number added to all scores of a place changes the loss
     "label-without-gradient",  # no gradient where y_true is `label`
     "fractions-alike",  # the loss does not change with y_true rounded down
+    "padding-counts",  # entries that are masked are counted by the mean: `value` masks, along `axes` of both arguments
     "perfect-costs",  # the loss of y_pred = y_true is not zero
     "grows-squared",  # the largest tensor grows with the square of the batch
     "vector-through-keras",  # what Keras gives the optimizer is no single number

@@ -6,6 +6,7 @@ where the input at hand does not show one, the script says so and the fault stan
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from textwrap import dedent
 
@@ -193,6 +194,31 @@ def mask_not_applied(contract: Contract, arguments: Arguments) -> str:
         """)
 
 
+def padding_counts(contract: Contract, arguments: Arguments) -> str:
+    """The first half of the entries along an axis, beside themselves once more, and beside padding."""
+    value, true, predicted = float(arguments["value"]), int(arguments["axes"][0]), int(arguments["axes"][1])
+    other = value - 1.0 if value > 0.0 else value + 1.0
+    padding, counted = ("np.nan", "0.5") if math.isnan(value) else (f"{value:g}", f"{other:g}")
+    return dedent(f"""\
+        true, given = np.array(y_true), np.array(y_pred)
+        true[np.isnan(true) if np.isnan({padding}) else true == {padding}] = {counted}
+        size = true.shape[{true}]
+        half = (size + 1) // 2
+        places = np.arange(size) % half
+        true, given = np.take(true, places, {true}), np.take(given, places, {predicted})
+        padded = true.copy()
+        padded[(slice(None),) * {true} + (slice(half, None),)] = {padding}
+
+        def mean(labels):
+            labels = tf.constant(labels, y_true.dtype)
+            return float(tf.reduce_mean({called(arguments)}(labels, tf.constant(given, y_pred.dtype))))
+
+        full, beside = mean(true), mean(padded)
+        print(f"mean loss {{full:.6g}}; {{beside:.6g}} where {{size - half}} of {{size}} entries are padding")
+        return size > half and abs(full) > 1e-6 and abs(beside / full - half / size) < 0.25 * (1.0 - half / size)
+        """)
+
+
 # By symptom, as `DEMONSTRATIONS`.
 BEHAVIOURS: Mapping[str, tuple[str, Demonstration]] = {
     "weight-ignored": ("a sample of weight 0 still counts", weight_ignored),
@@ -202,6 +228,7 @@ BEHAVIOURS: Mapping[str, tuple[str, Demonstration]] = {
     "not-shift-invariant": ("the softmax is not over the classes", not_shift_invariant),
     "label-without-gradient": ("nothing is learned where the label is", label_without_gradient),
     "fractions-alike": ("the fractions of the targets are lost", fractions_alike),
+    "padding-counts": ("masked entries are counted by the mean", padding_counts),
     "perfect-costs": ("a perfect prediction has a loss", perfect_costs),
     "grows-squared": ("memory grows with the square of the batch", grows_squared),
     "vector-through-keras": ("Keras does not reduce the loss", vector_through_keras),

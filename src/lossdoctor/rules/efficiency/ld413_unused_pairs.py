@@ -6,10 +6,15 @@ import re
 from collections.abc import Iterator
 
 from lossdoctor.graph.ir import Dim, LossGraph, Node
+from lossdoctor.ops import TABLE
 from lossdoctor.rules.efficiency.memory import largest, said
 from lossdoctor.rules.registry import Rule, Suspicion
 
 RULE = Rule(code="LD413", name="unused-pairs", family="efficiency", severity="warning")
+
+_MOVES = frozenset({"permute_dims", "reshape", "squeeze", "expand_dims", "identity", "stop_gradient"})
+# An axis that is summed away: products of features, distances.
+_SUMS = frozenset({"sum", "mean", "max", "min"})
 
 
 @RULE.check
@@ -24,8 +29,9 @@ def unused_pairs(graph: LossGraph) -> Iterator[Suspicion]:
         shape = pairs.shape
         if shape is None or len(shape) < 2 or shape[-1] != shape[-2] or not _batch(shape[-1]):
             continue
-        readers = {user for user in users[pairs.id] if _computes(graph[user])} - {node.id}
-        if not readers:
+        table = _table(graph, pairs)
+        readers = {user for place in table for user in users[place] if _computes(graph[user])} - table - {node.id}
+        if table and not readers:
             size = shape[-1]
             heaviest = largest(graph, {pairs.id, *graph.graph.ancestors(pairs.id)})
             memory = "" if heaviest is None else said(heaviest)
@@ -47,6 +53,25 @@ def _pairs(graph: LossGraph, node: Node) -> Node | None:
         if graph[other].op == "matrix_diag" and graph[graph[other].args[0]].op in ("full", "constant", "ones_like"):
             return graph[matrix]
     return None
+
+
+def _table(graph: LossGraph, pairs: Node) -> set[int]:
+    """The tables from which these pairs are computed, entry by entry; empty where an entry is made of several, as a
+    softmax is."""
+    found: set[int] = set()
+    stack = [pairs.id]
+    while stack:
+        node = graph[stack.pop()]
+        if node.id in found or sum(map(_batch, node.shape or ())) < 2:
+            continue
+        row = TABLE.by_name.get(node.op)
+        below = [arg for arg in node.args if sum(map(_batch, graph[arg].shape or ())) >= 2]
+        features = node.op in _SUMS and sum(map(_batch, node.shape or ())) == 2  # both axes of the batch are left
+        if below and node.op not in _MOVES and not features and (row is None or row.kind != "elementwise"):
+            return set()
+        found.add(node.id)
+        stack += below
+    return found
 
 
 def _computes(node: Node) -> bool:

@@ -1,0 +1,105 @@
+"""Settings of a loss that its code never reads."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lossdoctor.source.module import SourceClass, SourceModule
+
+_KERAS = frozenset({"keras.losses.Loss"})  # of other base classes nobody knows what they read
+_READS_ALL = frozenset({"locals", "vars", "eval", "exec", "getattr"})
+_OWN = frozenset({"name", "reduction", "dtype", "axis"})  # an interface of Keras that a loss may take and not need
+_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """A parameter, where it stands, and the attribute that holds its value for nobody ("" without one)."""
+
+    name: str
+    node: ast.arg
+    attribute: str = ""
+
+
+def unused_in_factory(module: SourceModule, name: str) -> Iterator[Unused]:
+    """Parameters of a function that makes a loss, which neither it nor what it makes reads."""
+    function = module.functions.get(name)
+    if function is None or function.owner is not None or isinstance(function.node, ast.Lambda):
+        return
+    node = function.node
+    if not any(isinstance(inner, _Function) for inner in ast.walk(node) if inner is not node) or _reads_all(node):
+        return
+    for argument in _settings(node):
+        if not any(_loads(statement, argument.arg) for statement in node.body):
+            yield Unused(argument.arg, argument)
+
+
+def unused_in_class(module: SourceModule, name: str) -> Iterator[Unused]:
+    """Parameters of the constructor of a `Loss` that no method reads, `get_config` apart."""
+    found = module.classes.get(name)
+    if found is None or not found.bases or not set(found.bases) <= _KERAS or "__init__" not in found.methods:
+        return
+    start = found.methods["__init__"].node
+    if _reads_all(found.node) or isinstance(start, ast.Lambda):
+        return
+    for argument in _settings(start)[1:]:
+        kept = _kept_as(start, argument.arg)
+        if kept is None:
+            continue
+        if not kept or not any(_reads(found, attribute) for attribute in kept):
+            yield Unused(argument.arg, argument, kept[0] if kept else "")
+
+
+def _settings(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:
+    arguments = node.args
+    listed = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    return [argument for argument in listed if not argument.arg.startswith("_") and argument.arg not in _OWN]
+
+
+def _loads(node: ast.AST, name: str) -> bool:
+    """Whether a name of the outer function is read in a node; a parameter of an inner function hides it there."""
+    if isinstance(node, _Function):
+        arguments = node.args
+        given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+        outside = [*arguments.defaults, *arguments.kw_defaults, *getattr(node, "decorator_list", [])]
+        if any(argument is not None and argument.arg == name for argument in given):
+            return any(default is not None and _loads(default, name) for default in outside)
+    if isinstance(node, ast.Name):
+        return node.id == name and isinstance(node.ctx, ast.Load)
+    return any(_loads(child, name) for child in ast.iter_child_nodes(node))
+
+
+def _kept_as(start: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> list[str] | None:
+    """The attributes that hold just this argument; [] where nothing reads it, None where it is put to other use."""
+    kept: list[str] = []
+    plain = 0
+    for node in ast.walk(start):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == name:
+            targets = [target for target in node.targets if isinstance(target, ast.Attribute)]
+            if len(targets) == len(node.targets):
+                kept += [target.attr for target in targets]
+                plain += 1
+    reads = sum(_is_load(node, name) for node in ast.walk(start))
+    return kept if reads == plain else None
+
+
+def _is_load(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
+
+
+def _reads(found: SourceClass, attribute: str) -> bool:
+    """Whether a method other than `get_config` reads an attribute of that name, of anything."""
+    return any(
+        isinstance(node, ast.Attribute) and node.attr == attribute and isinstance(node.ctx, ast.Load)
+        for name, method in found.methods.items()
+        if name != "get_config"
+        for node in ast.walk(method.node)
+    )
+
+
+def _reads_all(node: ast.AST) -> bool:
+    return any(isinstance(inner, ast.Name) and inner.id in _READS_ALL for inner in ast.walk(node)) or any(
+        isinstance(inner, ast.Attribute) and inner.attr == "__dict__" for inner in ast.walk(node)
+    )

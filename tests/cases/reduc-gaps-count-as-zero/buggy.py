@@ -1,0 +1,9 @@
+"""Squared error of hourly series whose gaps are coded as NaN."""
+from keras import ops
+
+
+def gap_mse(y_true, y_pred):
+    known = ops.logical_not(ops.isnan(y_true))
+    target = ops.where(known, y_true, y_pred)
+    squared = ops.square(target - y_pred)
+    return ops.mean(ops.where(known, squared, 0.0), axis=-1)
