@@ -39,11 +39,12 @@ def tiled_grid(y_true, y_pred):
 def classes_by_table(y_true, y_pred):
     """A square table of constants is indexed by class, and has nothing to do with the batch."""
     costs = tf.constant([[0.0, 1.0, 4.0], [1.0, 0.0, 1.0], [4.0, 1.0, 0.0]])
-    return tf.reduce_sum(tf.gather(costs, y_true) * y_pred, axis=-1)
+    return tf.reduce_sum(tf.gather(costs, tf.cast(y_true, tf.int32)) * y_pred, axis=-1)
 
 
 def shape_and_back(y_true, y_pred):
     """Tokens are flattened for an operation on rows, and put back into sentences."""
+    y_true = tf.cast(y_true, tf.int32)
     classes = y_pred.shape[-1]
     rows = tf.nn.sparse_softmax_cross_entropy_with_logits(
         labels=tf.reshape(y_true, [-1]), logits=tf.reshape(y_pred, [-1, classes])
