@@ -8,7 +8,7 @@ from lossdoctor.graph.ir import Span
 from lossdoctor.source.module import SourceModule
 
 
-def span_of(module: SourceModule, node: ast.expr | ast.stmt) -> Span:
+def span_of(module: SourceModule, node: ast.expr | ast.stmt | ast.arg) -> Span:
     """The text of a node of the module, with 1-based columns in characters (ast counts UTF-8 bytes from 0)."""
     end_line, end = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
     return Span(
