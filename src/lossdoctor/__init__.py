@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from lossdoctor.api import Decomposition as Decomposition
     from lossdoctor.api import Explanation as Explanation
     from lossdoctor.api import Report as Report
+    from lossdoctor.api import Trace as Trace
     from lossdoctor.api import check as check
     from lossdoctor.api import check_step as check_step
     from lossdoctor.api import compare as compare
     from lossdoctor.api import decompose as decompose
     from lossdoctor.api import explain as explain
     from lossdoctor.api import replay as replay
+    from lossdoctor.api import trace as trace
     from lossdoctor.api import verify as verify
     from lossdoctor.runtime.monitor import Monitor as Monitor
     from lossdoctor.runtime.monitor import watch_step as watch_step
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 # Imported when they are first asked for, so that `import lossdoctor` costs a training script nothing.
 _LATER = {
     **dict.fromkeys(("check", "verify", "compare", "explain", "Report", "Comparison", "Explanation"), "lossdoctor.api"),
-    **dict.fromkeys(("check_step", "decompose", "Decomposition"), "lossdoctor.api"),
+    **dict.fromkeys(("check_step", "decompose", "Decomposition", "trace", "Trace"), "lossdoctor.api"),
     "replay": "lossdoctor.api",
     "watch": "lossdoctor.runtime.watch",
     **dict.fromkeys(("Monitor", "watch_step"), "lossdoctor.runtime.monitor"),
@@ -34,8 +36,9 @@ _LATER = {
 }
 
 __all__ = [
-    "Comparison", "Decomposition", "Explanation", "LossdoctorError", "Monitor", "Report", "UsageError", "check",
-    "check_step", "compare", "contract", "decompose", "explain", "replay", "testing", "verify", "watch", "watch_step",
+    "Comparison", "Decomposition", "Explanation", "LossdoctorError", "Monitor", "Report", "Trace", "UsageError",
+    "check", "check_step", "compare", "contract", "decompose", "explain", "replay", "testing", "trace", "verify",
+    "watch", "watch_step",
 ]  # fmt: skip
 
 

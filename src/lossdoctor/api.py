@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lossdoctor import findings
 from lossdoctor.experiments import reading as experiments
+from lossdoctor.readings import trace as traces
 from lossdoctor.standards import reading
 from lossdoctor.symbols import reading as symbols
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
+    from lossdoctor.readings.lines import Tensor
     from lossdoctor.runtime.replayed import Replayed
     from lossdoctor.session import Settings
 
@@ -107,6 +109,52 @@ class Comparison(reading.Comparison):
         from lossdoctor.report.parts.comparison import render
 
         return render(self, View(width=_WIDTH))
+
+    def __repr__(self) -> str:
+        return str(self).rstrip()
+
+
+class Trace(traces.TraceResult):
+    """The result of `trace`; as text it shows each line of the loss with what it makes."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, found: traces.TraceResult) -> Trace:
+        """The same trace, able to show itself."""
+        return cls(**{field.name: getattr(found, field.name) for field in fields(found)})
+
+    def __getitem__(self, key: str | int) -> tuple[Tensor, ...]:
+        """The tensors that are assigned to a name ("return" for what is returned), or those of a line of the loss's
+        file.
+
+        Raises:
+            KeyError: there are none.
+        """
+        if isinstance(key, int):
+            found = tuple(row.tensor for row in self.rows if row.line == key and row.path == self.path)
+        else:
+            found = tuple(row.tensor for row in self.rows if key in (row.name, row.tensor.text))
+        if not found:
+            raise KeyError(key)
+        return found
+
+    def text(self, *, width: int = _WIDTH, color: bool = False) -> str:
+        """The trace as `lossdoctor trace` prints it."""
+        from lossdoctor.report import View
+        from lossdoctor.report.parts.trace import render
+
+        return render(self, View(width=width, color=color))
+
+    def to_json(self) -> str:
+        """The trace as one JSON document."""
+        from lossdoctor.engine.run import versions
+        from lossdoctor.report.parts.trace import as_json
+
+        return as_json(self, versions())
+
+    def __str__(self) -> str:
+        return self.text()
 
     def __repr__(self) -> str:
         return str(self).rstrip()
@@ -537,6 +585,38 @@ def replay(file: str | Path, loss: Any = None, *, mends: bool = True, seed: int 
     if loss is None or isinstance(loss, str):
         return engine.replay(file, loss, settings=settings)
     return engine.replay_object(file, getattr(loss, "loss", loss), settings=settings)
+
+
+def trace(
+    loss: Any,
+    y_true: Any = None,
+    y_pred: Any = None,
+    *,
+    sample: int | None = None,
+    worst: int = 0,
+    seed: int = 0,
+) -> Trace:
+    """Run a loss on one batch and look at every tensor that its lines make, and at the gradient with respect to it.
+
+    Args:
+        loss, y_true, y_pred, seed: as for `check`; arrays are the batch, specs (or nothing) have one drawn.
+        sample: show the values of this sample only.
+        worst: rank the samples, each alone in its batch, and keep the worst so many.
+
+    Returns:
+        The trace: `trace["logits"]` are the tensors assigned to that name, `trace[12]` those of line 12 of the loss's
+        file, each with `value` and `gradient` (summaries), `values` and `slopes` (arrays); `blamed` is the first that
+        is not finite. Printing it shows all.
+
+    Raises:
+        UsageError: `loss` is no loss, or cannot be traced.
+
+    Example:
+        >>> trace(my_mse, y_true, y_pred)["error"][0].values  # doctest: +SKIP
+    """
+    from lossdoctor.engine import trace_object
+
+    return Trace.of(trace_object(loss, y_true, y_pred, settings=_settings(seed, 1e4), sample=sample, worst=worst))
 
 
 def _settings(seed: int, magnitude: float) -> Settings:

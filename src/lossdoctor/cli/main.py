@@ -6,12 +6,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lossdoctor.cli import check, compare, decompose, demo, explain, monitor, replay, rules, verify
+from lossdoctor.cli import check, compare, decompose, demo, explain, monitor, replay, rules, trace, verify
 from lossdoctor.cli.parser import FAILED, Command, Parser, help_parts
 from lossdoctor.findings import LossdoctorError
 
 COMMANDS: tuple[Command, ...] = (
     check.COMMAND,
+    trace.COMMAND,
     verify.COMMAND,
     compare.COMMAND,
     explain.COMMAND,

@@ -5,8 +5,10 @@ from lossdoctor.engine.decomposing import decompose, decompose_object
 from lossdoctor.engine.explaining import explain, explain_object
 from lossdoctor.engine.replaying import replay, replay_object
 from lossdoctor.engine.run import check, check_object
+from lossdoctor.engine.tracing import trace, trace_object
 
 __all__ = [
     "check", "check_object", "compare", "compare_object", "decompose", "decompose_object", "explain", "explain_object",
     "replay", "replay_object",
+    "trace", "trace_object",
 ]  # fmt: skip

@@ -66,7 +66,7 @@ class Divergence(Detector):
         sigma = max(1.25 * now.noise / math.sqrt(width), now.unrest)
         need = max(self.noise * sigma, self.rise * now.scale, 1.7 * now.wander)
         if not now.learned:
-            need = max(need, abs(now.start) + 1.5 * max(now.top - now.best, 0.0))
+            need = max(need, 1.5 * abs(now.start) + 1.5 * max(now.top - now.best, 0.0))
         if rise <= need:
             return 0.0
         older, newer = (median(half) for half in np.array_split(values[-width:], 2))

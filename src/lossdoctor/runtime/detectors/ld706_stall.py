@@ -30,8 +30,8 @@ class Stall(Detector):
     after: int = 8
     bend: float = 0.15
     straight: float = 0.7
-    clear: float = 5.0
-    remaining: float = 0.05
+    clear: float = 8.0
+    remaining: float = 0.1
     _fell: int | None = field(default=None, repr=False)
 
     def look(self, log: Log) -> Alert | None:
@@ -123,4 +123,4 @@ def _fading(log: Log, row: int) -> bool:
     if gradient is None or gradient.n < 12:
         return False
     at = max(min(row, gradient.n - 6), 1)
-    return median(gradient.values[-5:]) < 0.1 * median(gradient.values[max(at - 5, 0) : at])
+    return median(gradient.values[-5:]) < 0.5 * median(gradient.values[max(at - 5, 0) : at])

@@ -14,6 +14,8 @@ from lossdoctor.runtime.detectors.log import RATE, Log
 from lossdoctor.runtime.detectors.series import Array
 
 _WINDOWS = (12, 16, 24, 32, 64, 128, 256)
+# The share that noise alone hardly reaches, for short windows.
+_BY_CHANCE = {12: 0.98, 16: 0.95, 24: 0.88, 32: 0.8}
 _CYCLES = 3.4  # in the window: fewer are a wandering mean
 
 
@@ -64,7 +66,7 @@ class Oscillation(Detector):
     def _needed(self, width: int) -> float:
         """Noise of few rows has a rhythm by chance: of 12 rows three frequencies of six explain most of the "
         "variance."""
-        return max(self.rhythm, 1.0 - max(width - 8, 1) / 80)
+        return max(self.rhythm, _BY_CHANCE.get(width, 0.0))
 
     @staticmethod
     def _fading(values: Array) -> bool:

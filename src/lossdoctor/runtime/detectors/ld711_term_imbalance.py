@@ -96,7 +96,7 @@ def taken_over(log: Log, row: int) -> bool:
     then = slice(max(row - 2, 0), row + 3)
     rise = median(loss.values[-5:]) - median(loss.values[then])
     for term in terms:
-        before = median(term.values[then])
-        if median(term.values[-5:]) - before > 0.8 * rise > 0 and before < 0.6 * median(loss.values[then]):
+        early = median(term.values[:8]) / max(abs(median(loss.values[:8])), 1e-300)
+        if median(term.values[-5:]) - median(term.values[then]) > 0.8 * rise > 0 and early < 0.5:
             return True
     return False

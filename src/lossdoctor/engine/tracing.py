@@ -1,0 +1,194 @@
+"""One loss at one batch, line by line: what each makes, and where the first NaN or infinity comes from."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+
+import numpy as np
+
+from lossdoctor.config import Config, load_config
+from lossdoctor.engine.assigned import Assigned
+from lossdoctor.engine.examine import Job, Progress, opened
+from lossdoctor.engine.place import Places
+from lossdoctor.engine.run import job_of, live_job
+from lossdoctor.findings import ErrorItem, UsageError
+from lossdoctor.graph.ir import Span
+from lossdoctor.probes.draws import pair as drawn
+from lossdoctor.probes.draws import sizes
+from lossdoctor.readings.lines import Lines, Tensor
+from lossdoctor.readings.trace import Ranked, Row, TraceResult
+from lossdoctor.search.leaves import make_pair, pair_arrays, pair_specs
+from lossdoctor.session import Pair, Session, SessionError, Settings
+from lossdoctor.spec import BATCH, Contract, format_structure
+from lossdoctor.worker.remote import WorkerPool
+
+_BATCH, _OTHER = 4, 3  # sizes of drawn inputs
+_KEPT = 200_000  # elements of an array that is kept for Python
+_SINGLES = 4096  # samples that are ranked
+
+
+def trace(
+    target: str,
+    *,
+    config: Config | None = None,
+    y_true: str | None = None,
+    y_pred: str | None = None,
+    data: str | Path | None = None,
+    settings: Settings | None = None,
+    sample: int | None = None,
+    worst: int = 0,
+    progress: Progress | None = None,
+    verbose: bool = False,
+    pool: WorkerPool | None = None,
+) -> TraceResult | ErrorItem:
+    """Trace a loss in a worker process; arguments as `engine.check`, for one loss.
+
+    Raises:
+        UsageError: unusable arguments.
+    """
+    settings = settings or Settings()
+    config = config or load_config(None, Path.cwd())
+    job = job_of(target, config, y_true, y_pred, data, settings, progress)
+    if isinstance(job, ErrorItem):
+        return job
+    workers = contextlib.nullcontext(pool) if pool is not None else WorkerPool(1, settings, verbose=verbose)
+    source = "" if data is None else str(data)
+    with workers as lent, lent.session() as session:
+        return _traced(job, session, source, sample, worst)
+
+
+def trace_object(
+    loss: object, y_true: object, y_pred: object, *, settings: Settings, sample: int | None = None, worst: int = 0
+) -> TraceResult:
+    """Trace a live loss in this process; see `lossdoctor.trace`.
+
+    Raises:
+        UsageError: it is no loss, or cannot be traced.
+    """
+    from lossdoctor.worker.state import preserved
+
+    with preserved(settings.seed):
+        job, session = live_job(loss, y_true, y_pred, settings)
+        try:
+            found = _traced(job, session, "the arrays given" if job.pair is not None else "", sample, worst)
+        finally:
+            session.close()
+    if isinstance(found, ErrorItem):
+        raise UsageError(found.message)
+    return found
+
+
+def _traced(job: Job, session: Session, source: str, sample: int | None, worst: int) -> TraceResult | ErrorItem:
+    started = time.perf_counter()
+    try:
+        start = opened(job, session)
+        if isinstance(start, ErrorItem):
+            return start
+        contract, loaded = start.contract, start.loaded
+        if start.traced.traced is None:
+            return ErrorItem(job.target, f"`{loaded.name}` cannot be traced; lossdoctor check says more")
+        pair = job.pair
+        if pair is None:
+            pair = drawn(contract, np.random.default_rng(job.settings.seed), sizes(contract, _BATCH, _OTHER))
+            source = f"drawn at random, seed {job.settings.seed}"
+        batch = _batch(contract, pair)
+        if sample is not None and sample >= batch:
+            raise UsageError(f"Invalid value for `sample`. Expected an index below {batch}. Received: {sample}")
+        job.progress(job.target, "running")
+        lines: Lines = session.probe("lines", contract, pair=pair, keep=_KEPT)
+        ranked = _ranked(session, contract, pair, batch) if worst else []
+    except SessionError as problem:
+        return ErrorItem(job.target, f"{problem}; lossdoctor check says more")
+    places = Places(loaded, job.folder)
+    assigned = Assigned()
+    rows = tuple(_row(tensor, places, assigned, loaded.parameters) for tensor in lines.tensors)
+    blamed, backward, chain = blame(rows, lines.result)
+    return TraceResult(
+        target=job.target,
+        name=loaded.name,
+        path=places.path(loaded.path),
+        line=loaded.line,
+        y_true=format_structure(contract.y_true),
+        y_pred=format_structure(contract.y_pred),
+        origin=contract.origin,
+        assumptions=contract.assumptions,
+        source=source,
+        batch=batch,
+        rows=rows,
+        result=lines.result,
+        agrees=lines.agrees,
+        calling=lines.calling,
+        blamed=blamed,
+        backward=backward,
+        chain=chain,
+        batched=lines.batched,
+        sample=sample,
+        worst=tuple(ranked[:worst]),
+        ranked=len(ranked),
+        files={row.path: row.tensor.calls[-1].path for row in rows if row.tensor.calls},
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _row(tensor: Tensor, places: Places, assigned: Assigned, parameters: tuple[str, str]) -> Row:
+    if not tensor.calls:
+        name = {"y_true": parameters[0], "y_pred": parameters[1]}.get(tensor.text, tensor.text)
+        return Row(tensor, name if tensor.op == "input" else "", "", 0)
+    span: Span = tensor.calls[-1]
+    name = assigned.name(span)
+    if name == "return" and len(tensor.calls) > 1:
+        name = assigned.name(tensor.calls[-2]) or name  # of the call, for what a helper returns
+    return Row(tensor, name, places.path(span.path), span.line)
+
+
+def blame(rows: tuple[Row, ...], result: int) -> tuple[Row | None, bool, tuple[Row, ...]]:
+    """The row to blame for a NaN or infinity, whether for its backward pass, and the chain from it to the result."""
+    by_node = {row.tensor.node: row for row in rows}
+    bad = [row for row in rows if not row.tensor.value.finite]
+    if bad and not by_node[result].tensor.value.finite if result in by_node else bad:
+        first = next((row for row in bad if row.tensor.op != "input"), bad[0])
+        chain = tuple(row for row in bad if row.tensor.node >= first.tensor.node and row.tensor.op != "input")
+        return first, False, chain
+    wrong = [row for row in rows if row.tensor.gradient is not None and not row.tensor.gradient.finite]
+    if not wrong:
+        return None, False, ()
+    last = wrong[-1]
+    after = [row for row in rows if row.tensor.node > last.tensor.node and row.tensor.gradient is not None]
+    users = [row for row in after if last.tensor.node in row.tensor.args]
+    first = (users or after or [last])[0]
+    return first, True, tuple(reversed(wrong))
+
+
+def _batch(contract: Contract, pair: Pair) -> int:
+    for spec, array in zip(pair_specs(contract), pair_arrays(contract, pair), strict=True):
+        for axis, dim in enumerate(spec.dims):
+            if dim == BATCH:
+                return int(array.shape[axis])
+    return 1
+
+
+def _ranked(session: Session, contract: Contract, pair: Pair, batch: int) -> list[Ranked]:
+    """Every sample alone, the worst first: non-finite ones, then by loss, then by gradient."""
+    specs, parts = pair_specs(contract), pair_arrays(contract, pair)
+    singles: list[Pair] = []
+    for index in range(min(batch, _SINGLES)):
+        cut = [
+            array[index : index + 1] if spec.dims[:1] == (BATCH,) else array
+            for spec, array in zip(specs, parts, strict=True)
+        ]
+        singles.append(make_pair(contract, cut))
+    found: list[Ranked] = []
+    for index, result in enumerate(session.evaluate(singles, "graph")):
+        if result.value is None:
+            found.append(Ranked(index, float("nan"), float("nan"), 1))
+            continue
+        gradients = [gradient.astype(np.float64) for gradient in result.gradients if gradient is not None]
+        nonfinite = sum(int(np.count_nonzero(~np.isfinite(a))) for a in (result.value, *gradients))
+        norm = float(np.sqrt(sum(float(np.sum(g**2)) for g in gradients)))
+        found.append(Ranked(index, float(np.mean(result.value.astype(np.float64))), norm, nonfinite))
+    return sorted(
+        found,
+        key=lambda one: (-min(one.nonfinite, 1), -np.nan_to_num(one.loss, nan=np.inf), -np.nan_to_num(one.gradient)),
+    )

@@ -1,0 +1,192 @@
+"""Every tensor that the lines of a loss make at one batch, with the gradient of the loss with respect to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from lossdoctor.graph.frontend_tf import Live, Staged, trace
+from lossdoctor.graph.ir import LossGraph, Node
+from lossdoctor.graph.run_tf import Executable, array
+from lossdoctor.probes.callings import keras_arguments
+from lossdoctor.readings.lines import Array, Lines, Summary, Tensor
+from lossdoctor.session import Pair
+from lossdoctor.spec import Contract
+from lossdoctor.subject.subject import Subject
+
+# What makes no tensor of the user's: constants, shapes, bundles.
+_HIDDEN = frozenset({"constant", "dims", "variable", "shape"})
+_DTYPES = ("tuple", "resource", "variant", "string")
+# Bounds at which the derivative of a function is zero or rounds to zero.
+_BOUNDS = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0,), "erf": (-1.0, 1.0)}
+_LIMITS = frozenset({"maximum", "minimum", "clip"})
+_LOOPS = ("While", "StatelessWhile")
+_BRANCHES = ("If", "StatelessIf")
+_PASSING = frozenset({"item", "identity"})  # between a loop or branch and what the user sees of it
+_MOST = 400  # tensors of one loss
+
+
+def probe(subject: Subject, contract: Contract, *, pair: Pair, keep: int = 0) -> Lines:
+    """Run the loss for everything that its lines make.
+
+    Args:
+        pair: the batch.
+        keep: elements up to which the arrays themselves are returned.
+
+    Raises:
+        Exception: whatever the loss raises.
+    """
+    calling, call = "raw", subject.call
+    try:
+        live = trace(call, contract, is_user=subject.is_user)
+    except Exception:
+        calling, call = "keras-compile", keras_arguments(subject)
+        live = trace(call, contract, is_user=subject.is_user)
+    return lines(live, pair, keep=keep, calling=calling)
+
+
+def lines(live: Live, pair: Pair, *, keep: int = 0, calling: str = "raw") -> Lines:
+    """The same for a loss that is traced."""
+    import tensorflow as tf
+
+    staged = live.staged
+    graph = staged.loss
+    feeds = live.feeds(pair)
+    plain = [array(tensor) for tensor in live.function(feeds, optimised=True)]
+    shown = _shown(staged)
+    floats = [
+        node for node in shown if staged.tensors[node].dtype.is_floating and graph[node].attrs.get("role") != "y_true"
+    ]
+    with staged.graph.as_default():
+        total = staged.value if staged.value.dtype.is_floating else None
+        found = tf.gradients(total, [staged.tensors[node] for node in floats]) if total is not None and floats else []
+        slopes = {node: tf.convert_to_tensor(g) for node, g in zip(floats, found, strict=False) if g is not None}
+    control = dict(_control(staged, graph))
+    fetches = [
+        *Live.outputs(staged),
+        *(staged.tensors[node] for node in shown),
+        *slopes.values(),
+        *control.values(),
+    ]
+    results = [array(tensor) for tensor in Executable(staged.graph, fetches, effects=False)(feeds, optimised=False)]
+    rest = iter(results)
+    outputs = [next(rest) for _ in Live.outputs(staged)]
+    values = {node: next(rest) for node in shown}
+    gradients = {node: next(rest) for node in slopes}
+    controls = {node: next(rest) for node in control}
+    tensors = tuple(_tensor(graph, graph[node], values, gradients.get(node), controls, keep) for node in shown)
+    batched = tuple(node for node in shown if (graph[node].shape or ("",))[:1] == ("B",))
+    agrees = all(_alike(a, b) for a, b in zip(outputs, plain, strict=True))
+    return Lines(tensors, graph.value, agrees, calling, batched)
+
+
+def _shown(staged: Staged) -> list[int]:
+    """The inputs, and the result of each of the user's expressions."""
+    last: dict[Any, int] = {}
+    for node in staged.loss.nodes:
+        if node.role != "forward" or node.op in _HIDDEN or node.dtype in _DTYPES or node.id not in staged.tensors:
+            continue
+        if node.op == "input" or node.id == staged.loss.value:
+            last[node.id] = node.id
+        elif node.span is not None:
+            span = node.span
+            last[span.path, span.line, span.column, span.end_line, span.end_column, node.calls[:-1]] = node.id
+    kept = sorted(set(last.values()))
+    return kept if len(kept) <= _MOST else [*kept[: _MOST - 1], kept[-1]]
+
+
+def _control(staged: Staged, graph: LossGraph) -> Iterator[tuple[int, Any]]:
+    """What says how a loop or branch went: the number of iterations, the predicate."""
+    for node in graph.nodes:
+        if node.op in ("while", "cond") and node.role == "forward":
+            try:
+                op = staged.graph.get_operation_by_name(node.name)
+            except (KeyError, ValueError):
+                continue
+            if op.type in _LOOPS:
+                yield node.id, op.outputs[0]  # the loop counter of tf.while_loop
+            elif op.type in _BRANCHES:
+                yield node.id, op.inputs[0]
+
+
+def _tensor(
+    graph: LossGraph,
+    node: Node,
+    values: dict[int, Array],
+    gradient: Array | None,
+    controls: dict[int, Array],
+    keep: int,
+) -> Tensor:
+    value = values[node.id]
+    return Tensor(
+        node=node.id,
+        op=node.op,
+        args=node.args,
+        text=str(node.attrs.get("role", "")) + (f"[{node.attrs['key']!r}]" if node.attrs.get("key") else "")
+        if node.op == "input"
+        else node.call,
+        calls=node.calls,
+        shape=tuple(value.shape),
+        dtype=node.dtype,
+        value=Summary.of(value),
+        gradient=None if gradient is None else Summary.of(gradient),
+        saturated=_saturated(graph, node, value),
+        marks=tuple(_marks(graph, node, values, controls)),
+        values=value if value.size <= keep else None,
+        slopes=gradient if gradient is not None and gradient.size <= keep else None,
+    )
+
+
+def _saturated(graph: LossGraph, node: Node, value: Array) -> float | None:
+    bounds: tuple[Any, ...] = _BOUNDS.get(node.op, ())
+    if node.op in _LIMITS:
+        bounds = tuple(
+            constant.reshape(-1)[0]
+            for constant in (graph[arg].constant for arg in node.args)
+            if constant is not None and constant.size == 1
+        )
+    if not bounds or not value.size:
+        return None
+    return float(np.mean(np.isin(value, np.asarray(bounds, value.dtype))))
+
+
+def _marks(graph: LossGraph, node: Node, values: dict[int, Array], controls: dict[int, Array]) -> Iterator[str]:
+    args = [graph[arg] for arg in node.args]
+    if node.op == "astype" and args:
+        yield f"cast from {args[0].dtype}"
+    known = [values.get(arg.id, arg.constant) for arg in args]
+    shapes = [operand.shape for operand in known if operand is not None]
+    result = values[node.id].shape
+    if len(shapes) == 2 and node.op not in ("matmul", "concat", "where", "stack"):
+        stretched = [shape for shape in shapes if shape != result and shape and max(shape) > 1]
+        if stretched and all(len(shape) <= len(result) for shape in shapes) and _broadcast(shapes, result):
+            yield f"broadcast {shapes[0]} with {shapes[1]}"
+    holder = node
+    while holder.id not in controls and holder.op in _PASSING and holder.args:
+        holder = graph[holder.args[0]]
+    if holder.id in controls:
+        seen = controls[holder.id]
+        if holder.op == "while":
+            yield f"loop, {int(seen)} iterations"
+        elif seen.size == 1:
+            yield f"branch: {'then' if bool(seen) else 'else'}"
+
+
+def _broadcast(shapes: list[tuple[int, ...]], result: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(*shapes) == result
+    except ValueError:
+        return False
+
+
+def _alike(a: Array, b: Array) -> bool:
+    if a.shape != b.shape or a.dtype.kind != "f":
+        return bool(np.array_equal(a, b))
+    good = np.isfinite(a)
+    if not np.array_equal(good, np.isfinite(b)) or not np.array_equal(np.isnan(a), np.isnan(b)):
+        return False
+    epsilon = float(np.finfo(a.dtype).eps)
+    scale = float(np.max(np.abs(a[good]), initial=0.0))
+    return bool(np.allclose(a[good], b[good], rtol=256 * epsilon, atol=256 * epsilon * scale))

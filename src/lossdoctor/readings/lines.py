@@ -1,0 +1,93 @@
+"""What the lines of a loss make of one batch: plain, picklable values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossdoctor.graph.ir import Span
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The elements of one array. `low`, `mean`, `high` and `norm` are of the finite ones, nan where there are none."""
+
+    size: int
+    low: float
+    mean: float
+    high: float
+    norm: float
+    zeros: int
+    nan: int
+    inf: int
+    first_bad: tuple[int, ...] | None = None
+
+    @property
+    def finite(self) -> bool:
+        return self.nan == self.inf == 0
+
+    @staticmethod
+    def of(value: Array) -> Summary:
+        """Of any numbers or booleans, in float64."""
+        numbers = np.abs(value) if value.dtype.kind == "c" else value
+        numbers = numbers.astype(np.float64)
+        good = np.isfinite(numbers)
+        rest = numbers[good]
+        bad = np.argwhere(~good)
+        nothing = float("nan")
+        return Summary(
+            size=int(value.size),
+            low=float(rest.min()) if rest.size else nothing,
+            mean=float(rest.mean()) if rest.size else nothing,
+            high=float(rest.max()) if rest.size else nothing,
+            norm=float(np.linalg.norm(rest)) if rest.size else nothing,
+            zeros=int(np.count_nonzero(numbers == 0)),
+            nan=int(np.isnan(numbers).sum()),
+            inf=int(np.isinf(numbers).sum()),
+            first_bad=tuple(int(i) for i in bad[0]) if len(bad) else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor that an expression of the user's makes.
+
+    `calls` are the user's frames, outermost first; () for an input. `gradient` is that of the sum of the loss with
+    respect to it, None where TensorFlow has none. `saturated` is the share of elements at a bound of their function,
+    where it has one. `marks` say what happened beside the arithmetic: a broadcast, a cast, a branch, a loop. `values`
+    and `slopes` are the arrays, where they were asked for.
+    """
+
+    node: int
+    op: str
+    args: tuple[int, ...]
+    text: str
+    calls: tuple[Span, ...]
+    shape: tuple[int, ...]
+    dtype: str
+    value: Summary
+    gradient: Summary | None
+    saturated: float | None = None
+    marks: tuple[str, ...] = ()
+    values: Array | None = None
+    slopes: Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """All tensors of a loss at one batch, in the order in which they are computed.
+
+    `agrees` is False where a run for value and gradient only, as training has it, gives others than this run, which
+    fetches everything.
+    """
+
+    tensors: tuple[Tensor, ...]
+    result: int  # node of what the loss returned
+    agrees: bool
+    calling: str
+    batched: tuple[int, ...] = field(default=())  # nodes whose first axis is that of the batch

@@ -1,0 +1,60 @@
+"""A loss at one batch, in the user's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lossdoctor.readings.lines import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A tensor in the user's words: the variable that it is assigned to, "" for a part of an expression."""
+
+    tensor: Tensor
+    name: str
+    path: str
+    line: int
+
+    @property
+    def shown(self) -> str:
+        return self.name or self.tensor.text
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One sample of a data set, alone in its batch."""
+
+    index: int
+    loss: float
+    gradient: float
+    nonfinite: int  # elements of value and gradient that are NaN or infinite
+
+
+@dataclass(frozen=True, slots=True)
+class TraceResult:
+    """A loss at one batch."""
+
+    target: str
+    name: str
+    path: str
+    line: int
+    y_true: str
+    y_pred: str
+    origin: str
+    assumptions: tuple[str, ...]
+    source: str  # where the batch is from: "drawn at random", a file, arrays
+    batch: int
+    rows: tuple[Row, ...]
+    result: int
+    agrees: bool
+    calling: str
+    blamed: Row | None  # the first to be non-finite, or whose backward pass makes the first non-finite gradient
+    backward: bool  # which of the two
+    chain: tuple[Row, ...]
+    batched: tuple[int, ...] = ()
+    sample: int | None = None
+    worst: tuple[Ranked, ...] = ()
+    ranked: int = 0
+    files: dict[str, str] = field(default_factory=dict[str, str])  # path as shown -> absolute path
+    seconds: float = 0.0

@@ -1,0 +1,118 @@
+"""A loss at one batch, line by line."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import lossdoctor
+from lossdoctor.cli.main import main
+from lossdoctor.engine.printing import emitted
+from lossdoctor.findings import UsageError
+
+HELPER = """\
+import tensorflow as tf
+
+
+def surprise(p):
+    return tf.math.log(p)
+"""
+LOSS = """\
+import tensorflow as tf
+
+from tracing_helper import surprise
+
+
+def loss(y_true, y_pred):
+    logp = surprise(y_pred)
+    scaled = logp * tf.constant([1.0, 2.0, 3.0])
+    if tf.executing_eagerly():
+        return -scaled
+    total = tf.cond(tf.reduce_any(y_pred > 0.5), lambda: y_true * scaled, lambda: y_true)
+    total += 0.0 * tf.cast(y_pred > 2.0, tf.float32)
+    return -tf.reduce_sum(
+        total, axis=-1
+    )
+"""
+T = np.eye(3, dtype="float32")
+P = np.array([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0], [0.2, 0.2, 0.6]], "float32")
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    (tmp_path / "tracing_helper.py").write_text(HELPER)
+    (tmp_path / "tracing_losses.py").write_text(LOSS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    spec = importlib.util.spec_from_file_location("tracing_losses", tmp_path / "tracing_losses.py")
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+@pytest.mark.real
+def test_values_gradients_and_the_first_nonfinite_line(module: ModuleType) -> None:
+    found = lossdoctor.trace(module.loss, T, P, worst=2)
+    (logp,) = found["logp"]
+    assert np.array_equal(logp.values, np.log(P, where=P > 0, out=np.full_like(P, -np.inf)))
+    assert (logp.value.inf, logp.value.first_bad, logp.calls[-1].line) == (2, (1, 1), 5)
+    assert np.allclose(found["scaled"][0].slopes, -T)
+    assert found.blamed is not None and (found.blamed.path, found.blamed.line) == ("tracing_helper.py", 5)
+    assert not found.backward and found.agrees
+    assert [one.index for one in found.worst] == [1, 2] and found.worst[0].nonfinite > 0
+    marks = [mark for row in found.rows for mark in row.tensor.marks]
+    assert "branch: then" in marks and "broadcast (3, 3) with (3,)" in marks and "cast from bool" in marks
+    assert found[13][-1].shape == (3,)
+    with pytest.raises(KeyError):
+        found["nothing"]
+    text = found.text()
+    assert ">   5 | return tf.math.log(p)" in text and "tracing_helper.py" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert max(map(len, found.text(width=120).splitlines())) <= 120
+    document = json.loads(found.to_json())
+    assert document["blame"]["line"] == 5 and document["worst"][0]["loss"] == "nan"
+
+
+@pytest.mark.real
+def test_a_backward_pass_is_blamed_where_all_values_are_finite() -> None:
+    import tensorflow as tf
+
+    def distance(y_true, y_pred):
+        squares = tf.reduce_sum(tf.square(y_true - y_pred), axis=-1)
+        return tf.sqrt(squares)
+
+    found = lossdoctor.trace(distance, np.ones((2, 3), "float32"), np.ones((2, 3), "float32"))
+    assert found.backward and found.blamed is not None and "tf.sqrt" in found.blamed.tensor.text
+    healthy = lossdoctor.trace(distance, np.ones((2, 3), "float32"), np.zeros((2, 3), "float32"))
+    assert healthy.blamed is None and "every value and every gradient" in healthy.text()
+
+
+@pytest.mark.real
+def test_the_command(module: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez("batch.npz", y_true=T, y_pred=P)
+    command = ["trace", "tracing_losses.py:loss", "--data", "batch.npz", "--sample", "0", "--emit", "copy.py"]
+    assert main(command) == 1  # sample 0 is fine, the batch is not
+    text = capsys.readouterr().out
+    assert "= -0.6931, -1.386, -1.386" in text
+    copy = Path("copy.py").read_text()
+    assert "_trace_tf.print('tracing_losses.py:7 logp'" in copy and "return _returned" in copy
+    assert main([*command[:3], "batch.npz", "--sample", "3"]) == 2
+
+
+def test_a_printing_copy_is_python_and_keeps_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "losses.py"
+    path.write_text(LOSS)
+    copy = emitted(path, set(range(1, 20)))
+    compile(copy, "copy.py", "exec")
+    kept = [line for line in copy.splitlines() if "_trace_tf" not in line]
+    assert kept[0] == "import tensorflow as tf" and "    logp = surprise(y_pred)" in kept
+    assert copy.count("return _returned") == 2 and "        return _returned" in copy
+    path.write_text("def f(:\n")
+    with pytest.raises(UsageError, match="could not be read as Python"):
+        emitted(path, {1})
