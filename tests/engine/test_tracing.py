@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -48,6 +49,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     (tmp_path / "tracing_helper.py").write_text(HELPER)
     (tmp_path / "tracing_losses.py").write_text(LOSS)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "tracing_helper", raising=False)  # that of another test
     monkeypatch.chdir(tmp_path)
     spec = importlib.util.spec_from_file_location("tracing_losses", tmp_path / "tracing_losses.py")
     assert spec is not None and spec.loader is not None
