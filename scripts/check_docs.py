@@ -26,6 +26,7 @@ from lossdoctor.findings import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "src" / "lossdoctor" / "rules"
+DETECTORS = ROOT / "src" / "lossdoctor" / "runtime" / "detectors"
 HEADINGS = (
     "What it finds",
     "Why it matters",
@@ -154,6 +155,7 @@ def rule_faults(rules: Path) -> Iterator[str]:
 
 def faults() -> Iterator[str]:
     yield from rule_faults(RULES)
+    yield from rule_faults(DETECTORS)
     with tempfile.TemporaryDirectory() as folder:
         built = Path(folder)
         make_docs.build(built)

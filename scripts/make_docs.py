@@ -1,6 +1,7 @@
 """Make the pages of the documentation: `python scripts/make_docs.py OUT`.
 
-Copies `docs/` and adds a page for each rule (its own, from `src/lossdoctor/rules/`) and the list of all rules, so
+Copies `docs/` and adds a page for each rule (its own, from `src/lossdoctor/rules/` and
+`src/lossdoctor/runtime/detectors/`) and the list of all rules, so
 that no text about a rule is written twice.
 """
 
@@ -11,6 +12,7 @@ import shutil
 from pathlib import Path
 
 from lossdoctor.rules.registry import Rule, all_rules
+from lossdoctor.runtime.detectors.detector import Entry, all_detectors
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -28,13 +30,18 @@ def build(out: Path) -> None:
     shutil.rmtree(rules, ignore_errors=True)
     shutil.copytree(DOCS, out, dirs_exist_ok=True)
     rules.mkdir(parents=True, exist_ok=True)
-    for rule in all_rules():
+    for rule in everything():
         if rule.page.exists():
             shutil.copyfile(rule.page, rules / f"{rule.code}.md")
-    (rules / "index.md").write_text(index(all_rules()), encoding="utf-8")
+    (rules / "index.md").write_text(index(everything()), encoding="utf-8")
 
 
-def index(rules: tuple[Rule, ...]) -> str:
+def everything() -> tuple[Rule | Entry, ...]:
+    """All rules, and all detectors of the monitor."""
+    return (*all_rules(), *(detector.entry() for detector in all_detectors()))
+
+
+def index(rules: tuple[Rule | Entry, ...]) -> str:
     """The list of rules as a Markdown table."""
     rows = [
         f"| [{rule.code}]({rule.code}.md) | {rule.name} | {rule.family} | {rule.severity} |"

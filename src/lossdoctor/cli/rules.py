@@ -18,15 +18,17 @@ def rules(options: argparse.Namespace) -> int:
     from lossdoctor.cli.selection import unknown
     from lossdoctor.findings import UsageError
     from lossdoctor.rules.registry import all_rules
+    from lossdoctor.runtime.detectors.detector import all_detectors
 
+    known = sorted((*all_rules(), *(detector.entry() for detector in all_detectors())), key=lambda rule: rule.code)
     view = view_of(sys.stdout, no_color=options.no_color)
     if options.rule is None:
         from lossdoctor.report.parts.listing import listing
 
-        write_out(listing(all_rules(), view))
+        write_out(listing(known, view))
         return SUCCESS
     wanted = options.rule.lower()
-    rule = next((rule for rule in all_rules() if wanted in (rule.code.lower(), rule.name)), None)
+    rule = next((rule for rule in known if wanted in (rule.code.lower(), rule.name)), None)
     if rule is None:
         raise UsageError(f"{unknown(options.rule, 'rule')}\nTry: lossdoctor rules")
     from lossdoctor.report.parts.manual import page

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from rich.text import Text
 
+from lossdoctor.findings import Severity
 from lossdoctor.report import View
 from lossdoctor.report.parts.finding import STYLES
 from lossdoctor.report.parts.sheet import Sheet
-from lossdoctor.rules.registry import Rule
 
 
-def listing(rules: Sequence[Rule], view: View) -> str:
+class Listed(Protocol):
+    """A rule, or a detector of the monitor."""
+
+    @property
+    def code(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def family(self) -> str: ...
+
+    @property
+    def severity(self) -> Severity: ...
+
+
+def listing(rules: Sequence[Listed], view: View) -> str:
     """A line for each rule: code, severity, name, family."""
     sheet = Sheet(view)
     names = max((len(rule.name) for rule in rules), default=0)

@@ -21,6 +21,17 @@ from lossdoctor.runtime.detectors.alert import Alert, Kind
 from lossdoctor.runtime.detectors.log import Log
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A detector in the list of rules."""
+
+    code: str
+    name: str
+    family: Kind
+    severity: Severity
+    page: Path
+
+
 @dataclass
 class Detector:
     """Base of all detectors: an instance follows one run."""
@@ -45,6 +56,11 @@ class Detector:
             strength=round(float(min(strength, 1e9)), 3),
             message=message,
         )
+
+    @classmethod
+    def entry(cls) -> Entry:
+        """What the list of rules says of it."""
+        return Entry(cls.code, cls.name, cls.family, cls.severity, cls.page())
 
     @classmethod
     def page(cls) -> Path:

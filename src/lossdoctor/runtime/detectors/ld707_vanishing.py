@@ -44,9 +44,11 @@ class Vanishing(Detector):
             return None
         norms = np.abs(gradient.values)
         recent = median(norms[-5:])
-        usual = float(np.quantile(norms[:400], 0.75))
+        usual = float(np.quantile(norms[:60], 0.75))
         now = course(loss)
         height = abs(now.level)
+        if 0 <= now.level < 0.03 * now.start:
+            return None  # what is left to learn is little
         if recent == 0.0 and usual == 0.0:
             return None  # dead from the start, which LD705 tells
         if recent * self.fade < usual and norms[-1] * self.fade < usual:

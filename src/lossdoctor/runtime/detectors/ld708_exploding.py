@@ -37,7 +37,9 @@ class Exploding(Detector):
         norms = gradient.values
         if norms[-1] <= 0.0:
             return None
-        before = norms[max(gradient.n - 200, 0) : -5] if gradient.n > 13 else norms[:-3]
+        # A slow growth must not become what is usual: the latest rows are left out.
+        latest = max(min(gradient.n // 3, 66), 3)
+        before = norms[max(gradient.n - 200 - latest, 0) : -latest]
         before = before[before > 0]
         if len(before) < 4:
             return None
