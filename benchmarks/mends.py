@@ -21,8 +21,9 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from lossdoctor.findings import Finding
 from lossdoctor.worker.remote import WorkerPool
 
 _BLOCK = re.compile(r"^```python bad (?P<info>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+_ANSWER = "verdict: "
 _DRAWS = 120
 _RANGE = 1e4
 
@@ -44,61 +46,74 @@ def main() -> None:
     parser.add_argument("--judge", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.judge:
-        print(json.dumps([judged(item) for item in json.load(sys.stdin)]))
+        for line in sys.stdin:
+            print(_ANSWER + json.dumps(judged(json.loads(line))), flush=True)
         return
     texts, (first, step) = options.only.split(","), map(int, options.shard.split("/"))
     every = [*from_pages(), *from_cases(options.folders)]
     losses = [loss for loss in every if any(text in loss["name"] for text in texts)][first::step]
-    with tempfile.TemporaryDirectory() as folder:
-        offered = total = late = 0
-        items: list[dict[str, Any]] = []
-        seconds: list[float] = []
-        with WorkerPool(1) as pool:
-            for number, loss in enumerate(losses):
-                path = Path(folder, f"loss{number}.py")
-                path.write_text(loss["code"], encoding="utf-8")
-                target = f"{path}:{loss['target']}" if loss["target"] else str(path)
-                report = check([target], y_true=loss["y_true"], y_pred=loss["y_pred"], pool=pool)
-                for item in report.losses:
-                    findings = [f for f in flat(item.findings) if f.severity != "info"]
-                    numeric = [f for f in findings if f.rule.startswith("LD3")]
-                    mended = [f for f in findings if mended_by(f)]
-                    causes = [f for f in item.findings if f.rule.startswith("LD3")]
-                    total += len(causes)
-                    offered += sum(mended_by(f) for f in causes)
-                    late += sum(gap.limits == "mends" for gap in item.gaps)
-                    if mended:
-                        seconds.append(item.seconds.get("mend", 0.0) / len(mended))
-                    for finding in findings:
-                        shown = finding.fix.title if finding.fix is not None and finding.fix.edits else "-"
-                        place = f"{loss['name'][:34]:34} {finding.rule} line {finding.location.line:3}"
-                        print(f"{place}  {shown[:110]}", flush=True)
-                    if mended:
-                        text = applied(path.read_text(encoding="utf-8"), mended)
-                        new = Path(folder, f"mended{number}.py")
-                        new.write_text(text, encoding="utf-8")
-                        name = item.target.rpartition(":")[2]
-                        whole = bool(numeric) and all(mended_by(f) for f in item.findings)
-                        changes = any(f.fix is not None and f.fix.changes_values for f in mended)
-                        rules = sorted({f.rule for f in mended})
-                        items.append(
-                            loss | {"old": str(path), "new": str(new), "target": name, "whole": whole}
-                            | {"changes": changes, "rules": rules}
-                        )  # fmt: skip
-                for error in report.errors:
-                    print(f"{loss['name']}: {error.message}")
-        verdicts = judge(items)
-    numeric_verdicts = []
-    for item, verdict in zip(items, verdicts, strict=True):
-        if any(rule.startswith("LD3") for rule in item["rules"]):
-            numeric_verdicts.append(verdict)
+    tally = Tally()
+    with tempfile.TemporaryDirectory() as folder, WorkerPool(1) as pool, Judge() as judge:
+        for number, loss in enumerate(losses):
+            examined(number, loss, Path(folder), pool, judge, tally)
+            print(tally, flush=True)
+
+
+@dataclass
+class Tally:
+    """What is known so far; a run that is cut off has said it all."""
+
+    total: int = 0  # top-level findings LD3xx
+    offered: int = 0  # of these with a mend
+    late: int = 0
+    numeric: list[bool] = field(default_factory=list[bool])  # whether the mended loss stands
+    other: list[bool] = field(default_factory=list[bool])
+    seconds: list[float] = field(default_factory=list[float])
+
+    def __str__(self) -> str:
+        every = self.numeric + self.other
+        median, worst = statistics.median(self.seconds or [0]), max(self.seconds, default=0)
+        return (
+            f"  so far: mends offered for {self.offered} of {self.total} findings LD3xx; "
+            f"the time ran out for {self.late} findings of all; "
+            f"{sum(self.numeric)} of {len(self.numeric)} mended losses with LD3xx stand; "
+            f"{sum(every)} of {len(every)} of all; seconds a mend: median {median:.2f}, worst {worst:.2f}"
+        )
+
+
+def examined(number: int, loss: dict[str, Any], folder: Path, pool: WorkerPool, judge: Judge, tally: Tally) -> None:
+    path = folder / f"loss{number}.py"
+    path.write_text(loss["code"], encoding="utf-8")
+    target = f"{path}:{loss['target']}" if loss["target"] else str(path)
+    report = check([target], y_true=loss["y_true"], y_pred=loss["y_pred"], pool=pool)
+    for item in report.losses:
+        findings = [f for f in flat(item.findings) if f.severity != "info"]
+        numeric = [f for f in findings if f.rule.startswith("LD3")]
+        mended = [f for f in findings if mended_by(f)]
+        causes = [f for f in item.findings if f.rule.startswith("LD3")]
+        tally.total += len(causes)
+        tally.offered += sum(mended_by(f) for f in causes)
+        tally.late += sum(gap.limits == "mends" for gap in item.gaps)
+        for finding in findings:
+            shown = finding.fix.title if finding.fix is not None and finding.fix.edits else "-"
+            print(f"{loss['name'][:34]:34} {finding.rule} line {finding.location.line:3}  {shown[:110]}")
+        if not mended:
+            continue
+        tally.seconds.append(item.seconds.get("mend", 0.0) / len(mended))
+        new = folder / f"mended{number}.py"
+        new.write_text(applied(path.read_text(encoding="utf-8"), mended), encoding="utf-8")
+        rules = sorted({f.rule for f in mended})
+        verdict = judge.asked(
+            loss
+            | {"old": str(path), "new": str(new), "target": item.target.rpartition(":")[2], "rules": rules}
+            | {"whole": bool(numeric) and all(mended_by(f) for f in item.findings)}
+            | {"changes": any(f.fix is not None and f.fix.changes_values for f in mended)}
+        )
+        (tally.numeric if any(rule.startswith("LD3") for rule in rules) else tally.other).append(not verdict)
         if verdict:
-            print(f"FALLS  {item['name']} {item['rules']}: {verdict}")
-    print(f"mends offered for {offered} of {total} findings LD3xx", end="; ")
-    print(f"the time ran out for {late} findings of all", end="; ")
-    print(f"{sum(not v for v in numeric_verdicts)} of {len(numeric_verdicts)} mended losses with LD3xx stand", end="; ")
-    print(f"{sum(not v for v in verdicts)} of {len(verdicts)} of all", end="; ")
-    print(f"seconds a mend: median {statistics.median(seconds or [0]):.2f}, worst {max(seconds, default=0):.2f}")
+            print(f"FALLS  {loss['name']} {rules}: {verdict}")
+    for error in report.errors:
+        print(f"{loss['name']}: {error.message}")
 
 
 def mended_by(finding: Finding) -> bool:
@@ -150,14 +165,30 @@ def applied(text: str, findings: list[Finding]) -> str:
     return text
 
 
-def judge(items: list[dict[str, Any]]) -> list[str]:
-    """One verdict an item, empty if it stands, from a process that imports TensorFlow and not lossdoctor's search."""
-    run = subprocess.run(
-        [sys.executable, __file__, "--judge"], input=json.dumps(items), capture_output=True, text=True, check=False
-    )
-    if run.returncode:
-        raise SystemExit(run.stderr)
-    return json.loads(run.stdout.strip().splitlines()[-1])
+class Judge:
+    """A process that imports TensorFlow and nothing of the search: an item a line, a verdict a line."""
+
+    def __enter__(self) -> Self:
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--judge"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+    def asked(self, item: dict[str, Any]) -> str:
+        """What is wrong with a mended loss, empty if it stands."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(item) + "\n")
+        self.process.stdin.flush()
+        while line := self.process.stdout.readline():
+            if line.startswith(_ANSWER):
+                return json.loads(line.removeprefix(_ANSWER))
+        raise SystemExit("the judge ended")
 
 
 def judged(item: dict[str, Any]) -> str:

@@ -107,9 +107,15 @@ def flipped(graph: LossGraph, single: Reading[Value], truth: Reading[Value], pla
         got, expected = single[value], as_array(truth[value])
         if not is_array(got) or expected is None or got.shape != expected.shape:
             continue
-        if np.any((got > 0) != (expected > 0)):
+        # sign(x) has three sides: 0 is one of them.
+        side = np.sign if node.op == "sign" else _positive
+        if np.any(side(got) != side(expected)):
             return True
     return False
+
+
+def _positive(values: Array) -> Array:
+    return values > 0
 
 
 def lost(

@@ -63,7 +63,9 @@ def region(runs: Runs, contract: Contract, target: Target) -> Region | None:
     else:
         line = _Line(runs, true, pred, target)
         steps = _TRUE.get(true.kind, ())
-    flat = {step: line.intervals(step) for step in steps}
+    slopes = {step: line.slope(step, line.grid) for step in steps}
+    faint = _FAINT * max((float(s[np.isfinite(s)].max(initial=0.0)) for s in slopes.values()), default=0.0)
+    flat = {step: line.intervals(step, slopes[step], faint) for step in steps}
     wrong = {step: [one for one in flat[step] if line.wrong_at(step, one) is not None] for step in steps}
     shown = next(((step, one) for step in steps for one in wrong[step]), None)
     if shown is None:
@@ -122,10 +124,14 @@ class _Line:
         assert gradient is not None
         return np.abs(gradient.reshape(len(points), -1)[:, self.entry(step)].astype(np.float64)).max(axis=1)
 
-    def intervals(self, step: float) -> list[Interval]:
-        """Where the gradient is zero; an end that the grid does not show is infinite."""
-        slope = self.slope(step, self.grid)
-        faint = _FAINT * float(slope[np.isfinite(slope)].max(initial=0.0))
+    def intervals(self, step: float, slope: Array, faint: float) -> list[Interval]:
+        """Where the gradient is zero; an end that the grid does not show is infinite.
+
+        Args:
+            step: the value of y_true.
+            slope: on the grid.
+            faint: a slope that rounding may leave of zero.
+        """
         found: list[Interval] = []
         edges = np.flatnonzero(np.diff(np.concatenate(([0], (slope <= faint).astype(int), [0]))))
         for first, last in zip(edges[::2], edges[1::2] - 1, strict=True):

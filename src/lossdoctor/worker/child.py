@@ -18,6 +18,7 @@ from typing import Any
 
 from lossdoctor.graph.ir import Span
 from lossdoctor.session import Died, Raised, SessionError, Settings
+from lossdoctor.worker.patience import patience as of_a_busy_machine
 from lossdoctor.worker.process import VARIABLE
 
 START_LIMIT = 300.0  # seconds; importing TensorFlow from a cold disk can take a minute
@@ -138,7 +139,7 @@ class Worker:
                 self._connection.send((method, arguments, keywords))
             except OSError:
                 raise self._obituary("it ended") from None
-            return self._receive(limit)
+            return self._receive(limit, of_a_busy_machine())
         except SessionError as problem:
             if problem.died is not None and problem.died.reason == "time":
                 self.kill()
@@ -147,10 +148,10 @@ class Worker:
             self.kill()
             raise
 
-    def _receive(self, limit: float) -> Any:
+    def _receive(self, limit: float, patience: float = 1.0) -> Any:
         assert self._connection is not None
         try:
-            if not self._connection.poll(limit):
+            if not self._connection.poll(limit * patience):
                 raise self._too_late(limit)
             kind, *content = self._connection.recv()
         except (EOFError, OSError):

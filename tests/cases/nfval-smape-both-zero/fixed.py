@@ -10,4 +10,4 @@ class SMAPE(Loss):
     def call(self, y_true, y_pred):
         top = tf.abs(tf.subtract(y_pred, y_true))
         bottom = tf.add(tf.abs(y_true), tf.abs(y_pred))
-        return self.scale * tf.reduce_mean(tf.divide(top, tf.maximum(bottom, 0.01)), axis=-1)
+        return self.scale * tf.reduce_mean(tf.divide(top, bottom + 1.0), axis=-1)

@@ -2,9 +2,10 @@ import tensorflow as tf
 
 
 def factor(raw):
-    low = tf.stack([raw[:, 0], tf.zeros_like(raw[:, 0]), raw[:, 1], raw[:, 2]], axis=-1)
-    low = tf.reshape(low, [-1, 2, 2])
-    return tf.linalg.set_diag(low, tf.nn.softplus(tf.linalg.diag_part(low)))
+    diagonal = tf.nn.softplus(raw[:, 1:])
+    top = tf.stack([diagonal[:, 0], tf.zeros_like(raw[:, 0])], axis=-1)
+    bottom = tf.stack([raw[:, 0], diagonal[:, 1]], axis=-1)
+    return tf.stack([top, bottom], axis=-2)
 
 
 def multivariate_nll(y_true, y_pred):
