@@ -1,12 +1,13 @@
-"""Hand-made reports that several tests render."""
+"""Hand-made reports that several tests render, and the worker that examines the losses of all tests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lossdoctor.findings import (
     Edit,
@@ -21,6 +22,12 @@ from lossdoctor.findings import (
     Report,
     Witness,
 )
+from lossdoctor.session import Settings
+from lossdoctor.worker.remote import WorkerPool
+
+# Time limits of a single example say how busy the machine is, not whether the code is right.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 FOCAL = '''\
 """A focal loss."""
@@ -37,6 +44,13 @@ def focal_loss(y_true, y_pred):
         axis=-1,
     )
 '''
+
+
+@pytest.fixture(scope="session")
+def pool() -> Iterator[WorkerPool]:
+    """One warm worker for every test that examines a loss: TensorFlow is imported once for each process of pytest."""
+    with WorkerPool(1, Settings(time_limit=120.0)) as workers:
+        yield workers
 
 
 @pytest.fixture

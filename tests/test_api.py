@@ -15,6 +15,7 @@ import pytest
 import lossdoctor as ld
 from lossdoctor import findings
 from lossdoctor.api import Report
+from lossdoctor.worker.remote import WorkerPool
 
 ONEHOT, PROBABILITY = "float32[B,3] onehot", "float32[B,3] probability"
 REAL = "float32[B,3] real"
@@ -230,10 +231,9 @@ ENTRY = '[tool.lossdoctor.losses."losses.py:{}"]\ny_true = "float32[B,3] real"\n
 
 
 @pytest.mark.real
-def test_order_of_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_order_of_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: WorkerPool) -> None:
     """Given before data before the decorator before the configuration before the code."""
     from lossdoctor import engine
-    from lossdoctor.worker.remote import WorkerPool
 
     monkeypatch.chdir(tmp_path)
     Path("losses.py").write_text(CONFIGURED)
@@ -245,11 +245,10 @@ def test_order_of_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         loss = engine.check([target], pool=pool, **given).losses[0]
         return loss.origin, loss.y_pred
 
-    with WorkerPool(1) as pool:
-        given = {"y_true": "float32[B,5]", "y_pred": "float32[B,5]"}
-        assert specs("losses.py:declared", **given, data="batch.npz") == ("given", "float32[B,5] real")
-        assert specs("losses.py:declared", data="batch.npz") == ("data", "float32[B,4] real")
-        assert specs("losses.py:declared") == ("contract", "float32[B,2] real")
-        assert specs("losses.py:plain") == ("config", "float32[B,3] real")
-        Path("pyproject.toml").write_text("[tool.lossdoctor]\n")
-        assert specs("losses.py:plain")[0] == "inferred"
+    given = {"y_true": "float32[B,5]", "y_pred": "float32[B,5]"}
+    assert specs("losses.py:declared", **given, data="batch.npz") == ("given", "float32[B,5] real")
+    assert specs("losses.py:declared", data="batch.npz") == ("data", "float32[B,4] real")
+    assert specs("losses.py:declared") == ("contract", "float32[B,2] real")
+    assert specs("losses.py:plain") == ("config", "float32[B,3] real")
+    Path("pyproject.toml").write_text("[tool.lossdoctor]\n")
+    assert specs("losses.py:plain")[0] == "inferred"

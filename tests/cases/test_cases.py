@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,6 @@ SETTINGS = Settings(time_limit=120.0, mends=False)  # tests/rewrite tries mends
 KNOWN_MISSES: dict[str, str] = {}
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[WorkerPool]:
-    with WorkerPool(1, SETTINGS) as workers:
-        yield workers
 
 
 def examined(name: str, which: str, pool: WorkerPool) -> LossReport:

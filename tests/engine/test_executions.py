@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,6 @@ pytestmark = pytest.mark.real
 MEAN_SQUARE = "    return tf.reduce_mean(tf.square(y_true - y_pred), axis=-1)\n"
 UNIT = {"y_true": "float32[B,4] unit", "y_pred": "float32[B,4] unit"}
 NO_MENDS = Settings(mends=False, time_limit=120.0)
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[WorkerPool]:
-    with WorkerPool(1, NO_MENDS) as workers:
-        yield workers
 
 
 def examined(tmp_path: Path, body: str, pool: WorkerPool, settings: Settings = NO_MENDS) -> LossReport:

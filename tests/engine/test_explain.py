@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from lossdoctor.findings import ErrorItem, UsageError
 from lossdoctor.report import View
 from lossdoctor.report.parts.explanation import document, render
 from lossdoctor.report.parts.plot import draw
-from lossdoctor.session import Settings
 from lossdoctor.symbols.reading import Explanation
 from lossdoctor.worker.remote import WorkerPool
 
@@ -65,12 +63,6 @@ def ranks(y_true, y_pred):
 REAL = "float32[B,1] real", "float32[B,1] real"
 UNIT = "float32[B,1] binary", "float32[B,1] unit"
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[WorkerPool]:
-    with WorkerPool(1, Settings()) as workers:
-        yield workers
 
 
 @pytest.fixture(autouse=True)

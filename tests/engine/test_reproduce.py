@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -71,12 +70,6 @@ def _interface(block: Block) -> tuple[object, ...]:
         if isinstance(getattr(item, "ctx", None), ast.Store) and isinstance(item, ast.Attribute)
     }
     return block.y_true, block.y_pred, frozenset(attributes)
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[WorkerPool]:
-    with WorkerPool(1, SETTINGS) as workers:
-        yield workers
 
 
 def run(folder: Path) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from lossdoctor.config import load_config
 from lossdoctor.engine import check, compare
 from lossdoctor.findings import ErrorItem, Report, UsageError
 from lossdoctor.report.parts.overlay import draw
-from lossdoctor.session import Settings
 from lossdoctor.standards.reading import Comparison
 from lossdoctor.worker.remote import WorkerPool
 
@@ -61,12 +59,6 @@ def doubled(y_true, y_pred):
 SPEC = "float32[B,4] real"
 GIVEN = {"y_true": SPEC, "y_pred": SPEC}
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[WorkerPool]:
-    with WorkerPool(1, Settings()) as workers:
-        yield workers
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from lossdoctor.config import load_config
 from lossdoctor.engine import check
 from lossdoctor.findings import Report, UsageError
-from lossdoctor.session import Settings
 from lossdoctor.worker.remote import WorkerPool
 
 LOSSES = """\
@@ -37,12 +35,6 @@ def declared(y_true, y_pred):
 """
 SPEC = "float32[B,4] real"
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[WorkerPool]:
-    with WorkerPool(1, Settings()) as workers:
-        yield workers
 
 
 @pytest.fixture

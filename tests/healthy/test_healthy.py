@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lossdoctor.config import load_config
 from lossdoctor.engine import check
-from lossdoctor.session import Settings
 from lossdoctor.worker.remote import WorkerPool
 
 CONFIG = load_config(Path(__file__).parent / "specs.toml")
@@ -31,12 +29,6 @@ EXPECTED: dict[str, dict[tuple[str, str], str]] = {
     "practice.py:checked": {("info", "LD406"): "XLA leaves check_numerics out"},
     "practice.py:critic": {("info", "LD602"): "a critic's sign is a convention, which is said and not judged"},
 }
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[WorkerPool]:
-    with WorkerPool(1, Settings()) as workers:
-        yield workers
 
 
 def test_every_exception_names_a_loss() -> None:

@@ -21,6 +21,7 @@ from lossdoctor.graph.ir import Attr, Dim, Graph, LossGraph, Node
 from lossdoctor.ops import TABLE
 from lossdoctor.ops.arrays import Array, dtype_named, is_array
 from lossdoctor.ops.table import Op
+from lossdoctor.spec import dtype_name
 
 
 class Unknown:
@@ -173,7 +174,7 @@ class Machine:
         """Whether dtype and shape are what the graph says; anything else would be a wrong answer."""
         if not is_array(result):
             return result is not None
-        if node.dtype not in ("tuple", "resource", "variant", "string") and result.dtype.name != node.dtype:
+        if node.dtype not in ("tuple", "resource", "variant", "string") and dtype_name(result.dtype) != node.dtype:
             return False
         return self._has_shape(node, result)
 
@@ -219,11 +220,18 @@ def _flushed(value: Value) -> Value:
         return tuple(_flushed(part) for part in cast("tuple[Value, ...]", value))
     if not is_array(value):
         return value
-    least = _FLUSHED.get(value.dtype.name)
+    least = _least(value.dtype)
     if least is None:
         return value
-    tiny = (np.abs(value) < np.asarray(least).astype(value.dtype)) & (value != 0)
+    tiny = (np.abs(value) < least) & (value != 0)
     return np.where(tiny, np.copysign(np.zeros((), value.dtype), value), value) if tiny.any() else value
+
+
+@cache
+def _least(dtype: np.dtype[Any]) -> Array | None:
+    """The smallest normal number, as an array of the dtype; None where denormals are kept."""
+    least = _FLUSHED.get(dtype_name(dtype))
+    return None if least is None else np.asarray(least).astype(dtype)
 
 
 @cache

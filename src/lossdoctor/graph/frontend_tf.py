@@ -44,6 +44,7 @@ class Live:
         self.staged = staged
         self.staged_optimised = optimised
         self._function: Executable | None = None
+        self._value: Executable | None = None
         self._compiled: Executable | None = None
         self._refused: dict[Any, Evaluation] = {}  # by shapes: XLA's compiler says no whatever the values
 
@@ -69,6 +70,13 @@ class Live:
         if self._compiled is None:
             self._compiled = Executable(self.program.graph, self.outputs(self.staged), effects=True, xla=True)
         return self._compiled
+
+    def value(self, y_true: Any, y_pred: Any) -> Any:
+        """The value alone, as a tensor, op for op as eager execution computes it; it raises where an assertion does."""
+        if self._value is None:
+            guarded = bool(self.program.graph.control_outputs)
+            self._value = Executable(self.program.graph, [self.program.value], effects=guarded)
+        return self._value(self.feeds(Pair(y_true, y_pred)), optimised=False)[0]
 
     def _error_of_value(self, pair: Pair, *, optimised: bool) -> Exception | None:
         """What the value raises by itself: operations run in parallel, and one of the gradient may fail first."""

@@ -17,6 +17,7 @@ from lossdoctor.spec import Contract, sample
 # Window operations (SSIM over five scales needs 176 pixels) fail on small sizes: then these are tried.
 _SMALL, _LARGE = 11, 181
 _BATCH = 7
+_REFUSED = (tf.errors.OpError, ValueError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,10 @@ def reference_runs(graph: Any, order: Sequence[Any], specs: Sequence[Leaf], cont
     for sizes, trial in trials:
         fetches = [trial.get_tensor_by_name(name) for name in names]
         feeds = [_draw(contract, specs, one, seed) for one in sizes]
-        values = [_attempt(trial, fetches, feed) for feed in feeds[:1]]
+        function = _executable(trial, fetches)
+        values = [_attempt(function, fetches, feeds[0])]
         if not isinstance(values[0], Exception):
-            values.append(_attempt(trial, fetches, feeds[1]))
+            values.append(_attempt(function, fetches, feeds[1]))
         found = [value for value in values if not isinstance(value, Exception)]
         if len(found) == len(sizes):
             return [Run(one, value) for one, value in zip(sizes, found, strict=True)]
@@ -135,7 +137,7 @@ def _partial(graph: Any, fetches: Sequence[Any], feeds: list[Any]) -> dict[str, 
     """Run what can be run: leave out the operation that fails and what depends on it, and try again."""
     remaining = list(fetches)
     while remaining:
-        values = _attempt(graph, remaining, feeds)
+        values = _attempt(_executable(graph, remaining), remaining, feeds)
         if not isinstance(values, Exception):
             return values
         failed = {_culprit(graph, remaining, feeds, values)}
@@ -158,14 +160,24 @@ def _culprit(graph: Any, fetches: Sequence[Any], feeds: list[Any], error: Except
     low, high = 0, len(fetches)  # the first `low` run, the first `high` do not
     while high - low > 1:
         middle = (low + high) // 2
-        fails = isinstance(_attempt(graph, fetches[:middle], feeds), Exception)
+        part = fetches[:middle]
+        fails = isinstance(_attempt(_executable(graph, part), part, feeds), Exception)
         low, high = (low, middle) if fails else (middle, high)
     return fetches[low].op.name
 
 
-def _attempt(graph: Any, fetches: Sequence[Any], feeds: list[Any]) -> dict[str, Any] | Exception:
+def _executable(graph: Any, fetches: Sequence[Any]) -> Executable | Exception:
     try:
-        values = Executable(graph, fetches, effects=False)(feeds, optimised=False)
-    except (tf.errors.OpError, ValueError, TypeError) as error:
+        return Executable(graph, fetches, effects=False)
+    except _REFUSED as error:
+        return error
+
+
+def _attempt(function: Executable | Exception, fetches: Sequence[Any], feeds: list[Any]) -> dict[str, Any] | Exception:
+    if isinstance(function, Exception):
+        return function
+    try:
+        values = function(feeds, optimised=False)
+    except _REFUSED as error:
         return error
     return dict(zip([t.name for t in fetches], values, strict=True))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lossdoctor.graph.untyped_tf import atomic_function, context, ops, tf
+from lossdoctor.spec import dtype_name
 
 _names = itertools.count()
 
@@ -89,4 +90,4 @@ def array(tensor: Any) -> np.ndarray[Any, Any]:
     """The value of an eager tensor in a dtype that NumPy itself has (bfloat16 becomes float32, exactly)."""
     value = tensor.numpy() if hasattr(tensor, "numpy") else tensor
     value = np.asarray(value)
-    return value.astype(np.float32) if value.dtype.name == "bfloat16" else value
+    return value.astype(np.float32) if dtype_name(value.dtype) == "bfloat16" else value

@@ -12,7 +12,7 @@ import re
 import site
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 
 from lossdoctor.graph.ir import Span
 from lossdoctor.session import Raised
+from lossdoctor.source.parsed import nodes, parsed
 
 IsUser = Callable[[str], bool]
 # (generated file, line) -> (file, line, function): how AutoGraph says where its code comes from.
@@ -187,16 +188,10 @@ def _head_end(statement: ast.stmt) -> int:
 @lru_cache(maxsize=64)
 def _statements(path: str) -> tuple[ast.stmt, ...]:
     try:
-        tree = ast.parse("".join(linecache.getlines(path)))
+        tree = parsed("".join(linecache.getlines(path)))
     except (SyntaxError, ValueError):
         return ()
-    return tuple(_walk_statements(tree))
-
-
-def _walk_statements(tree: ast.AST) -> Iterator[ast.stmt]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.stmt):
-            yield node
+    return tuple(node for node in nodes(tree) if isinstance(node, ast.stmt))
 
 
 def _short(qualname: str) -> str:

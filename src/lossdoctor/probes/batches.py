@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from lossdoctor.probes.callings import keras_arguments
-from lossdoctor.probes.calls import TRIED, Subject
+from lossdoctor.probes.calls import TRIED, Live, Subject
 from lossdoctor.probes.draws import dimmed
 from lossdoctor.probes.draws import pair as ordinary
 from lossdoctor.probes.draws import sizes as size_table
@@ -77,10 +77,13 @@ def probe(
     seed: int = 0,
     hints: Sequence[int] = (),
     execution: Execution = "eager",
+    live: Live | None = None,
 ) -> Batches:
     """Evaluate the loss at batch sizes 1, 2, 3 and 5, and its samples one by one.
 
     Args:
+        live: the traced loss, if it is there. Where it computes the same as the first run, the runs that only compare
+            numbers use it; each size has one run in `execution`, which may refuse what a graph accepts.
         execution: eager by default: the graph optimiser may drop the operation that refuses a batch size.
         hints: further batch sizes to try where some of those fail, for instance from the source.
     """
@@ -91,8 +94,10 @@ def probe(
     pools[1:] = [dimmed(contract, pool, np.random.default_rng(seed)) for pool in pools[1:]]
     batches = {size: [rows(contract, pool, 0, size) for pool in pools] for size in SIZES}
     started = time.perf_counter()
-    runs = {size: evaluator(batches[size], execution) for size in SIZES}
-    seconds = (time.perf_counter() - started) / (len(SIZES) * DRAWS)
+    runs = {size: evaluator(batches[size][:1], execution) for size in SIZES}
+    seconds = (time.perf_counter() - started) / len(SIZES)
+    quickest = _quickest(evaluator, execution, batches[1][0], runs[1][0], seconds, live if calling == "raw" else None)
+    runs = {size: [*runs[size], *quickest(batches[size][1:])] for size in SIZES}
     results = [_result(size, runs[size]) for size in SIZES]
     if not all(result.ok for result in results):
         for size in dict.fromkeys((*FIXED, *(hint for hint in hints if hint > 0 and hint not in SIZES))):
@@ -100,28 +105,40 @@ def probe(
         working = next((result.size for result in results if result.ok), None)
         repeated = None
         if working is not None:
-            repeated = _repeatable(evaluator, execution, _pool(contract, seed, working, other))
+            pool = _pool(contract, seed, working, other)
+            repeated = _repeatable(evaluator, execution, pool, evaluator([pool], execution)[0])
         return _undecided(calling, results, repeated)
-    deterministic = _repeatable(evaluator, execution, batches[max(SIZES)][0])
+    deterministic = _repeatable(evaluator, execution, batches[max(SIZES)][0], runs[max(SIZES)][0])
     if not deterministic:
         return _undecided(calling, results, False)
-    one_by_one = _quickest(evaluator, execution, batches[1][0], runs[1][0], seconds)
-    alone = [evaluator([rows(contract, pool, row, row + 1) for row in range(max(SIZES))], one_by_one) for pool in pools]
+    alone = [quickest([rows(contract, pool, row, row + 1) for row in range(max(SIZES))]) for pool in pools]
     return _compare(contract, calling, results, batches, runs, alone)
 
 
-def _quickest(evaluator: Evaluator, execution: Execution, pair: Pair, known: Evaluation, seconds: float) -> Execution:
-    """The execution to run many samples in: the graph for a slow loss that gives the same there."""
-    if execution != "eager" or seconds < _SLOW:
-        return execution
-    traced = evaluator([pair], "unoptimised")[0]
-    same = (
-        traced.value is not None
-        and known.value is not None
-        and traced.value.shape == known.value.shape
-        and np.allclose(traced.value, known.value, rtol=1e-5, equal_nan=True)
+def _quickest(
+    evaluator: Evaluator, execution: Execution, pair: Pair, known: Evaluation, seconds: float, live: Live | None
+) -> Callable[[Sequence[Pair]], list[Evaluation]]:
+    """How to run many samples: in the graph that is there, or a new one for a slow loss, where that gives the same."""
+
+    def in_graph(pairs: Sequence[Pair]) -> list[Evaluation]:
+        return evaluator(pairs, "unoptimised") if live is None else live.run(pairs, "unoptimised")
+
+    def as_told(pairs: Sequence[Pair]) -> list[Evaluation]:
+        return evaluator(pairs, execution)
+
+    if execution != "eager" or (live is None and seconds < _SLOW):
+        return as_told
+    traced = in_graph([pair])[0]
+    same = len(traced.gradients) == len(known.gradients) and all(
+        _alike(*both) for both in zip((traced.value, *traced.gradients), (known.value, *known.gradients), strict=True)
     )
-    return "unoptimised" if same else execution
+    return in_graph if same and known.value is not None else as_told
+
+
+def _alike(one: Array | None, other: Array | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.shape == other.shape and np.allclose(one, other, rtol=1e-5, equal_nan=True)
 
 
 def _undecided(
@@ -232,8 +249,9 @@ def _way(
     return "raw", raw, TRIED[0][1]
 
 
-def _repeatable(evaluator: Evaluator, execution: Execution, pair: Pair) -> bool:
-    first, *others = evaluator([pair] * 3, execution)
+def _repeatable(evaluator: Evaluator, execution: Execution, pair: Pair, first: Evaluation) -> bool:
+    """Whether two further runs at a pair give what the first gave."""
+    others = evaluator([pair] * 2, execution)
     return all(
         other.value is not None and first.value is not None and np.array_equal(first.value, other.value, equal_nan=True)
         for other in others

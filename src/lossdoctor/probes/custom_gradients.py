@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 from lossdoctor.graph.ir import Span
 from lossdoctor.graph.spans import make, statement_span
 from lossdoctor.probes.calls import Subject
+from lossdoctor.source.parsed import parsed_file
 
 # TensorFlow wraps what a custom_gradient function returns in an IdentityN whose gradient is registered under
 # this name and a number (tensorflow/python/ops/custom_gradient.py, `_graph_mode_decorator`).
@@ -95,10 +94,9 @@ def span_of(node: ast.AST, path: str, function: str) -> Span:
     return make(path, (line, column), (getattr(node, "end_lineno", line), getattr(node, "end_col_offset", 0)), function)
 
 
-@cache
 def _tree(path: str) -> ast.Module | None:
     try:
-        return ast.parse(Path(path).read_text(encoding="utf-8"))
+        return parsed_file(path)
     except (OSError, SyntaxError, UnicodeDecodeError):
         return None
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from lossdoctor.graph.ir import Node
 from lossdoctor.probes import batches, targets
-from lossdoctor.probes.calls import Caller, Subject, caller
+from lossdoctor.probes.calls import Caller, Live, Subject, caller
 from lossdoctor.probes.dead_blame import blame
 from lossdoctor.probes.dead_region import Target, region
 from lossdoctor.probes.dead_runs import Refused, Runs, above, level
@@ -44,11 +44,19 @@ WHOLE_DRAWS = 48  # batches; a call each
 SEPARABLE: frozenset[Relation] = frozenset({"per-sample", "flattened", "mean", "sum"})
 
 
-def probe(subject: Subject, contract: Contract, *, seed: int = 0, relation: Relation | None = None) -> DeadGradient:
+def probe(
+    subject: Subject,
+    contract: Contract,
+    *,
+    seed: int = 0,
+    relation: Relation | None = None,
+    live: Live | None = None,
+) -> DeadGradient:
     """Look for samples and entries with a dead gradient.
 
     Args:
         relation: how the loss of a batch follows from its samples, if that is known; else it is found out.
+        live: the traced loss, if it is there; the runs use it where it computes the same.
     """
     rng = np.random.default_rng(seed)
     alone = targets.needs_batch_of_one(contract)
@@ -68,6 +76,7 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0, relation: Rela
             return DeadGradient(False, "two calls with the same input differ: the loss draws random numbers")
         if all(gradient is None for gradient in gradients):
             return DeadGradient(False, "no gradient reaches y_pred")
+        runs = runs.in_graph(live, first, value, gradients)
         stated = _same_values(contract) if isinstance(known, str) else _stated(contract, call, len(known.targets))
         if separable:
             with contextlib.suppress(Refused):  # some losses refuse a batch of this size

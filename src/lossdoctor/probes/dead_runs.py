@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from lossdoctor.probes.calls import Caller
+from lossdoctor.probes.calls import Caller, Live
 from lossdoctor.search.evaluate import leaves, rebuilt
 from lossdoctor.session import Array, Pair, Value
 from lossdoctor.spec import BATCH, Contract, Spec, Structure
@@ -26,11 +26,23 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Runs:
-    """A way of calling the loss. `rows`: it returns one row per sample, so that many samples need one call."""
+    """A way of calling the loss. `rows`: it returns one row per sample, so that many samples need one call. `live`: the
+    traced loss, which computes the same and is run instead."""
 
     call: Caller
     contract: Contract
     rows: bool
+    live: Live | None = None
+
+    def in_graph(self, live: Live | None, pair: Pair, value: Array, gradients: Sequence[Array | None]) -> Runs:
+        """The same in the traced graph, if it gives this value and these gradients at a pair."""
+        if live is None or self.call.cast:
+            return self
+        found = live.run([pair], "unoptimised")[0]
+        same = len(found.gradients) == len(gradients) and all(
+            _alike(*both) for both in zip((found.value, *found.gradients), (value, *gradients), strict=True)
+        )
+        return replace(self, call=replace(self.call, function=live.value), live=live) if same else self
 
     def evaluate(self, pair: Pair) -> tuple[Array, list[Array | None]]:
         """What the loss returns (float64), and the gradient of its sum for each leaf of y_pred.
@@ -40,6 +52,11 @@ class Runs:
         """
         import tensorflow as tf
 
+        if self.live is not None:
+            found = self.live.run([pair], "unoptimised")[0]
+            if found.raised is not None:
+                raise Refused(f"{found.raised.type}: {found.raised.message}")
+            return np.asarray(found.value, dtype=np.float64), list(found.gradients)
         try:
             y_true, y_pred = self.call.tensors(pair.y_true, pair.y_pred)
             inputs = tf.nest.flatten(y_pred)
@@ -120,6 +137,12 @@ class Runs:
             if one is not None
         ]
         return np.logical_and.reduce(masks)
+
+
+def _alike(one: Array | None, other: Array | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.shape == other.shape and np.allclose(one, other, rtol=1e-5, atol=1e-7, equal_nan=True)
 
 
 def per_row(value: Array) -> Array:

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from lossdoctor.probes import targets
-from lossdoctor.probes.calls import Caller, Subject, caller, quick
+from lossdoctor.probes.calls import Caller, Live, Subject, caller, quick
 from lossdoctor.probes.draws import Sizes, draw
 from lossdoctor.readings import Comparison, Counterexample, Direction, Fall, Wrong
 from lossdoctor.session import Array, Pair
@@ -30,13 +30,13 @@ LEAST_GROWTH = 0.3
 STEEP = 1.5  # exponent of a fall between linear and quadratic
 
 
-def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> Direction:
+def probe(subject: Subject, contract: Contract, *, seed: int = 0, live: Live | None = None) -> Direction:
     """Compare the loss at the target with the loss elsewhere, and follow it along rays."""
     rng = np.random.default_rng(seed)
     call = caller(subject, contract, rng, batch=1 if targets.needs_batch_of_one(contract) else None)
     if call is None:
         return Direction(False, "the loss does not accept ordinary inputs of its specs")
-    call = quick(call, rng)
+    call = quick(call, rng, live)
     known = targets.meaning(contract, call.sizes)
     falls, rays = _rays(call, contract, None if isinstance(known, str) else known, rng)
     if isinstance(known, str):

@@ -12,7 +12,6 @@ import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from lossdoctor.probes.draws import pair as draw_pair
 from lossdoctor.probes.growth import grown
 from lossdoctor.readings import Frozen, FrozenDraw, FrozenList, FrozenState
 from lossdoctor.session import Array, Pair
+from lossdoctor.source.parsed import parsed_file
 from lossdoctor.source.python_state import Definition, Place, State, Usage, additions, draws, usages
 from lossdoctor.spec import Contract
 
@@ -145,7 +145,7 @@ def source_of(subject: Subject) -> Source | None:
             path, namespace, instance = inspect.getfile(type(loss)), type(loss).call.__globals__, loss
         if not subject.is_user(path):
             return None
-        return Source(path, ast.parse(Path(path).read_text(encoding="utf-8")), definition, namespace, instance)
+        return Source(path, parsed_file(path), definition, namespace, instance)
     except (AttributeError, OSError, SyntaxError, TypeError, UnicodeDecodeError):
         return None
 

@@ -66,14 +66,16 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> SaveLoad:
         trip, default = replace(trip, samples=trip.samples[:1]), default[:1]
     if not _same(trip.evaluate(plain), default):
         return SaveLoad(False, "two calls with the same input differ", **facts)
-    unchanged = trip(plain).raised
+    unchanged = trip(plain, default).raised
     # Arguments that matter only with a switch on (`alpha` with `apply_class_balancing`) are tried with all on.
     switched = {**fixed, **{name: not value for name, (value, _) in arguments.items() if isinstance(value, bool)}}
     changed: list[SavedArgument] = []
+    with_all: list[Array] | None = None  # what the loss with all switches on gives
     for name, (value, choices) in arguments.items():
-        result = _change(trip, fixed, name, value, choices)
+        result = _change(trip, fixed, default, name, value, choices)
         if result.outcome == "unjudged" and choices and len(switched) > len(fixed) and not isinstance(value, bool):
-            result = _change(trip, switched, name, value, choices)
+            with_all = with_all if with_all is not None else _evaluated(trip, switched)
+            result = _change(trip, switched, with_all, name, value, choices)
         changed.append(replace(result, at_default=_holds(loss, name, value)))
     return SaveLoad(True, "", tuple(changed), unchanged, **facts)
 
@@ -103,7 +105,8 @@ class _Trip:
         pairs = [self.call.tensors(sample.y_true, sample.y_pred) for sample in self.samples]
         return [np.asarray(loss(y_true, y_pred), dtype=np.float64) for y_true, y_pred in pairs]
 
-    def __call__(self, loss: Any) -> _Loaded:
+    def __call__(self, loss: Any, before: list[Array]) -> _Loaded:
+        """Save and load a loss that evaluates to `before`."""
         import keras
 
         def from_config() -> Any:
@@ -116,7 +119,6 @@ class _Trip:
 
         ways: tuple[tuple[Way, Callable[[], Any]], ...] = (("from_config", from_config), ("deserialize", deserialize))
         result = _Loaded()
-        before = self.evaluate(loss)
         for way, load in ways:
             try:
                 result = _Loaded(way, self.evaluate(load()))
@@ -266,15 +268,23 @@ def _words(kind: type) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for node in compared for word in strings(node)))
 
 
-def _change(trip: _Trip, fixed: dict[str, Any], name: str, value: object, choices: tuple[Any, ...]) -> SavedArgument:
-    """Give one argument another value that shows, save and load."""
+def _evaluated(trip: _Trip, arguments: dict[str, Any]) -> list[Array]:
+    """What a loss made with these arguments gives; nothing where they exclude each other."""
+    try:
+        return trip.evaluate(trip.kind(**arguments))
+    except Exception:  # the class is the user's: anything may be raised
+        return []
+
+
+def _change(
+    trip: _Trip, fixed: dict[str, Any], default: list[Array], name: str, value: object, choices: tuple[Any, ...]
+) -> SavedArgument:
+    """Give one argument another value that shows in what the loss gives with `fixed` alone; save and load."""
     if not choices:
         return SavedArgument(name, "unjudged", value, reason="no other valid value is known")
-    constructed = False
-    try:
-        default = trip.evaluate(trip.kind(**fixed))
-    except Exception:  # the switches exclude each other
+    if not default:
         return SavedArgument(name, "unjudged", value, reason="no other valid value was found")
+    constructed = False
     for other in choices:
         try:
             loss = trip.kind(**{**fixed, name: other})
@@ -287,7 +297,7 @@ def _change(trip: _Trip, fixed: dict[str, Any], name: str, value: object, choice
         shows = [_differs(*both) and bool(np.all(np.isfinite(both[0]))) for both in zip(before, default, strict=True)]
         if not any(shows):
             continue
-        loaded = trip(loss)
+        loaded = trip(loss, before)
         at = shows.index(True)
         if loaded.values is None:
             return SavedArgument(

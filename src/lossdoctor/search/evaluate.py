@@ -14,7 +14,7 @@ import numpy as np
 
 from lossdoctor.graph.spans import is_user, raised
 from lossdoctor.session import Array, Evaluation, Execution, Pair, Raised
-from lossdoctor.spec import Contract, Spec
+from lossdoctor.spec import Contract, Spec, dtype_name
 
 Call = Callable[[Any, Any], Any]
 # Shape (None where unknown) and dtype of each leaf, y_true's first.
@@ -136,7 +136,7 @@ class Evaluator:
             return Evaluation(None, (), known)
         try:
             tensors = [
-                tf.cast(array, dtype) if array.dtype.name != dtype else tf.convert_to_tensor(array)
+                tf.cast(array, dtype) if dtype_name(array.dtype) != dtype else tf.convert_to_tensor(array)
                 for array, dtype in zip(arrays, self._dtypes(arrays), strict=True)
             ]
             if execution == "eager":
@@ -174,7 +174,9 @@ class Evaluator:
         """The dtype that each array is fed as: its own, but bfloat16, which NumPy lacks, may come as float32."""
         specs = self._specs(len(arrays))
         return [
-            "bfloat16" if specs and specs[i].dtype == "bfloat16" and array.dtype.name == "float32" else array.dtype.name
+            "bfloat16"
+            if specs and specs[i].dtype == "bfloat16" and dtype_name(array.dtype) == "float32"
+            else dtype_name(array.dtype)
             for i, array in enumerate(arrays)
         ]
 
@@ -225,7 +227,7 @@ def to_numpy(tensor: Any) -> Array:
     """An eager tensor's value."""
     # A copy: `numpy()` of a CPU tensor shares its memory, which TensorFlow may reuse. bfloat16 becomes float32.
     value = np.array(tensor.numpy())
-    return value.astype(np.float32) if value.dtype.name == "bfloat16" else value
+    return value.astype(np.float32) if dtype_name(value.dtype) == "bfloat16" else value
 
 
 class _meta_optimiser_off:

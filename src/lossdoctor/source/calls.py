@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 
 from lossdoctor.source.module import SourceModule
+from lossdoctor.source.parsed import nodes
 
 
 def argument(node: ast.Call, keyword: str, position: int) -> ast.expr | None:
@@ -34,9 +36,14 @@ def literal_arguments(node: ast.Call, module: SourceModule) -> str | None:
     return ", ".join(parts)
 
 
-def compiled_losses(module: SourceModule) -> Iterator[ast.expr]:
+@lru_cache(maxsize=16)
+def compiled_losses(module: SourceModule) -> tuple[ast.expr, ...]:
     """What the module passes to `compile` as losses, those of a list or table one by one."""
-    for node in ast.walk(module.tree):
+    return tuple(_compiled(module))
+
+
+def _compiled(module: SourceModule) -> Iterator[ast.expr]:
+    for node in nodes(module.tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "compile":
             loss = argument(node, "loss", 1)
             if isinstance(loss, ast.List | ast.Tuple):

@@ -7,10 +7,11 @@ import io
 import tokenize
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from lossdoctor.findings import UsageError
+from lossdoctor.source.parsed import nodes, parsed
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 # Names under which Keras can be imported; longest first.
@@ -114,7 +115,7 @@ class SourceModule:
         self.text = text
         self.path = path
         try:
-            self.tree = ast.parse(text)
+            self.tree = parsed(text)
         except SyntaxError as error:
             where = f" (line {error.lineno})" if error.lineno else ""
             raise UsageError(f"Invalid Python in '{path}'{where}: {error.msg}") from None
@@ -137,7 +138,7 @@ class SourceModule:
     def aliases(self) -> Mapping[str, str]:
         """Names bound by imports (anywhere in the file) or by `name = dotted.name`, with what they stand for."""
         table: dict[str, str] = {}
-        for node in ast.walk(self.tree):
+        for node in nodes(self.tree):
             if isinstance(node, ast.Import):
                 for item in node.names:
                     table[item.asname or item.name.split(".")[0]] = (
@@ -228,14 +229,14 @@ class SourceModule:
                 )
         return frozenset(found)
 
-    @property
+    @cached_property
     def open_ended(self) -> bool:
         """Whether the file may bind names that its text does not show (star imports, `globals()`, `setattr`)."""
         return (
             "*" in self.aliases
             or "__getattr__" in self.names
             or any(
-                isinstance(node, ast.Name) and node.id in ("globals", "setattr", "exec") for node in ast.walk(self.tree)
+                isinstance(node, ast.Name) and node.id in ("globals", "setattr", "exec") for node in nodes(self.tree)
             )
         )
 
@@ -277,11 +278,16 @@ def read_module(path: str | Path) -> SourceModule:
     """
     try:
         with tokenize.open(path) as file:
-            return SourceModule(file.read(), str(path))
+            return _module(file.read(), str(path))
     except OSError as error:
         raise UsageError(f"Cannot read '{path}': {error.strerror or error}") from None
     except (SyntaxError, UnicodeDecodeError) as error:
         raise UsageError(f"Invalid Python in '{path}': {error}") from None
+
+
+@lru_cache(maxsize=16)
+def _module(text: str, path: str) -> SourceModule:
+    return SourceModule(text, path)
 
 
 def own_nodes(root: ast.AST) -> Iterator[ast.AST]:

@@ -7,10 +7,12 @@ read and where it is changed; whether the change reaches the loss is for an exec
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
+
+from lossdoctor.source.parsed import nodes
 
 Holder = Literal["attribute", "global", "item"]
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -73,7 +75,6 @@ class Definition:
 
 def usages(tree: ast.Module, loss: Definition) -> dict[State, Usage]:
     """The states that a loss reads; the first reading of each, and where other code changes it."""
-    scopes = _all_scopes(tree)
     reached = reachable(tree, loss)
     owners = set(loss.classes) or {scope.owner for scope in reached if scope.owner}
     globals_ = _module_names(tree)
@@ -81,7 +82,7 @@ def usages(tree: ast.Module, loss: Definition) -> dict[State, Usage]:
     for scope in reached:
         for state, node in _reads(scope, globals_):
             if state not in found:
-                changed = _change(state, scopes, owners, tree)
+                changed = _change(state, owners, tree)
                 in_call = changed is not None and any(changed[1] is one for one in reached)
                 place = Place(changed[0], changed[1].name) if changed else None
                 found[state] = Usage(Place(node, scope.name), place, in_call)
@@ -151,7 +152,7 @@ def keeps(tree: ast.Module, loss: Definition) -> Iterator[tuple[State, Place]]:
                     yield state, Place(node, scope.name)
 
 
-def _kept_in(target: ast.expr, scope: _Scope, declared: set[str], globals_: set[str]) -> State | None:
+def _kept_in(target: ast.expr, scope: _Scope, declared: set[str], globals_: frozenset[str]) -> State | None:
     if isinstance(target, ast.Attribute) and dotted(target.value) == "self" and scope.owner:
         return State("attribute", "self", target.attr)
     if isinstance(target, ast.Name) and target.id in declared:
@@ -162,7 +163,7 @@ def _kept_in(target: ast.expr, scope: _Scope, declared: set[str], globals_: set[
     return None
 
 
-@lru_cache(maxsize=2)  # several questions are asked of one loss, and a library's file is long
+@lru_cache(maxsize=8)  # several questions are asked of one loss, and a library's file is long
 def reachable(tree: ast.Module, loss: Definition) -> tuple[_Scope, ...]:
     """The functions of the file that run when the loss is called, the loss (for a class its `call`) first."""
     scopes = _all_scopes(tree)
@@ -190,7 +191,7 @@ def reachable(tree: ast.Module, loss: Definition) -> tuple[_Scope, ...]:
     return tuple(reached)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def _all_scopes(tree: ast.Module) -> tuple[_Scope, ...]:
     return tuple(_scopes(tree))
 
@@ -225,17 +226,18 @@ def _own(function: Function) -> Iterator[ast.AST]:
             stack.extend(reversed(list(ast.iter_child_nodes(node))))
 
 
-def _module_names(tree: ast.Module) -> set[str]:
+@lru_cache(maxsize=8)
+def _module_names(tree: ast.Module) -> frozenset[str]:
     """Names that the module itself assigns."""
     names: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             names |= {target.id for target in targets if isinstance(target, ast.Name)}
-    return names
+    return frozenset(names)
 
 
-def _reads(scope: _Scope, globals_: set[str]) -> Iterator[tuple[State, ast.expr]]:
+def _reads(scope: _Scope, globals_: frozenset[str]) -> Iterator[tuple[State, ast.expr]]:
     local = _locals(scope.function)
     for node in _own(scope.function):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Name):
@@ -261,21 +263,38 @@ def _locals(function: Function) -> set[str]:
     return names - declared
 
 
-def _change(
-    state: State, scopes: Sequence[_Scope], owners: set[str], tree: ast.Module
-) -> tuple[ast.stmt | ast.expr, _Scope] | None:
+def _change(state: State, owners: set[str], tree: ast.Module) -> tuple[ast.stmt | ast.expr, _Scope] | None:
     """Where some function assigns the state, except in the construction of its owner."""
     naming = _Naming(owners, _instances(tree, owners), _sole_owner(state, owners, tree))
-    for scope in scopes:
+    for scope, declared, assigned in _assigning(tree):
         constructing = scope.owner in owners and scope.name.endswith((".__init__", ".build", ".from_config"))
-        if isinstance(scope.function, ast.Lambda) or (constructing and state.owner == "self"):
+        if constructing and state.owner == "self":
             continue
-        declared = {name for node in _own(scope.function) if isinstance(node, ast.Global) for name in node.names}
-        for node in _own(scope.function):
-            for target in _targets(node):
-                if isinstance(node, ast.stmt | ast.expr) and naming.means(target, state, scope, declared):
-                    return node, scope
+        for node, target in assigned:
+            if naming.means(target, state, scope, declared):
+                return node, scope
     return None
+
+
+@lru_cache(maxsize=8)
+def _assigning(
+    tree: ast.Module,
+) -> tuple[tuple[_Scope, frozenset[str], tuple[tuple[ast.stmt | ast.expr, ast.expr], ...]], ...]:
+    """What each function assigns to, in source order, with its `global` names."""
+    return tuple(
+        (
+            scope,
+            frozenset(name for node in _own(scope.function) if isinstance(node, ast.Global) for name in node.names),
+            tuple(
+                (node, target)
+                for node in _own(scope.function)
+                if isinstance(node, ast.stmt | ast.expr)
+                for target in _targets(node)
+            ),
+        )
+        for scope in _all_scopes(tree)
+        if not isinstance(scope.function, ast.Lambda)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +305,7 @@ class _Naming:
     instances: set[str]  # lower-case names that are assigned an instance
     unique: bool  # only one class has such an attribute
 
-    def means(self, target: ast.expr, state: State, scope: _Scope, declared: set[str]) -> bool:
+    def means(self, target: ast.expr, state: State, scope: _Scope, declared: frozenset[str]) -> bool:
         """Whether an assignment target in `scope` is the state; `declared` are the scope's `global` names."""
         if state.holder == "global":
             return isinstance(target, ast.Name) and target.id == state.key and state.key in declared
@@ -331,23 +350,26 @@ def _targets(node: ast.AST) -> list[ast.expr]:
 
 def _sole_owner(state: State, owners: set[str], tree: ast.Module) -> bool:
     """Whether one class only has an attribute of that name, so that `anything.name = …` means it."""
-    having = {
-        node.name
+    having = {name for name, attribute in _own_attributes(tree) if attribute == state.key}
+    return state.holder == "attribute" and len(having) == 1 and (state.owner != "self" or having <= owners)
+
+
+@lru_cache(maxsize=8)
+def _own_attributes(tree: ast.Module) -> frozenset[tuple[str, str]]:
+    """Each class of the file with each attribute of self that it assigns."""
+    return frozenset(
+        (node.name, part.attr)
         for node in tree.body
         if isinstance(node, ast.ClassDef)
         for part in ast.walk(node)
-        if isinstance(part, ast.Attribute)
-        and part.attr == state.key
-        and isinstance(part.ctx, ast.Store)
-        and dotted(part.value) == "self"
-    }
-    return state.holder == "attribute" and len(having) == 1 and (state.owner != "self" or having <= owners)
+        if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store) and dotted(part.value) == "self"
+    )
 
 
 def _instances(tree: ast.Module, owners: set[str]) -> set[str]:
     """Lower-case names that are assigned an instance of one of the classes."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and dotted(node.value.func) in owners:
             found |= {dotted(target).rpartition(".")[2].lower() for target in node.targets}
     return found - {""}

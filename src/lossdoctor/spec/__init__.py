@@ -27,6 +27,7 @@ from lossdoctor.spec.sampling import shape_of as shape_of
 from lossdoctor.spec.values import boundary_values as boundary_values
 from lossdoctor.spec.values import bounds as bounds
 from lossdoctor.spec.values import discrete_values as discrete_values
+from lossdoctor.spec.values import dtype_name as dtype_name
 from lossdoctor.spec.values import float_limits as float_limits
 from lossdoctor.spec.values import hard_values as hard_values
 from lossdoctor.spec.values import numpy_dtype as numpy_dtype

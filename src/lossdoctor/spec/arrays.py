@@ -13,7 +13,7 @@ import numpy as np
 
 from lossdoctor.findings import UsageError
 from lossdoctor.spec.model import BATCH, DTYPES, FLOATS, Contract, Kind, Spec, Structure, leaves
-from lossdoctor.spec.values import Array, float_limits
+from lossdoctor.spec.values import Array, dtype_name, float_limits
 
 Role = Literal["y_true", "y_pred"]
 
@@ -27,10 +27,11 @@ def validate(array: Any, spec: Spec) -> str | None:
     """
     values = np.asarray(array)
     faults: list[str] = []
-    if values.dtype.name != spec.dtype:
-        faults.append(f"dtype {values.dtype.name} instead of {spec.dtype}")
+    dtype = dtype_name(values.dtype)
+    if dtype != spec.dtype:
+        faults.append(f"dtype {dtype} instead of {spec.dtype}")
     faults += _shape_faults(values.shape, spec)
-    if values.dtype.name not in DTYPES:
+    if dtype not in DTYPES:
         return "; ".join(faults)
     numbers = values.astype(np.float64)
     absent = np.isnan(numbers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -92,6 +93,7 @@ def _draw(spec: Spec, rng: np.random.Generator, shape: tuple[int, ...], magnitud
     return np.asarray(values).astype(numpy_dtype(spec.dtype))
 
 
+@lru_cache(maxsize=256)
 def _regimes(spec: Spec, magnitude: float) -> Sequence[Regime]:
     """Ways to draw a spec; the first is the realistic one. Each gives values of the kind for any shape."""
     kind = spec.kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -28,6 +28,12 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
 
 
 @cache
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """`dtype.name`, which NumPy puts together anew each time."""
+    return dtype.name
+
+
+@cache
 def float_limits(name: str) -> tuple[float, float, float]:
     """Largest finite number, smallest normal number and machine epsilon of a floating dtype."""
     if name == "bfloat16":  # 8 bits of significand, the exponents of float32
@@ -36,6 +42,7 @@ def float_limits(name: str) -> tuple[float, float, float]:
     return float(info.max), float(info.smallest_normal), float(info.eps)
 
 
+@lru_cache(maxsize=256)
 def bounds(spec: Spec, magnitude: float = 1e4) -> tuple[float, float]:
     """The smallest and the largest value that is examined, both included.
 

@@ -6,10 +6,10 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from lossdoctor.formula.expression import Expression
 from lossdoctor.graph.ir import LossGraph, Node, Span
+from lossdoctor.source.parsed import nodes, parsed_file
 
 _OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "add",
@@ -63,11 +63,11 @@ def _region(span: Span) -> Region:
 def _assignments(path: str) -> dict[Region, str]:
     """The variable that each right-hand side is assigned to."""
     try:
-        tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+        tree = parsed_file(path)
     except (OSError, SyntaxError, ValueError):
         return {}
     found: dict[Region, str] = {}
-    for statement in ast.walk(tree):
+    for statement in nodes(tree):
         if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
             continue
         target, value = statement.targets[0], statement.value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import inspect
 import linecache
 import sys
 import time
@@ -60,6 +61,7 @@ class LocalSession:
     def _forget(self) -> None:
         self._contract: Contract | None = None
         self._live: Any = None
+        self._raw = False  # whether that is of the raw call
         self._evaluator: Any = None
         self._cells: list[Cell] | None = None
 
@@ -109,6 +111,7 @@ class LocalSession:
                 self._evaluator = Evaluator(self._subject.call, subject.is_user, contract)
                 return Traced(None, None, "raw", raised(exhausted, subject.is_user), time.perf_counter() - started)
             self._live, problem = attempt(subject.call)
+            self._raw = problem is None
             if problem is None:
                 return self._traced("raw", None, started)
             # Keras hands a structured output to a loss leaf by leaf: there is no such call to try.
@@ -183,12 +186,18 @@ class LocalSession:
             if isinstance(problem, ModuleNotFoundError) and problem.name != module:
                 raise
             raise SessionError(f"there is no probe {name!r}") from None
+        if "live" in inspect.signature(function).parameters:
+            arguments["live"] = self._live_under(contract)
         found = self._quietly(lambda: function(subject, contract, **arguments))
         if package and hasattr(found, "keras_call"):  # a term, which is the loss from now on
             self._forget()
             self._subject = found
             return found.loaded
         return found
+
+    def _live_under(self, contract: Contract) -> Any:
+        """The traced graph of the raw call, if it was traced under this contract."""
+        return self._live if self._raw and contract == self._contract else None
 
     def replay(self, script: str, *, limit: float | None = None) -> Replay:
         """Run a reproduction script as a fresh process would: nothing of the user's is loaded yet.

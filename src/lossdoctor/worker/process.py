@@ -131,7 +131,7 @@ class Worker:
 
         self.session.close()
         self.session = LocalSession(settings=self._settings)
-        keras.backend.clear_session()
+        keras.backend.clear_session(free_memory=False)  # collected below, once
         clean = self._state.clean()
         self._state.restore()
         keras.utils.set_random_seed(self._settings.seed)

@@ -69,7 +69,7 @@ class State:
         # The text of a file that has changed since is read again.
         linecache.checkcache()
         for function in vars(spans).values():
-            if hasattr(function, "cache_clear"):
+            if hasattr(function, "cache_clear") and function.__module__ == spans.__name__:
                 function.cache_clear()
         sys.path[:] = self._path
         sys.argv[:] = self._argv
@@ -108,12 +108,11 @@ class State:
     def replaced(self) -> list[str]:
         """The public functions of Python, NumPy, TensorFlow and Keras that the user's code has put others in place
         of, e.g. "numpy.asarray"."""
-        return [
-            f"{name}.{key}"
-            for name, module in _library()
-            for key, value in self._library.get(name, {}).items()
-            if callable(value) and vars(module).get(key) is not value
-        ]
+        found: list[str] = []
+        for name, before in self._library.items():
+            now = vars(sys.modules.get(name, self._modules[name]))
+            found += [f"{name}.{key}" for key, value in before.items() if now.get(key) is not value and callable(value)]
+        return found
 
     def clean(self) -> bool:
         """Whether nothing of the user's stays: a thread that may touch anything at any time, a changed library."""
