@@ -219,5 +219,5 @@ def test_summary_counts(make_report: Callable[..., Report]) -> None:
 
 
 def test_formats_are_the_modules() -> None:
-    assert formats() == ("text", "json")
+    assert formats() == ("text", "github", "json", "junit", "sarif")
     assert renderer("text") is render
