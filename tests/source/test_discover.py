@@ -22,6 +22,22 @@ def found(text):
 
 
 @pytest.mark.parametrize(
+    ("head", "is_loss"),
+    [
+        ("tversky_loss(targets, inputs, alpha=0.3)", True),
+        ("centre_loss(labels, embeddings)", True),
+        ("tversky(targets, inputs)", False),  # nothing says that it is a loss
+        ("loss_on_batch(labels, model)", False),
+        ("loss_with(targets, inputs, scale)", False),  # more is required than a loss is given
+        ("stacked_loss(inputs, embeddings)", False),
+    ],
+)
+def test_a_name_makes_up_for_an_argument_that_says_nothing(head, is_loss):
+    listed = [(head.partition("(")[0], "function")] if is_loss else []
+    assert found(f"def {head}:\n    return tf.reduce_mean(0.0)") == listed
+
+
+@pytest.mark.parametrize(
     "parameters",
     [
         "y_true, y_pred",

@@ -11,7 +11,7 @@ from typing import Literal
 
 from lossdoctor.source.calls import argument, literal_arguments
 from lossdoctor.source.module import SourceClass, SourceFunction, SourceModule, own_nodes, read_module
-from lossdoctor.source.names import is_loss_name, is_other_name, is_pair
+from lossdoctor.source.names import is_loose_pair, is_loss_name, is_other_name, is_pair
 
 CandidateKind = Literal["function", "class", "instance", "factory"]
 
@@ -102,7 +102,8 @@ class _Discovery:
                 return Candidate(name, "function", function.line, parameters)
             # What calls itself a loss and returns nothing has lost its `return`.
             returns = function.returns_value or (is_loss_name(name) and not _is_abstract(function))
-            if is_pair(parameters) and returns and not is_other_name(name):
+            loose = is_loss_name(name) and function.required == 2 and is_loose_pair(parameters)
+            if (is_pair(parameters) or loose) and returns and not is_other_name(name):
                 return Candidate(name, "function", function.line, parameters)
         if is_pair(parameters) and not self._returns_loss(function):
             # More than a loss is given: a helper, unless it is compiled as it is, which fails.

@@ -111,6 +111,8 @@ _SCORES = frozenset(
         "r2",
     ]
 )
+# Words of arguments that are no prediction.
+_NO_PREDICTION = frozenset({"x", "model", "mask", "weight", "weights", "config", "path", "axis", "epoch", "name"})
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
@@ -135,6 +137,14 @@ def is_pair(parameters: Sequence[str]) -> bool:
     if len(parameters) < 2:
         return False
     return {argument_role(name) for name in parameters[:2]} == {"y_true", "y_pred"}
+
+
+def is_loose_pair(parameters: Sequence[str]) -> bool:
+    """Whether the first of two parameters is a target, and the second, whose name says nothing, may be a prediction:
+    `(targets, inputs)`, `(labels, embeddings)`."""
+    if len(parameters) < 2 or argument_role(parameters[0]) != "y_true" or argument_role(parameters[1]) is not None:
+        return False
+    return not _NO_PREDICTION & set(words(parameters[1]))
 
 
 def is_loss_name(name: str) -> bool:

@@ -291,9 +291,12 @@ def _in_other_shapes(own: Sequence[Contract]) -> Iterator[Contract]:
     for natural in _natural():
         true, pred = cast(Spec, natural.y_true), cast(Spec, natural.y_pred)
         of_classes = {first.y_true.kind, first.y_pred.kind} & {"onehot", "probability"}
-        if (first.y_true.kind == "label") != (true.kind == "label") or (of_classes and pred.dims[-1] == 1):
+        if of_classes and pred.dims[-1] == 1:
             continue
-        true = replace(first.y_true, dims=true.dims, classes=true.classes if true.kind == "label" else None)
+        if (first.y_true.kind == "label") == (true.kind == "label"):
+            true = replace(first.y_true, dims=true.dims, classes=true.classes if true.kind == "label" else None)
+        elif first.y_true.kind == "label" or first.y_pred.kind != "unit":
+            continue  # but an ordinal regression compares ranks with a probability for each threshold
         pred = replace(first.y_pred, dims=pred.dims)
         sizes = f"the loss accepts these sizes and not those before: y_true is {true}, y_pred is {pred}"
         try:
