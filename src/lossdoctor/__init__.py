@@ -24,21 +24,26 @@ if TYPE_CHECKING:
     from lossdoctor.runtime.monitor import Monitor as Monitor
     from lossdoctor.runtime.monitor import watch_step as watch_step
     from lossdoctor.runtime.watch import watch as watch
+    from lossdoctor.trials import Experiment as Experiment
+    from lossdoctor.trials import Isolation as Isolation
+    from lossdoctor.trials import experiment as experiment
+    from lossdoctor.trials import isolate as isolate
 
 # Imported when they are first asked for, so that `import lossdoctor` costs a training script nothing.
 _LATER = {
     **dict.fromkeys(("check", "verify", "compare", "explain", "Report", "Comparison", "Explanation"), "lossdoctor.api"),
     **dict.fromkeys(("check_step", "decompose", "Decomposition", "trace", "Trace"), "lossdoctor.api"),
     "replay": "lossdoctor.api",
+    **dict.fromkeys(("isolate", "Isolation", "experiment", "Experiment"), "lossdoctor.trials"),
     "watch": "lossdoctor.runtime.watch",
     **dict.fromkeys(("Monitor", "watch_step"), "lossdoctor.runtime.monitor"),
     "testing": "",
 }
 
 __all__ = [
-    "Comparison", "Decomposition", "Explanation", "LossdoctorError", "Monitor", "Report", "Trace", "UsageError",
-    "check", "check_step", "compare", "contract", "decompose", "explain", "replay", "testing", "trace", "verify",
-    "watch", "watch_step",
+    "Comparison", "Decomposition", "Experiment", "Explanation", "Isolation", "LossdoctorError", "Monitor", "Report",
+    "Trace", "UsageError", "check", "check_step", "compare", "contract", "decompose", "experiment", "explain",
+    "isolate", "replay", "testing", "trace", "verify", "watch", "watch_step",
 ]  # fmt: skip
 
 

@@ -6,7 +6,20 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lossdoctor.cli import check, compare, decompose, demo, explain, monitor, replay, rules, trace, verify
+from lossdoctor.cli import (
+    check,
+    compare,
+    decompose,
+    demo,
+    experiment,
+    explain,
+    isolate,
+    monitor,
+    replay,
+    rules,
+    trace,
+    verify,
+)
 from lossdoctor.cli.parser import FAILED, Command, Parser, help_parts
 from lossdoctor.findings import LossdoctorError
 
@@ -17,6 +30,8 @@ COMMANDS: tuple[Command, ...] = (
     compare.COMMAND,
     explain.COMMAND,
     decompose.COMMAND,
+    isolate.COMMAND,
+    experiment.COMMAND,
     monitor.COMMAND,
     replay.COMMAND,
     rules.COMMAND,

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from lossdoctor.session import Settings
 
 
-def add_given(parser: argparse.ArgumentParser) -> None:
+def add_given(parser: argparse.ArgumentParser, *, data: bool = True) -> None:
     """The arguments that say what a loss is given."""
     given = parser.add_argument_group("what the loss is given")
     given.add_argument("--y-true", metavar="SPEC", help='e.g. "float32[B,10] onehot"')
     given.add_argument("--y-pred", metavar="SPEC", help='e.g. "float32[B,10] probability"')
-    given.add_argument("--data", metavar="FILE", help="an .npz file with the arrays y_true and y_pred")
+    if data:
+        given.add_argument("--data", metavar="FILE", help="an .npz file with the arrays y_true and y_pred")
     given.add_argument("--range", type=positive, metavar="X", help="largest magnitude of real values (10000)")
     given.add_argument("--config", type=Path, metavar="FILE", help="instead of the nearest pyproject.toml")
     given.add_argument("--seed", type=whole(0), metavar="N", help="of every random draw (0)")

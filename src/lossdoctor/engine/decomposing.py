@@ -211,7 +211,7 @@ def _findings(
             )
         elif measure.gradient == "non-finite":
             yield _finding(
-                ("LD311", "infinite-gradient", "nonfinite-gradient"),
+                ("LD329", "nonfinite-gradient", "nonfinite-gradient"),
                 "warning",
                 "witnessed",
                 f"value or gradient of the term `{part.name}` is not finite on {source}; lossdoctor isolate says where",

@@ -20,9 +20,10 @@ from lossdoctor.probes.calls import TRIED
 from lossdoctor.probes.draws import Sizes, sizes
 from lossdoctor.search.leaves import make_pair, pair_arrays, pair_specs
 from lossdoctor.session import Array, Pair
-from lossdoctor.spec import BATCH, Contract, Spec, sample
+from lossdoctor.spec import BATCH, Contract, leaves, sample
 
 REALISTIC = 200  # draws that shares and gradients are measured on
+_LARGE = 1e4  # of "large", as `check` examines
 _MODERATE = 10.0  # magnitude of the draws that look for regions without gradient or value
 
 
@@ -59,6 +60,7 @@ class Meter:
             ]
         self.weigh = Executable(graph, weights, effects=False)
         self.executable = Executable(graph, self.fetches, effects=False)
+        self.slopes = Executable(graph, [self.stacked], effects=False)
 
     def _fetches(self, contributions: list[Any]) -> list[Any]:
         predictions = [x for x, leaf in self._predictions() if x.dtype.is_floating]
@@ -78,7 +80,7 @@ class Meter:
             ]
             joined = [tf.reshape(_wide(part), [-1]) for part in parts]
             flat.append(tf.concat(joined, 0) if joined else tf.zeros([1], tf.float64))
-        stacked = tf.stack(flat)
+        self.stacked = stacked = tf.stack(flat)
         finite = tf.reduce_all(tf.math.is_finite(stacked), axis=1)
         sound = tf.where(tf.math.is_finite(stacked), stacked, tf.zeros_like(stacked))
         return [
@@ -110,6 +112,10 @@ class Meter:
         )
         return _Run(float(total), sums, float(residual), products, value, gradient)
 
+    def gradients(self, pair: Pair) -> Array:
+        """The gradient of each term, (T, entries of y_pred)."""
+        return self.slopes(self.live.feeds(pair), optimised=True)[0].numpy()
+
     def weights(self, pair: Pair) -> Array:
         """The factor of each term at an input, with the sign."""
         found = np.array([float(x.numpy()) for x in self.weigh(self.live.feeds(pair), optimised=True)])
@@ -127,12 +133,12 @@ def drawn(contract: Contract, rng: np.random.Generator, known: Sizes, style: str
     Drawn as one large batch, which is many times faster.
     """
     many = {**known, BATCH: known.get(BATCH, 1) * count}
-    wanted = "mixed" if style == "mixed" else "realistic"
-    y_true = sample(contract.y_true, rng, many, _MODERATE, style=wanted)
-    if style == "target" and isinstance(contract.y_pred, Spec):
-        whole = Pair(y_true, y_true.astype(contract.y_pred.dtype))  # pyright: ignore[reportAttributeAccessIssue]
-    else:
-        whole = Pair(y_true, sample(contract.y_pred, rng, many, _MODERATE, style=wanted))
+    wanted = "mixed" if style in ("mixed", "large") else "realistic"
+    magnitude = _LARGE if style == "large" else _MODERATE
+    y_true = sample(contract.y_true, rng, many, magnitude, style=wanted)
+    whole = Pair(y_true, sample(contract.y_pred, rng, many, magnitude, style=wanted))
+    if style == "target":
+        whole = _at_target(contract, whole)
     specs, arrays = pair_specs(contract), pair_arrays(contract, whole)
     for number in range(count):
         parts: list[Array] = []
@@ -207,8 +213,20 @@ def measure(
 
 
 def _alike(contract: Contract) -> bool:
-    one, other = contract.y_true, contract.y_pred
-    return isinstance(one, Spec) and isinstance(other, Spec) and one.dims == other.dims
+    """Whether a part of y_pred has the shape of a part of y_true."""
+    trues = [spec.dims for _, spec in leaves(contract.y_true)]
+    return any(spec.dims in trues for _, spec in leaves(contract.y_pred))
+
+
+def _at_target(contract: Contract, pair: Pair) -> Pair:
+    """The pair with each part of y_pred equal to the part of y_true of its shape, if there is one."""
+    specs, arrays = pair_specs(contract), pair_arrays(contract, pair)
+    count = len(leaves(contract.y_true))
+    for place in range(count, len(specs)):
+        same = [k for k in range(count) if specs[k].dims == specs[place].dims]
+        if same:
+            arrays[place] = arrays[same[0]].astype(arrays[place].dtype)
+    return make_pair(contract, arrays)
 
 
 def _origins(live: Live, found: Additive) -> tuple[list[bool], list[bool]]:

@@ -8,10 +8,12 @@ from typing import Literal
 
 from lossdoctor.experiments.additive import Additive
 from lossdoctor.findings import Fact, Finding, SpecOrigin
+from lossdoctor.graph.ir import Span
 from lossdoctor.session import Pair
 from lossdoctor.symbols.reading import Statement
 
 Gradient = Literal["none", "zero", "finite", "non-finite"]
+Symptom = Literal["no-gradient", "dead-gradient", "nonfinite-value", "nonfinite-gradient", "wrong-sign"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +126,50 @@ class Decomposition:
     gaps: tuple[str, ...]
     seconds: float
     checks: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, slots=True)
+class Culprit:
+    """What is left when everything that is not needed for a symptom is gone.
+
+    Attributes:
+        term: the name of the term; `terms` are all of them.
+        calls: the user's frames of the guilty operation, outermost first.
+        span: the expression of the term.
+        code: the guilty expression.
+        operands: what goes into it at `pair`.
+        pair: the smallest input found.
+        script: the reduced loss as a script; "" where there is none.
+        sizes: operations of the loss, and of what is left.
+    """
+
+    symptom: Symptom
+    term: str
+    terms: tuple[str, ...]
+    calls: tuple[Span, ...]
+    span: Span | None
+    code: str
+    operands: str
+    pair: Pair
+    script: str
+    sizes: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """The result of `isolate` for one loss; `culprit` is None where nothing shows a symptom."""
+
+    target: str
+    name: str
+    path: str
+    line: int
+    y_true: str
+    y_pred: str
+    origin: SpecOrigin
+    assumptions: tuple[str, ...]
+    culprit: Culprit | None
+    where: str  # path of the guilty line
+    at: int  # the guilty line
+    shown: bool | None  # the script was run and shows the symptom; None where there is none
+    gaps: tuple[str, ...]
+    seconds: float

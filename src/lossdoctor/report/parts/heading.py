@@ -1,16 +1,17 @@
-"""What stands above a comparison or an explanation: the loss and what it is given."""
+"""What stands above what is said of one loss: the loss and what it is given."""
 
 from __future__ import annotations
 
 from rich.text import Text
 
-from lossdoctor.experiments.reading import Decomposition
+from lossdoctor.experiments.outcomes import Experiment
+from lossdoctor.experiments.reading import Decomposition, Isolation
 from lossdoctor.report.parts.sheet import Sheet
 from lossdoctor.standards.reading import Comparison
 from lossdoctor.symbols.reading import Explanation
 
 
-def heading(sheet: Sheet, found: Comparison | Explanation | Decomposition) -> None:
+def heading(sheet: Sheet, found: Comparison | Explanation | Decomposition | Isolation | Experiment) -> None:
     """The target as a rule across the page, the specs, and what was assumed."""
     dash = sheet.rule
     left = Text.assemble(

@@ -1,0 +1,84 @@
+"""`lossdoctor experiment`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lossdoctor.cli.check import require_tensorflow
+from lossdoctor.cli.parser import FAILED, FOUND, SUCCESS, Command, positive, whole
+from lossdoctor.cli.single import add_given, add_result, deliver, settings_of
+
+
+def experiment(options: argparse.Namespace) -> int:
+    """Train small models with a loss, on synthetic data whose answer is known.
+
+    First: does the known answer minimise the loss, and can a model fit one batch? Then a small model
+    is trained with the loss and with the standard loss of the task, with several seeds, and judged by
+    how near its predictions come to the answer, not by the loss's own value.
+
+      lossdoctor experiment losses.py:my_loss
+      lossdoctor experiment losses.py:my_loss --thorough --run-dir runs/my_loss --jobs 2
+      lossdoctor experiment losses.py:my_loss --plot curves.png
+
+    --thorough tries other learning rates, gradient descent, batch sizes and scales of the targets. With
+    --run-dir results are kept as they come, and an interrupted experiment goes on where it stopped.
+    """
+    from lossdoctor import engine
+    from lossdoctor.cli.output import check_writable
+    from lossdoctor.cli.progress import Progress
+    from lossdoctor.config import load_config
+    from lossdoctor.engine.run import versions
+    from lossdoctor.findings import ErrorItem, at_or_above
+    from lossdoctor.report.parts.plot import check_plot
+    from lossdoctor.report.parts.plot_experiment import draw
+    from lossdoctor.report.parts.trial import as_html, as_json, render
+
+    config = load_config(options.config, Path.cwd())
+    if options.output is not None:
+        check_writable(options.output)
+    picture: Path | None = options.plot
+    if picture is not None:
+        check_plot(picture)
+        check_writable(picture, "plot")
+    require_tensorflow()
+    with Progress() as progress:
+        found = engine.experiment(
+            options.target,
+            config=config,
+            y_true=options.y_true,
+            y_pred=options.y_pred,
+            thorough=options.thorough,
+            folder=options.run_dir,
+            jobs=options.jobs,
+            limit=options.limit,
+            settings=settings_of(options, config),
+            progress=progress,
+            verbose=options.verbose,
+        )
+    if isinstance(found, ErrorItem):
+        print(f"lossdoctor: {found.target}: {found.message}", file=sys.stderr)
+        return FAILED
+    if picture is not None:
+        draw(found, picture)
+    as_text = (lambda view: as_html(found)) if options.format == "html" else (lambda view: render(found, view))
+    deliver(options, as_text, lambda: as_json(found, versions()))
+    return FOUND if any(at_or_above(finding.severity, "error") for finding in found.findings) else SUCCESS
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", metavar="TARGET", help="file:loss, package.module:loss")
+    add_given(parser, data=False)
+    trial = parser.add_argument_group("the experiment")
+    trial.add_argument("--thorough", action="store_true", help="more learning rates, optimizers, batches, scales")
+    trial.add_argument("--run-dir", type=Path, metavar="DIR", help="keep results there, and go on from them")
+    trial.add_argument("--jobs", type=whole(1), default=1, metavar="N", help="trainings at the same time (1)")
+    trial.add_argument("--limit", type=positive, metavar="S", help="seconds after which no training begins")
+    result = parser.add_argument_group("result")
+    result.add_argument("--plot", type=Path, metavar="FILE", help="draw curves and predictions (.png, .svg, .pdf)")
+    result.add_argument("--format", choices=("text", "json", "html"), default="text", help="text unless said otherwise")
+    add_result(result)
+
+
+COMMAND = Command("experiment", experiment, _arguments)

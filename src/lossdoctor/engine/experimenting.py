@@ -1,0 +1,288 @@
+"""One loss on trial: known answers first, then short trainings beside the standard loss, kept as they come."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lossdoctor.config import Config, load_config
+from lossdoctor.engine.examine import Job, Opened, Progress, opened
+from lossdoctor.engine.place import Places
+from lossdoctor.engine.run import job_of, live_job
+from lossdoctor.experiments import plan
+from lossdoctor.experiments.judge import Charge, charges, sensitive
+from lossdoctor.experiments.outcomes import Comparison, Experiment, First, Outcome, Run
+from lossdoctor.experiments.store import Store
+from lossdoctor.findings import ErrorItem, Fact, Finding, UsageError
+from lossdoctor.session import Session, SessionError, Settings
+from lossdoctor.spec import Contract, format_structure
+from lossdoctor.worker.remote import WorkerPool
+
+_CHUNK = 3  # trainings of one request, after which they are kept
+# Code, name, family and severity of each kind of finding.
+RULES: dict[str, tuple[str, str, Any, Any]] = {
+    "no-gradient": ("LD101", "non-differentiable", "no-gradient", "error"),
+    "dead": ("LD111", "zero-gradient", "dead-gradient", "error"),
+    "non-finite": ("LD701", "non-finite", "non-finite", "error"),
+    "diverges": ("LD702", "divergence", "divergence", "error"),
+    "wrong-direction": ("LD601", "wrong-direction", "wrong-direction", "error"),
+    "pairs": ("LD201", "implicit-broadcast", "broadcast", "error"),
+    "large": ("LD708", "exploding", "exploding", "warning"),
+    "small": ("LD707", "vanishing", "vanishing", "warning"),
+    "worse": ("LD705", "no-learning", "no-learning", "error"),
+    "still": ("LD705", "no-learning", "no-learning", "error"),
+}
+
+
+def experiment(
+    target: str,
+    *,
+    config: Config | None = None,
+    y_true: str | None = None,
+    y_pred: str | None = None,
+    thorough: bool = False,
+    folder: Path | None = None,
+    jobs: int = 1,
+    limit: float | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+    verbose: bool = False,
+    pool: WorkerPool | None = None,
+) -> Experiment | ErrorItem:
+    """Put a loss on trial in worker processes; arguments as `engine.check`, for one loss.
+
+    Args:
+        thorough: also other learning rates, optimizers, batch sizes and scales of the targets.
+        folder: where results are kept, and taken from if they are there.
+        jobs: trainings at the same time.
+        limit: seconds after which no further training begins.
+
+    Raises:
+        UsageError: unusable arguments.
+    """
+    settings = settings or Settings()
+    config = config or load_config(None, Path.cwd())
+    job = job_of(target, config, y_true, y_pred, None, settings, progress)
+    if isinstance(job, ErrorItem):
+        return job
+    workers = contextlib.nullcontext(pool) if pool is not None else WorkerPool(1, settings, verbose=verbose)
+    with workers as lent, lent.session() as session:
+        try:
+            parallel = _parallel(job, settings, jobs) if jobs > 1 else None
+            return _tried(job, session, thorough, folder, limit, parallel)
+        except UsageError as problem:
+            return ErrorItem(job.target, str(problem))
+        except SessionError as problem:
+            return ErrorItem(job.target, f"{problem}; lossdoctor check says more")
+
+
+def experiment_object(
+    loss: object,
+    y_true: object,
+    y_pred: object,
+    *,
+    settings: Settings,
+    thorough: bool = False,
+    folder: Path | None = None,
+    limit: float | None = None,
+) -> Experiment:
+    """Put a live loss on trial in this process; see `lossdoctor.experiment`.
+
+    Raises:
+        UsageError: it is no loss, or cannot be traced.
+    """
+    from lossdoctor.worker.state import preserved
+
+    with preserved(settings.seed):
+        job, session = live_job(loss, y_true, y_pred, settings)
+        try:
+            return _tried(job, session, thorough, folder, limit, None)
+        except SessionError as problem:
+            raise UsageError(str(problem)) from None
+        finally:
+            session.close()
+
+
+Many = Callable[[Contract, Sequence[Run]], "list[Outcome]"]
+
+
+def _parallel(job: Job, settings: Settings, jobs: int) -> Many:
+    """Trainings through joblib, whose back ends (loky, dask, ray) take them to other processes and machines."""
+    try:
+        import joblib  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise UsageError(
+            'Parallel experiments need joblib, which is not installed.\nTry: pip install "lossdoctor[experiments]"'
+        ) from None
+
+    def many(contract: Contract, runs: Sequence[Run]) -> list[Outcome]:
+        parts = [list(runs[k::jobs]) for k in range(jobs)]
+        work = joblib.delayed(train_elsewhere)
+        found = joblib.Parallel(n_jobs=jobs)(work(job.load, contract, part, settings) for part in parts if part)
+        by_key = {one.run.key: one for part in found for one in part}  # pyright: ignore
+        return [by_key[run.key] for run in runs]
+
+    return many
+
+
+def train_elsewhere(load: str, contract: Contract, runs: Sequence[Run], settings: Settings) -> list[Outcome]:
+    """Trainings in a worker process of the process that this is called in."""
+    with WorkerPool(1, settings) as pool, pool.session() as session:
+        session.load(load)
+        return session.probe("experiments.trial", contract, runs=list(runs))[1]
+
+
+class _Clock:
+    """Time left, and how far the trainings are."""
+
+    def __init__(self, job: Job, limit: float | None) -> None:
+        self.job, self.limit = job, limit
+        self.started = time.monotonic()
+        self.done = self.whole = 0
+
+    @property
+    def over(self) -> bool:
+        return self.limit is not None and time.monotonic() - self.started > self.limit
+
+    def say(self, done: int) -> None:
+        self.done += done
+        spent = time.monotonic() - self.started
+        left = spent / max(self.done, 1) * (self.whole - self.done)
+        self.job.progress(self.job.target, f"training {self.done} of {self.whole}, about {left:.0f} s left")
+
+
+def _tried(
+    job: Job, session: Session, thorough: bool, folder: Path | None, limit: float | None, parallel: Many | None
+) -> Experiment:
+    started = time.perf_counter()
+    start = opened(job, session)
+    if isinstance(start, ErrorItem):
+        raise UsageError(start.message)
+    contract, seed = start.contract, job.settings.seed
+    job.progress(job.target, "asking for the known answer")
+    firsts: list[First] = session.probe("experiments.trial", contract, first=plan.seeds_of(seed)[:2])[0]
+    gaps = [first.problem for first in firsts if first.problem]
+    outcomes: list[Outcome] = []
+    store = Store(folder, _fingerprint(start))
+    clock = _Clock(job, limit)
+    try:
+        if not gaps:
+            outcomes = _run(session, contract, plan.quick(seed), store, clock, parallel)
+            found, _ = charges(firsts, outcomes)
+            if any(charge.kind in ("worse", "non-finite", "still", "diverges") for charge in found):
+                outcomes += _run(session, contract, plan.again(seed), store, clock, parallel)
+            if thorough:
+                outcomes += _run(session, contract, list(plan.thorough(seed)), store, clock, parallel)
+    finally:
+        store.close()
+    if clock.over:
+        gaps.append(f"the time limit of {limit:g} s left {clock.whole - clock.done} trainings undone")
+    gaps += [one.problem for one in outcomes if one.problem and "no standard loss" not in one.problem]
+    found, comparison = charges(firsts, outcomes)
+    return _told(job, start, firsts, outcomes, found, comparison, list(dict.fromkeys(gaps)), started)
+
+
+def _run(
+    session: Session, contract: Contract, runs: Sequence[Run], store: Store, clock: _Clock, parallel: Many | None
+) -> list[Outcome]:
+    """The outcomes of these runs in their order: from the store, or computed and kept."""
+    known = {run.key: outcome for run in runs if (outcome := store.get(run)) is not None}
+    missing = [run for run in runs if run.key not in known]
+    clock.whole += len(missing)
+    size = _CHUNK if parallel is None else max(len(missing), 1)
+    for begin in range(0, len(missing), size):
+        if clock.over:
+            break
+        part = missing[begin : begin + size]
+        made: list[Outcome]
+        made = parallel(contract, part) if parallel else session.probe("experiments.trial", contract, runs=part)[1]
+        store.add(made)
+        known |= {one.run.key: one for one in made}
+        clock.say(len(part))
+    return [known[run.key] for run in runs if run.key in known]
+
+
+def _fingerprint(start: Opened) -> str:
+    """The loss as it is now: another text of its file is another loss."""
+    loaded, contract = start.loaded, start.contract
+    try:
+        text = Path(loaded.path).read_bytes()
+    except OSError:
+        text = loaded.target.encode()
+    parts = (loaded.name, format_structure(contract.y_true), format_structure(contract.y_pred), loaded.target)
+    return hashlib.sha256(text + "\0".join(parts).encode()).hexdigest()
+
+
+def _told(
+    job: Job,
+    start: Opened,
+    firsts: Sequence[First],
+    outcomes: Sequence[Outcome],
+    found: Sequence[Charge],
+    comparison: Comparison | None,
+    gaps: list[str],
+    started: float,
+) -> Experiment:
+    loaded, contract = start.loaded, start.contract
+    places = Places(loaded, job.folder)
+    findings = tuple(_finding(charge, places) for charge in found)
+    judged = bool(outcomes) and not all(one.problem for one in outcomes)
+    sure = judged and (comparison is not None or firsts[0].task in ("free", "embedding"))
+    if firsts and firsts[0].task == "free" and not findings:
+        gaps.append("no answer is known for these specs: only whether the loss can be lowered was tried")
+    return Experiment(
+        target=job.target,
+        name=loaded.name,
+        path=places.path(loaded.path),
+        line=loaded.line,
+        y_true=format_structure(contract.y_true),
+        y_pred=format_structure(contract.y_pred),
+        origin=contract.origin,
+        assumptions=contract.assumptions,
+        task=firsts[0].task if firsts else "",
+        standard=firsts[0].standard if firsts else "",
+        verdict="trains wrongly" if findings else "trains" if sure else "not judged",
+        firsts=tuple(firsts),
+        outcomes=tuple(outcomes),
+        comparison=comparison,
+        findings=findings,
+        facts=() if findings or not sure else tuple(_facts(firsts, comparison, outcomes)),
+        gaps=tuple(gaps),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _finding(charge: Charge, places: Places) -> Finding:
+    code, name, family, severity = RULES[charge.kind]
+    location, function = places.locate(())
+    return Finding(
+        rule=code,
+        name=name,
+        family=family,
+        severity=severity,
+        evidence="witnessed",
+        when=("graph",),
+        message=charge.message,
+        location=location,
+        function=function,
+    )
+
+
+def _facts(firsts: Sequence[First], comparison: Comparison | None, outcomes: Sequence[Outcome]) -> list[Fact]:
+    found: list[Fact] = []
+    if all("answer" in first.values for first in firsts):
+        names = len([name for name in firsts[0].values if name not in ("answer",) and not name.startswith("fresh")])
+        text = f"the known answer has the lowest loss, against {names} kinds of worse predictions"
+        found.append(Fact("known-answer", text, "witnessed", ("graph",)))
+    if comparison is not None:
+        text = (
+            f"a small model ends with an error of {comparison.tested:.2g}, with the standard loss "
+            f"{comparison.standard:.2g} ({comparison.seeds} seeds)"
+        )
+        found.append(Fact("trains", text, "witnessed", ("graph",)))
+    found += [Fact("sensitivity", text, "witnessed", ("graph",)) for text in sensitive(outcomes)]
+    return found

@@ -1,0 +1,274 @@
+"""From outcomes to verdicts: by the known answer and the measure of the task, never by the loss's own value alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from lossdoctor.experiments.outcomes import BATCH, Comparison, First, Outcome
+from lossdoctor.experiments.plan import RATE
+
+# Share of the standard loss's progress that a sound loss makes on a task that can be learned in these few steps.
+ENOUGH = 0.6
+LEARNED = 0.5  # of its own error that the standard loss has to lose for the task to judge anything
+SCALE = 1e3  # how many times larger or smaller than the standard loss's a gradient may be
+_T = {2: 12.7, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36}  # Student's t, 97.5 %, by number of seeds
+Kind = Literal[
+    "no-gradient", "dead", "non-finite", "diverges", "wrong-direction", "pairs", "large", "small", "worse", "still"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One thing that an experiment found wrong."""
+
+    kind: Kind
+    message: str
+
+
+def charges(firsts: Sequence[First], outcomes: Sequence[Outcome]) -> tuple[list[Charge], Comparison | None]:
+    """What is wrong with a loss, the cause before its consequences, and how it compares with the standard loss."""
+    tested = [one for one in outcomes if one.run.loss == "tested" and not one.problem]
+    found = [charge for charge in (_gradient(firsts), _pairs(firsts), _direction(firsts)) if charge is not None]
+    loose = sees_no_scale(firsts)
+    comparison = compared(outcomes, loose)
+    if not any(charge.kind in ("no-gradient", "dead") for charge in found):
+        found += list(_training(firsts, tested, outcomes, comparison, loose))
+    return found, comparison
+
+
+def _gradient(firsts: Sequence[First]) -> Charge | None:
+    kinds = [first.gradient for first in firsts]
+    if kinds and all(kind == "none" for kind in kinds):
+        return Charge("no-gradient", "no gradient reaches the predictions: training changes nothing")
+    if kinds and all(kind == "zero" for kind in kinds):
+        return Charge("dead", "the gradient at the predictions of a fresh model is exactly zero: training cannot begin")
+    return None
+
+
+def _direction(firsts: Sequence[First]) -> Charge | None:
+    """A worse prediction with a lower loss than the known answer, for every seed."""
+    known = [first.values for first in firsts if "answer" in first.values]
+    if not known:
+        return None
+    worse = [
+        {name for name, value in values.items() if not name.startswith("fresh") and _below(value, values)}
+        for values in known
+    ]
+    common = set.intersection(*worse) - {"answer"} if worse else set[str]()
+    if not common:
+        return None
+    name = min(common, key=lambda one: known[0][one])
+    return Charge(
+        "wrong-direction",
+        f"the known answer does not minimise it: {known[0]['answer']:.4g} for the answer, "
+        f"{known[0][name]:.4g} for {name}",
+    )
+
+
+def _below(value: float, values: dict[str, float] | object) -> bool:
+    assert isinstance(values, dict)
+    answer = values["answer"]
+    if not math.isfinite(answer):
+        return math.isfinite(value)
+    span = max((abs(v - answer) for v in values.values() if math.isfinite(v)), default=0.0)
+    return value < answer - max(1e-5 * abs(answer), 0.02 * span, 1e-9)
+
+
+def _pairs(firsts: Sequence[First]) -> Charge | None:
+    """The same loss with the targets of other samples: predictions are not compared with their own targets."""
+    pairs = [
+        (first.values["fresh"], first.values["fresh, targets of other samples"], first.values.get("answer"))
+        for first in firsts
+        if first.task not in ("free", "embedding") and "fresh" in first.values
+    ]
+    if not pairs or any(first.gradient in ("none", "zero") for first in firsts):
+        return None
+    if all(math.isfinite(a) and abs(a - b) <= 1e-5 * max(abs(a), abs(b), 1e-12) for a, b, _ in pairs):
+        return Charge(
+            "pairs",
+            "it does not change when every sample gets the target of another one: predictions are not compared with "
+            "their own targets",
+        )
+    return None
+
+
+def sees_no_scale(firsts: Sequence[First]) -> bool:
+    """Whether twice the known answer is as good as the answer, as for a correlation."""
+    known = [first.values for first in firsts if "twice the answer" in first.values]
+    return bool(known) and all(
+        abs(values["twice the answer"] - values["answer"]) <= 1e-4 * max(abs(values["answer"]), 1e-3)
+        for values in known
+    )
+
+
+def _ends(outcome: Outcome, loose: bool) -> tuple[float, float]:
+    return (outcome.loose_start, outcome.loose_end) if loose else (outcome.start, outcome.end)
+
+
+def _best(outcomes: Sequence[Outcome], loss: str, seed: int, loose: bool) -> float | None:
+    """The lowest error over the learning rates."""
+    ends = [
+        _ends(one, loose)[1]
+        for one in outcomes
+        if one.run.loss == loss and one.run.seed == seed and _plain(one) and not one.problem
+    ]
+    return min((end if math.isfinite(end) else 10.0 for end in ends), default=None)
+
+
+def _plain(outcome: Outcome) -> bool:
+    run = outcome.run
+    return run.optimizer == "adam" and not run.one_batch and run.scale == 1.0 and run.batch == BATCH
+
+
+def compared(outcomes: Sequence[Outcome], loose: bool = False) -> Comparison | None:
+    """Error of the tested loss against the standard one, over the seeds that both have."""
+    seeds = sorted({one.run.seed for one in outcomes if _plain(one)})
+    pairs = [(_best(outcomes, "tested", seed, loose), _best(outcomes, "standard", seed, loose)) for seed in seeds]
+    both = np.array([(a, b) for a, b in pairs if a is not None and b is not None])
+    if len(both) < 2 or np.any(np.isnan(both)):
+        return None
+    difference = both[:, 0] - both[:, 1]
+    half = _T.get(len(both), 2.1) * float(difference.std(ddof=1)) / math.sqrt(len(both))
+    middle = float(difference.mean())
+    return Comparison(
+        float(both[:, 0].mean()), float(both[:, 1].mean()), middle, middle - half, middle + half, len(both)
+    )
+
+
+def _training(
+    firsts: Sequence[First],
+    tested: Sequence[Outcome],
+    outcomes: Sequence[Outcome],
+    comparison: Comparison | None,
+    loose: bool,
+) -> Iterator[Charge]:
+    plain = [one for one in tested if _plain(one)]
+    if not plain:
+        return
+    rates = {one.run.rate for one in plain}
+    broken = [one for one in plain if not one.finite]
+    if all(any(not one.finite for one in plain if one.run.rate == rate) for rate in rates):
+        seeds = len({one.run.seed for one in broken})
+        yield Charge("non-finite", f"training becomes NaN or infinite, for {seeds} seeds at every learning rate tried")
+        return
+    if not any(one.moved for one in plain):
+        yield Charge("still", "training changes no weight: the steps that its gradient makes are too small")
+    scale = _scale(firsts, tested)
+    if scale is not None:
+        yield scale
+    if comparison is None:
+        yield from _falls(plain)
+        return
+    start = float(np.nanmean([_ends(one, loose)[0] for one in plain]))
+    learned = start - comparison.standard
+    if learned < LEARNED * start:
+        return
+    lost = [
+        (start - end) / learned
+        for seed in sorted({one.run.seed for one in plain})
+        if (end := _best(outcomes, "tested", seed, loose)) is not None
+    ]
+    share = float(np.mean(lost))
+    if share >= ENOUGH:
+        return
+    rising = [
+        one
+        for one in plain
+        if one.finite and one.curve and one.curve[-1] < one.curve[0] and _ends(one, loose)[1] > 1.2 * start
+    ]
+    if len(rising) > len(plain) / 2:
+        yield Charge(
+            "diverges",
+            f"the loss falls and the predictions get worse: error {start:.2g} before and "
+            f"{np.mean([_ends(one, loose)[1] for one in rising]):.2g} after",
+        )
+        return
+    batches = [one for one in tested if one.run.one_batch]
+    overfit = [_ends(one, loose) for one in batches]
+    alone = bool(overfit) and float(np.mean([end for _, end in overfit])) > 0.4 * float(
+        np.mean([s for s, _ in overfit])
+    )
+    yield Charge(
+        "worse",
+        f"a small model ends with an error of {comparison.tested:.2g}, "
+        f"with the standard loss {comparison.standard:.2g} "
+        f"(difference {comparison.difference:.2g}, 95 % confidence {comparison.low:.2g} to {comparison.high:.2g}, "
+        f"{comparison.seeds} seeds){'; it does not even fit one batch' if alone else ''}",
+    )
+
+
+def _scale(firsts: Sequence[First], tested: Sequence[Outcome]) -> Charge | None:
+    """A gradient so far from the standard loss's that ordinary learning rates fail."""
+    ratios = [first.norm / first.standard_norm for first in firsts if first.standard_norm > 0 and first.norm > 0]
+    if not ratios:
+        return None
+    ratio = float(np.exp(np.mean(np.log(ratios))))
+    if 1 / SCALE < ratio < SCALE:
+        return None
+    words = f"{ratio:.0e} times" if ratio > 1 else f"1/{1 / ratio:.0e} of"
+    fate = "diverge" if ratio > 1 else "stall"
+    return Charge(
+        "large" if ratio > 1 else "small",
+        f"its gradient is {words} that of the standard loss: ordinary learning rates {fate}",
+    )
+
+
+def _falls(plain: Sequence[Outcome]) -> Iterator[Charge]:
+    """Without a known answer: whether the loss can be lowered at all."""
+    drops = []
+    for one in plain:
+        if one.curve:
+            head, tail = float(np.mean(one.curve[:3])), float(np.mean(one.curve[-6:]))
+            drops.append(head - tail > 1e-4 * max(abs(head), 1e-6))
+    if drops and not any(drops):
+        yield Charge("still", "the loss does not go down in any training")
+
+
+def sensitive(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """What the thorough trainings say of learning rate, batch size and scale of the targets, in sentences."""
+    for loss in ("tested", "standard"):
+        own = [one for one in outcomes if one.run.loss == loss and not one.problem and not one.run.one_batch]
+        whose = "it" if loss == "tested" else "the standard loss"
+        rates = _means(own, lambda one: one.run.rate if _plain(one) else None)
+        if len(rates) > 2:
+            best = min(rates, key=lambda rate: rates[rate])
+            yield f"{whose} ends best with Adam at a learning rate of {best:g} ({_listed(rates)})"
+        plain = _means(own, lambda one: one.run.rate if one.run.optimizer == "sgd" else None)
+        if plain:
+            yield f"{whose} under plain gradient descent: {_listed(plain)}"
+        batches = _means(
+            own,
+            lambda one: (
+                one.run.batch if one.run.rate == RATE and one.run.scale == 1.0 and one.run.optimizer == "adam" else None
+            ),
+        )
+        if len(batches) > 1:
+            yield f"{whose} by batch size: {_listed(batches)}"
+        scales = _means(
+            own,
+            lambda one: (
+                one.run.scale
+                if one.run.rate == RATE and one.run.batch == BATCH and one.run.optimizer == "adam"
+                else None
+            ),
+        )
+        if len(scales) > 1:
+            yield f"{whose} by scale of the targets: {_listed(scales)}"
+
+
+def _means(outcomes: Sequence[Outcome], by: Callable[[Outcome], float | None]) -> dict[float, float]:
+    groups: dict[float, list[float]] = {}
+    for one in outcomes:
+        value = by(one)
+        if value is not None:
+            groups.setdefault(value, []).append(one.end if math.isfinite(one.end) else 10.0)
+    return {value: float(np.mean(ends)) for value, ends in sorted(groups.items())}
+
+
+def _listed(means: dict[float, float]) -> str:
+    return ", ".join(f"{value:g}: {error:.2g}" for value, error in means.items())
