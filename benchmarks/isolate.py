@@ -122,7 +122,7 @@ def main() -> int:
             placed = found is not None and bool(found.calls) and found.calls[-1].line in where
             terms += named
             lines += placed
-            if named and placed:
+            if found is not None and named and placed:
                 print(f"ok   {name:20s} {term:16s} {seconds:.1f} s  {'script' if found.script else ''}", flush=True)
             else:
                 line = found.calls[-1].line if found and found.calls else None

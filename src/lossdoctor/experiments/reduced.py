@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -119,15 +120,21 @@ def _line(live: Live, op: Any, names: dict[str, str], captured: dict[str, Any]) 
     arguments: list[str] = []
     inferred: set[str] = set()
     inputs = iter(op.inputs)
-    for argument in op.op_def.input_arg:
+    function = getattr(tf.raw_ops, op.type, None)
+    if function is None:
+        raise _Unwritable
+    known = list(inspect.signature(function).parameters)
+    for place, argument in enumerate(op.op_def.input_arg):
+        # Python renames some: `reduction_indices` is `axis`.
+        title = argument.name if argument.name in known else known[place]
         inferred |= {argument.type_attr, argument.number_attr, argument.type_list_attr}
         if argument.number_attr:
             count = op.get_attr(argument.number_attr)
-            arguments.append(f"{argument.name}=[{', '.join(names[next(inputs).name] for _ in range(count))}]")
+            arguments.append(f"{title}=[{', '.join(names[next(inputs).name] for _ in range(count))}]")
         elif argument.type_list_attr:
             raise _Unwritable
         else:
-            arguments.append(f"{argument.name}={names[next(inputs).name]}")
+            arguments.append(f"{title}={names[next(inputs).name]}")
     for attribute in op.op_def.attr:
         if attribute.name not in inferred:
             arguments.append(f"{attribute.name}={_attribute(op.get_attr(attribute.name))}")

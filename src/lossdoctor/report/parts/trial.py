@@ -21,7 +21,7 @@ from lossdoctor.report.parts.sheet import Sheet
 from lossdoctor.report.parts.sparkline import sparkline
 
 SCHEMA_VERSION = 1
-_CELLS = 30
+_CELLS = 20
 _TASKS = {
     "regression": "regression, targets a function of the inputs",
     "binary": "yes-or-no labels",
@@ -91,8 +91,8 @@ def _curves(sheet: Sheet, found: Experiment) -> None:
         curve = sparkline(
             [value if math.isfinite(value) else math.nan for value in one.curve], _CELLS, plain=plain_text
         )
-        text = f"loss {one.curve[0]:.4g} → {one.curve[-1]:.4g}"
-        error = "" if math.isnan(one.end) else f", error {one.start:.2f} → {one.end:.2f}"
+        text = f"loss {one.curve[0]:.3g} → {one.curve[-1]:.3g}"
+        error = "" if math.isnan(one.end) else f", error {one.start:.2g} → {one.end:.2g}"
         sheet.add(*sheet.field(label, Text(sheet.clean(f"{curve}  {text}{error}"))))
 
 
