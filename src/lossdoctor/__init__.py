@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from lossdoctor.api import replay as replay
     from lossdoctor.api import trace as trace
     from lossdoctor.api import verify as verify
+    from lossdoctor.blame import Experiment as Experiment
+    from lossdoctor.blame import Isolation as Isolation
+    from lossdoctor.blame import experiment as experiment
+    from lossdoctor.blame import isolate as isolate
     from lossdoctor.runtime.monitor import Monitor as Monitor
     from lossdoctor.runtime.monitor import watch_step as watch_step
     from lossdoctor.runtime.watch import watch as watch
-    from lossdoctor.trials import Experiment as Experiment
-    from lossdoctor.trials import Isolation as Isolation
-    from lossdoctor.trials import experiment as experiment
-    from lossdoctor.trials import isolate as isolate
 
 # Imported when they are first asked for, so that `import lossdoctor` costs a training script nothing.
 _LATER = {
     **dict.fromkeys(("check", "verify", "compare", "explain", "Report", "Comparison", "Explanation"), "lossdoctor.api"),
     **dict.fromkeys(("check_step", "decompose", "Decomposition", "trace", "Trace"), "lossdoctor.api"),
     "replay": "lossdoctor.api",
-    **dict.fromkeys(("isolate", "Isolation", "experiment", "Experiment"), "lossdoctor.trials"),
+    **dict.fromkeys(("isolate", "Isolation", "experiment", "Experiment"), "lossdoctor.blame"),
     "watch": "lossdoctor.runtime.watch",
     **dict.fromkeys(("Monitor", "watch_step"), "lossdoctor.runtime.monitor"),
     "testing": "",
