@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +36,25 @@ def test_every_page_has_a_bad_and_a_good_log() -> None:
         assert kinds == {"bad", "good"}, page
 
 
-@pytest.mark.parametrize(
-    ("page", "block"), BLOCKS, ids=lambda value: value.stem if isinstance(value, Path) else value[1]
-)
-def test_block(page: Path, block: re.Match[str]) -> None:
+@cache
+def log_of(code: str) -> dict[str, np.ndarray]:
     space: dict[str, dict[str, np.ndarray]] = {}
-    exec(block["code"], space)
-    found = alerts_of(space["log"])
+    exec(code, space)
+    return space["log"]
+
+
+@cache
+def alerts_of_page(code: str) -> list[Alert]:
+    return alerts_of(log_of(code))
+
+
+def named(value: Path | re.Match[str]) -> str:
+    return value.stem if isinstance(value, Path) else value[1]
+
+
+@pytest.mark.parametrize(("page", "block"), BLOCKS, ids=named)
+def test_block(page: Path, block: re.Match[str]) -> None:
+    found = alerts_of_page(block["code"])
     if block["kind"] == "good":
         assert found == []
         return
@@ -51,12 +64,11 @@ def test_block(page: Path, block: re.Match[str]) -> None:
     assert found[0].since <= found[0].step
 
 
-@pytest.mark.parametrize(
-    ("page", "block"), BLOCKS, ids=lambda value: value.stem if isinstance(value, Path) else value[1]
-)
+@pytest.mark.parametrize(("page", "block"), [pair for pair in BLOCKS if pair[1]["kind"] == "bad"], ids=named)
 def test_the_unit_of_the_loss_does_not_matter(page: Path, block: re.Match[str]) -> None:
-    space: dict[str, dict[str, np.ndarray]] = {}
-    exec(block["code"], space)
-    log = space["log"]
-    scaled = {name: values * 1024.0 if name != "learning_rate" else values for name, values in log.items()}
-    assert [alert.kind for alert in alerts_of(scaled)] == [alert.kind for alert in alerts_of(log)]
+    scaled = {
+        name: values * 1024.0 if name != "learning_rate" else values for name, values in log_of(block["code"]).items()
+    }
+    kinds = [alert.kind for alert in alerts_of(scaled)]
+    # ln 10 is the loss of guessing in one unit only: in another it takes more rows to be sure.
+    assert kinds == [alert.kind for alert in alerts_of_page(block["code"])], page

@@ -85,9 +85,12 @@ def lines(live: Live, pair: Pair, *, keep: int = 0, calling: str = "raw") -> Lin
 def _shown(staged: Staged) -> list[int]:
     """The inputs, and the result of each of the user's expressions."""
     last: dict[Any, int] = {}
+    needed = staged.loss.graph.ancestors(staged.loss.value)
     for node in staged.loss.nodes:
         if node.role != "forward" or node.op in _HIDDEN or node.dtype in _DTYPES or node.id not in staged.tensors:
             continue
+        if node.op != "input" and node.id not in needed:
+            continue  # for the gradient only, such as the second result of a fused cross-entropy
         if node.op == "input" or node.id == staged.loss.value:
             last[node.id] = node.id
         elif node.span is not None:

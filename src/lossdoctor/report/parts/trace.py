@@ -25,7 +25,9 @@ def render(found: TraceResult, view: View) -> str:
     """What each line of the source makes, with the first non-finite one marked and the chain from it."""
     sheet = Sheet(view)
     dash = sheet.rule
-    name = sheet.clip(sheet.one_line(found.target), sheet.width - 12)
+    name = sheet.one_line(found.target)
+    if len(name) > sheet.width - 12:  # of a path the end says which loss it is
+        name = sheet.ellipsis + name[-(sheet.width - 12 - len(sheet.ellipsis)) :]
     left = Text.assemble((dash * 2 + " ", "dim"), (name, "bold"), " ")
     sheet.add(sheet.spread(left, Text(dash * 2, "dim"), fill=dash))
     sheet.add(*sheet.field(found.origin, f"y_true {found.y_true}"), *sheet.field("", f"y_pred {found.y_pred}"))

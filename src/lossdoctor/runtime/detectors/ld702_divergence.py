@@ -47,7 +47,9 @@ class Divergence(Detector):
         if not (climbing or (log.due and loss.n >= self.warm_up)):
             return None
         now = course(loss)
-        if climbing and values[-1] - now.start > self.runaway * max(now.scale, 3 * now.unrest, 3 * now.noise):
+        far = self.runaway * max(now.scale, 3 * now.unrest, 3 * now.noise)
+        # One row far above is an outburst; three that rise are not.
+        if climbing and values[-1] - now.start > far and values[-3] - now.start > 0.1 * far:
             return self._told(log, loss, now, (values[-1] - now.start) / (self.runaway * now.scale))
         if loss.n < self.warm_up:
             return None
@@ -80,6 +82,8 @@ class Divergence(Detector):
             on = last - landing > max(0.25 * rise, 4 * sigma)
             stays = last > now.start + self.rise * now.scale and last > landing - 0.05 * rise and len(after) >= 15
             return rise / need if on or stays else 0.0
+        if width <= 8 and values[-width:].min() < now.best + 0.3 * rise:
+            return 0.0  # some outbursts of a heavy tail
         steady = first < second < last and newer > older and last - first > 0.2 * rise
         return rise / need if steady else 0.0
 

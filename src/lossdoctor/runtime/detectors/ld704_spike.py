@@ -39,7 +39,7 @@ class Spike(Detector):
 
     warm_up: int = 8
     window: int = 40
-    factor: float = 2.0
+    factor: float = 2.5
     sigmas: float = 10.0
     share: float = 0.35
     recovery: int = 16
@@ -84,7 +84,7 @@ class Spike(Detector):
         low = float(before.min()) - 1e-9 * abs(level)
         centre = max(level - low, 1e-300)
         reach = math.log(max(float(before.max()) - low, centre) / centre)
-        logarithmic = math.log((excess + centre) / centre) / max(1.5 * reach, 0.4)
+        logarithmic = math.log((excess + centre) / centre) / max(1.7 * reach, 0.4)
         return min(size, linear, logarithmic)
 
     def _tail(self) -> float:

@@ -20,8 +20,9 @@ class Stall(Detector):
     """Parameters.
 
     collapse: factor by which the learning rate has to fall within two rows. after: rows without progress after that.
-    bend: of the slope before that is left after. clear: standard errors by which the slope before has to differ from
-    none, and from that after. remaining: of the descent that the loss would have made had it gone on.
+    straight: share of the earlier slope that is left just before the stop, and bend: share of that which is left after
+    it. clear: standard errors by which the slopes have to differ. remaining: of the scale of the run that the loss
+    would have fallen by had it gone on.
     """
 
     code, name, family, severity = "LD706", "stall", "stall", "warning"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,8 @@ class Vanishing(Detector):
     """Parameters.
 
     fade: factor by which the norm has to fall below its usual size. faint: size beside the loss that is none from the
-    start on. rows: of such a gradient, and without progress. progress: of the descent that is progress.
+    start on. rows: of such a gradient, and without progress. progress: of the descent that is progress. knee: how
+    many times faster the norm has to fade than it fell before, where the loss has learned.
     """
 
     code, name, family, severity = "LD707", "vanishing", "vanishing", "error"
@@ -27,6 +29,7 @@ class Vanishing(Detector):
     faint: float = 3e-4
     rows: int = 8
     progress: float = 0.03
+    knee: float = 3.0
 
     def look(self, log: Log) -> Alert | None:
         loss = log.loss
@@ -56,6 +59,10 @@ class Vanishing(Detector):
             began = int(strong[-1]) if len(strong) else 0
             row = int(np.searchsorted(loss.rows, gradient.rows[began]))
             if loss.n - row < self.rows:
+                return None
+            # Where a run converges the norm falls at one rate from the start; where it vanishes there is a knee.
+            before, after = math.log(5.0) / (began + 1), math.log(self.fade / 5.0) / (gradient.n - began)
+            if now.learned and after < self.knee * before:
                 return None
             then = median(loss.values[row + 1 : row + 6])
             gained = then - now.level

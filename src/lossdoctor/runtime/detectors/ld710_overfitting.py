@@ -12,6 +12,7 @@ from lossdoctor.runtime.detectors.log import LOSS, VALIDATION, Log
 from lossdoctor.runtime.detectors.series import Array, median, running_median, scale_of_noise, slope
 
 _WINDOWS = (3, 5, 9, 15, 31, 61)
+_NEVER_FELL = 40  # validations after which a validation loss that only rises counts
 
 
 @dataclass
@@ -49,6 +50,9 @@ class Overfitting(Detector):
             need = max(
                 self.rise * max(float(smooth[0] - smooth[best]), 0.1 * abs(float(smooth[best]))), self.noise * sigma
             )
+            fallen = float(smooth[0] - smooth[best]) > 2 * sigma or len(since) >= _NEVER_FELL
+            if not fallen:
+                continue  # it never fell: the loss is something else than what is validated
             if rise <= need or len(since) < max(self.rows, width + 1) or not _rising(since):
                 continue
             if not self._trains(loss.values, loss.rows, int(validation.rows[at])):

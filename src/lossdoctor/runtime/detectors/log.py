@@ -11,6 +11,7 @@ from lossdoctor.runtime.detectors.terms import Terms
 LOSS, GRADIENT, RATE, VALIDATION, TERM = "loss", "grad_norm", "learning_rate", "val_loss", "term/"
 # Detectors of slow things look at every row first, and later once in so many rows that each look sees 1.5 % more.
 _LOOKS = 64
+_LARGEST = 1e100  # its square is a number still
 
 
 class Log:
@@ -36,6 +37,7 @@ class Log:
         for name, given in values.items():
             value = float(given)
             if math.isfinite(value):
+                value = min(max(value, -_LARGEST), _LARGEST)
                 self.fresh[name] = value
                 series = self.series.get(name)
                 if series is None:
