@@ -9,7 +9,7 @@ import pytest
 from lossdoctor.worker.patience import patience
 
 
-@pytest.mark.parametrize(("load", "expected"), [(0.5, 1.0), (8.0, 2.0), (400.0, 4.0)])
+@pytest.mark.parametrize(("load", "expected"), [(0.5, 1.0), (8.0, 2.0), (400.0, 3.0)])
 def test_the_limit_grows_with_the_load_of_each_cpu(
     load: float, expected: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-_MOST = 4.0
+_MOST = 3.0
 
 
 def patience() -> float:
-    """By what to multiply a time limit: how many processes want each CPU, from 1 to 4.
+    """By what to multiply a time limit: how many processes want each CPU, from 1 to 3.
 
     A limit is meant in seconds of a CPU that the examination has to itself. On a machine that runs a training or other
     tests, the same work takes longer, and is no loss that hangs.
