@@ -45,6 +45,7 @@ def main() -> None:
 
     ld.testing.assert_replays_clean(file, mended)
     model = build(mended)
+    model.optimizer.build(model.trainable_variables)
     with np.load(file) as archive:
         names = [name for name in archive.files if name.startswith("extra.weight.")]
         kept = sorted(names, key=lambda name: int(name.split(".")[2]))

@@ -123,6 +123,27 @@ def test_a_custom_loop_with_a_nested_function_and_a_gradient_that_breaks() -> No
     assert found.y_pred[2] == 0.0
 
 
+def test_a_function_is_converted_by_autograph_where_a_call_of_it_would_be() -> None:
+    import tensorflow as tf
+
+    def branching(y_true: Any, y_pred: Any) -> Any:
+        if tf.reduce_mean(y_true) > 0.0:  # fails in a graph without AutoGraph
+            return tf.reduce_mean(tf.square(y_true - y_pred), -1)
+        return tf.reduce_mean(tf.abs(y_true - y_pred), -1)
+
+    loss = ld.watch(branching)
+
+    @tf.function
+    def step(x: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = loss(tf.ones_like(x), x)
+        return tape.gradient(value, x)
+
+    assert step(tf.zeros([2, 1])).numpy().tolist() == [[-1.0], [-1.0]]
+    assert loss.replicas[0].steps == 1
+
+
 def test_several_outputs_masks_and_mixed_precision() -> None:
     import keras
 

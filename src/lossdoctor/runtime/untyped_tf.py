@@ -23,5 +23,7 @@ backend: Any = _backend  # masks of Keras
 LossFunctionWrapper: Any = _LossFunctionWrapper
 ResourceVariable: Any = _ResourceVariable
 record: Any = _record
+autograph: Any = _tensorflow.__internal__.autograph
+do_not_convert: Any = _tensorflow.autograph.experimental.do_not_convert
 ops: Any = _ops
 control_flow_util: Any = _control_flow_util

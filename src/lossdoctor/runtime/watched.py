@@ -13,8 +13,10 @@ from lossdoctor.runtime.slots import Capacity, Slot
 from lossdoctor.runtime.statistics import COLUMNS, SAMPLE, Plan, plan
 from lossdoctor.runtime.untyped_tf import (
     LossFunctionWrapper,
+    autograph,
     backend,
     control_flow_util,
+    do_not_convert,
     keras,
     ops,
     tf,
@@ -70,20 +72,25 @@ class WatchedLoss(keras.losses.Loss):
         self._calls: weakref.WeakKeyDictionary[Any, dict[int, int]] = weakref.WeakKeyDictionary()
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        return self._called(y_true, y_pred, sample_weight, autograph.control_status_ctx())
+
+    @do_not_convert
+    def _called(self, y_true: Any, y_pred: Any, sample_weight: Any, autographed: Any) -> Any:
         if _replicas() > 1 and control_flow_util.GraphOrParentsInXlaContext(ops.get_default_graph()):
             raise UsageError(_JIT_REPLICAS)
+        inner = self._inner(autographed)
         mask = backend.get_keras_mask(y_pred)
         flat = [tf.convert_to_tensor(each) for each in tf.nest.flatten(y_pred)]
         cast = [tf.cast(each, self.dtype) if each.dtype != self.dtype else each for each in flat]
         floats = [place for place, each in enumerate(cast) if each.dtype.is_floating]
         if not floats:
-            return self.inner(y_true, y_pred, sample_weight)
+            return inner(y_true, y_pred, sample_weight)
         index = self._index()
         passage = recorder.Passage()
         given = tf.nest.pack_sequence_as(y_pred, cast)
 
         def record(gradients: Sequence[Any]) -> Any:
-            return self._record(index, passage, gradients, y_true, given, sample_weight)
+            return self._record(index, passage, gradients, y_true, given, sample_weight, inner)
 
         passed = recorder.watched_predictions([cast[place] for place in floats], passage, record)
         for place, tensor in zip(floats, passed, strict=True):
@@ -91,7 +98,14 @@ class WatchedLoss(keras.losses.Loss):
         watched = tf.nest.pack_sequence_as(y_pred, cast)
         if mask is not None:
             backend.set_keras_mask(watched, mask)
-        return recorder.watched_loss(self.inner(y_true, watched, sample_weight), passage)
+        return recorder.watched_loss(inner(y_true, watched, sample_weight), passage)
+
+    def _inner(self, autographed: Any) -> Any:
+        """The wrapped loss; with a function converted by AutoGraph where a call of it would be (never in `fit`)."""
+        if self.inner is self.loss or autographed.status.name != "ENABLED":
+            return self.inner
+        converted = autograph.tf_convert(self.loss, autographed)
+        return LossFunctionWrapper(converted, name=self.name, reduction=self.reduction, dtype=self._dtype_policy)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The wrapped loss, not recorded."""
@@ -136,13 +150,14 @@ class WatchedLoss(keras.losses.Loss):
         y_true: Any,
         y_pred: Any,
         sample_weight: Any,
+        inner: Any,
     ) -> Any:
         true = [_tensor(each) for each in tf.nest.flatten(y_true)]
         leaves = [*true, *tf.nest.flatten(y_pred)]
         if sample_weight is not None:
             leaves += [_tensor(each) for each in tf.nest.flatten(sample_weight)]
         contract = self._contract(y_true, y_pred)
-        found = None if contract is None else self._planned(contract)
+        found = None if contract is None else self._planned(contract, inner)
         given = Given(_shape(y_true), _shape(y_pred), sample_weight is not None)
         slot = self._slot(index, leaves, found, given)
         self.executions.add(_execution())
@@ -191,7 +206,7 @@ class WatchedLoss(keras.losses.Loss):
 
     # ---- statistics -------------------------------------------------------------------------------------------
 
-    def _planned(self, contract: Contract) -> Plan | None:
+    def _planned(self, contract: Contract, inner: Any) -> Plan | None:
         """The copy of the loss that makes statistics for these arguments; None, with a note, where there is none."""
         if not self.every:
             return None
@@ -201,7 +216,7 @@ class WatchedLoss(keras.losses.Loss):
         if key not in self.plans:
             self.plans[key] = None
             try:
-                self.plans[key] = plan(self.inner.call, contract, self._is_user)
+                self.plans[key] = plan(inner.call, contract, self._is_user)
             except Exception as problem:  # the training goes on, whatever the copy of the loss does
                 text = " ".join(str(problem).split())[:200]
                 self.notes.append(f"no statistics of the intermediates: {type(problem).__name__}: {text}")
