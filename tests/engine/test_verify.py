@@ -79,7 +79,7 @@ def test_the_docstring_counts_where_nothing_else_is_said(pool: WorkerPool) -> No
     report = verified("squared", pool)
     assert not report.errors and not report.findings
     assert report.losses[0].verdict == "healthy"
-    assert {fact.name for fact in report.losses[0].facts} == {"value", "gradient"}
+    assert {fact.name for fact in report.losses[0].facts} == {"value", "algebra", "gradient"}
 
 
 @pytest.mark.parametrize("reference", ["losses.py:huber_in_numpy", "Huber(delta=1.0)"])

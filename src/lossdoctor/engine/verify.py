@@ -16,10 +16,13 @@ from lossdoctor.engine.settle import Settler
 from lossdoctor.engine.witnesses import Witnesses
 from lossdoctor.findings import ErrorItem, Fact, Finding, Gap, LossReport, UsageError, Verdict
 from lossdoctor.formula.expression import Formula
+from lossdoctor.formula.parse import parse_formula
 from lossdoctor.formula.reading import ENOUGH, FormulaCheck, ReferenceCheck, SlopeCheck
 from lossdoctor.rules.registry import Rule
 from lossdoctor.session import Session
-from lossdoctor.spec import format_structure
+from lossdoctor.spec import Spec, format_structure
+from lossdoctor.symbols.canonical import Canonical
+from lossdoctor.symbols.statement import Symbolic
 
 if TYPE_CHECKING:
     from lossdoctor.engine.examine import Job
@@ -105,6 +108,9 @@ def _facts(readings: Readings, meaning: Meant) -> Iterator[Fact]:
             share = f" by {found.largest:.1g} of its size at most" if found.largest else ""
             statement += f", up to a small constant against singular points (it shows at {found.stabilised}{share})"
         yield Fact("value", statement, "witnessed", ("eager",))
+        if meaning.formula is not None and found is readings.available(FormulaCheck) and _by_algebra(readings, meaning):
+            yield Fact("algebra", "is that formula by algebra, as a function of real numbers and with its constants as "
+                       "written", "proved", ("eager", "graph"))  # fmt: skip
         if found.branches:
             seen = [branch.text for branch in found.branches if branch.both]
             if seen:
@@ -115,6 +121,21 @@ def _facts(readings: Readings, meaning: Meant) -> Iterator[Fact]:
     slopes = readings.available(SlopeCheck)
     if slopes is not None and slopes.difference is None and slopes.compared >= ENOUGH:
         yield Fact("gradient", f"the gradient is the declared one at {slopes.compared} inputs", "witnessed", ("eager",))
+
+
+def _by_algebra(readings: Readings, meaning: Meant) -> bool:
+    """Whether the formula that the graph computes has the canonical form of the one that is meant."""
+    contract, graph = readings.contract, readings.graph("traced")
+    true, pred = contract.y_true, contract.y_pred
+    together = isinstance(true, Spec) and isinstance(pred, Spec) and true.dims == pred.dims
+    symbolic = Symbolic.read(graph, contract, readings.loaded.parameters)
+    if meaning.formula is None or graph.value not in symbolic.nodes:
+        return False
+    computed = symbolic.of(graph.value).formula
+    if computed is None:
+        return False
+    canonical = Canonical(len(pred.dims) if together and isinstance(pred, Spec) else None)
+    return canonical.same(parse_formula(computed).root, meaning.formula.root)
 
 
 def _checks(readings: Readings, meaning: Meant) -> Iterator[tuple[FormulaCheck, str]]:

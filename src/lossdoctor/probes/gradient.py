@@ -7,8 +7,6 @@ factor shows. Points at kinks, at jumps and in noise are dropped, never judged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from lossdoctor.probes.calls import Caller, Subject, caller
@@ -27,27 +25,15 @@ DIRECTIONS = 2  # at each point
 
 def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> GradientCheck:
     """Compare tape gradients with differences at ordinary points."""
-    return probe_seeds(subject, contract, (seed,))[0]
-
-
-def probe_seeds(subject: Subject, contract: Contract, seeds: Sequence[int]) -> list[GradientCheck]:
-    """A check for each seed, which draws inputs, directions and weights; the loss is traced once."""
-    rng = np.random.default_rng(seeds[0])
-    made = _prepared(subject, contract, rng)
+    rng = np.random.default_rng(seed)
+    made = prepared(subject, contract, rng)
     if isinstance(made, GradientCheck):
-        return [made] * len(seeds)
+        return made
     call, weighted = made
-    found = custom_gradients(weighted.graph, subject)
-    checks = [_compare(call, weighted, contract, rng, found)]
-    for seed in seeds[1:]:
-        rng = np.random.default_rng(seed)
-        checks.append(_compare(call, weighted.drawn(rng), contract, rng, found))
-    return checks
+    return compare(call, weighted, contract, rng, custom_gradients(weighted.graph, subject))
 
 
-def _prepared(
-    subject: Subject, contract: Contract, rng: np.random.Generator
-) -> GradientCheck | tuple[Caller, Weighted]:
+def prepared(subject: Subject, contract: Contract, rng: np.random.Generator) -> GradientCheck | tuple[Caller, Weighted]:
     """The loss, traced; or why it cannot be checked."""
     call = caller(subject, contract, rng)
     if call is None:
@@ -70,15 +56,22 @@ def _prepared(
     return GradientCheck(False, f"the loss cannot be traced: {failure}")
 
 
-def _compare(
-    call: Caller, weighted: Weighted, contract: Contract, rng: np.random.Generator, found: CustomGradients
+def compare(
+    call: Caller,
+    weighted: Weighted,
+    contract: Contract,
+    rng: np.random.Generator,
+    found: CustomGradients,
+    *,
+    enough: int = POINTS,
 ) -> GradientCheck:
+    """Compare at drawn points, until `enough` of them are smooth."""
     checked = skipped = points = 0
     mismatches: list[Mismatch] = []
     ratios: list[float] = []
     centres: list[tuple[Pair, Point]] = []
     for _ in range(DRAWS):
-        if points == POINTS:
+        if points == enough:
             break
         pair = draw_pair(contract, rng, call.sizes)
         try:
