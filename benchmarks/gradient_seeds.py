@@ -1,6 +1,6 @@
 """For how many seeds does a wrong gradient pass the gradient check, and for how many is a right one accused?
 
-    python benchmarks/gradient_seeds.py [--seeds 200] [--only NAME]
+    python benchmarks/gradient_seeds.py [--seeds 200] [--only NAME] [--shard 1/4]
 
 The losses are those of `wrong_gradients.py`. A wrong one passes where the check calls the gradient consistent; a
 healthy one is accused where a mismatch is reported. Prints what failed, and exits 1 if more than one wrong run in a
@@ -109,28 +109,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--only", default="")
+    parser.add_argument("--shard", default="1/1", help="every n-th loss only, from the k-th on: k/n")
     options = parser.parse_args()
+    turn, shards = (int(part) for part in options.shard.split("/"))
+    wrong_ones = {name: loss for name, loss in list(WRONG.items())[turn - 1 :: shards] if options.only in name}
+    right_ones = {name: loss for name, loss in list(HEALTHY.items())[turn - 1 :: shards] if options.only in name}
     started = time.monotonic()
     runs = passed = healthy = accused = unjudged = 0
-    for name, loss in WRONG.items():
-        if options.only in name:
-            found = checks(loss, range(options.seeds))
-            through = [seed for seed, one in enumerate(found) if not one.mismatches]
-            runs, passed = runs + len(found), passed + len(through)
-            if through:
-                print(f"wrong {name}: passes for seeds {through[:10]} ({len(through)} of {len(found)})", flush=True)
-    for name, loss in HEALTHY.items():
-        if options.only in name:
-            found = checks(loss, range(options.seeds))
-            wrong = [seed for seed, one in enumerate(found) if one.mismatches]
-            healthy, accused = healthy + len(found), accused + len(wrong)
-            unjudged += sum(one.checked < 4 for one in found)
-            if wrong:
-                print(f"healthy {name}: accused for seeds {wrong[:10]} ({len(wrong)} of {len(found)})", flush=True)
+    for name, loss in wrong_ones.items():
+        found = checks(loss, range(options.seeds))
+        print(f"wrong {name}", file=sys.stderr, flush=True)
+        through = [seed for seed, one in enumerate(found) if not one.mismatches]
+        runs, passed = runs + len(found), passed + len(through)
+        if through:
+            print(f"wrong {name}: passes for seeds {through[:10]} ({len(through)} of {len(found)})", flush=True)
+    for name, loss in right_ones.items():
+        found = checks(loss, range(options.seeds))
+        print(f"healthy {name}", file=sys.stderr, flush=True)
+        wrong = [seed for seed, one in enumerate(found) if one.mismatches]
+        healthy, accused = healthy + len(found), accused + len(wrong)
+        unjudged += sum(one.checked < 4 for one in found)
+        if wrong:
+            print(f"healthy {name}: accused for seeds {wrong[:10]} ({len(wrong)} of {len(found)})", flush=True)
     share = passed / max(runs, 1)
     print(
-        f"{len(WRONG)} wrong gradients, {options.seeds} seeds: {passed} of {runs} pass ({share:.2%}); "
-        f"{len(HEALTHY)} healthy losses: {accused} of {healthy} accused, {unjudged} not judged; "
+        f"{len(wrong_ones)} wrong gradients, {options.seeds} seeds: {passed} of {runs} pass ({share:.2%}); "
+        f"{len(right_ones)} healthy losses: {accused} of {healthy} accused, {unjudged} not judged; "
         f"{time.monotonic() - started:.0f} s"
     )
     return 0 if share <= PASSING and not accused else 1

@@ -88,6 +88,9 @@ def _epsilon(dtype: Any) -> float:
 
 
 def moved(weighted: Weighted, pair: Pair, along: list[Array], step: float) -> Point:
+    """The weighted loss a step along a direction of y_pred."""
+    if isinstance(pair.y_pred, np.ndarray):
+        return weighted.at(Pair(pair.y_true, pair.y_pred.astype(np.float64) + step * along[0]))
     import tensorflow as tf
 
     flat = [

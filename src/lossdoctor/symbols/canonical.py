@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any, cast
 
 from lossdoctor.formula.expression import Expression
 
@@ -139,22 +140,24 @@ def _full(monomial: Monomial) -> bool:
     return any(_holds_input(part) for part, _ in monomial) and all(_plain(part) for part, _ in monomial)
 
 
-def _plain(part: Hashable) -> bool:
-    if not isinstance(part, tuple) or not part:
+def _fields(part: Any) -> tuple[Any, ...]:
+    """What a part, monomial or polynomial is made of; () for names and numbers."""
+    return cast("tuple[Any, ...]", part) if isinstance(part, tuple) else ()
+
+
+def _plain(part: Any) -> bool:
+    fields = _fields(part)
+    if not fields:
         return True
-    if isinstance(part[0], str) and part[0] not in _ELEMENTWISE and part[0] not in ("input", "constant"):
-        return False
-    return (
-        all(_plain(one) for one in part[1:] if isinstance(one, tuple))
-        if isinstance(part[0], str)
-        else all(_plain(one) for one in part if isinstance(one, tuple))
-    )
+    if isinstance(fields[0], str):
+        known = fields[0] in _ELEMENTWISE or fields[0] in ("input", "constant")
+        return known and all(_plain(one) for one in fields[1:])
+    return all(_plain(one) for one in fields)
 
 
-def _holds_input(part: Hashable) -> bool:
-    if not isinstance(part, tuple):
-        return False
-    return (len(part) == 2 and part[0] == "input") or any(_holds_input(one) for one in part)
+def _holds_input(part: Any) -> bool:
+    fields = _fields(part)
+    return (len(fields) == 2 and fields[0] == "input") or any(_holds_input(one) for one in fields)
 
 
 # ---- polynomials -------------------------------------------------------------------------------------------------
@@ -196,21 +199,15 @@ def _times(one: Polynomial, other: Polynomial) -> Polynomial:
             powers = dict(left)
             for part, exponent in right:
                 powers[part] = powers.get(part, 0) + exponent
-            squared = next(
-                (p for p, e in powers.items() if isinstance(p, tuple) and p[:1] == ("abs",) and e >= 2), None
-            )
-            if squared is not None and isinstance(squared, tuple):  # |x|² is x²
-                powers[squared] -= 2
-                inner: Polynomial = squared[1]
+            absolute = [part for part, exponent in powers.items() if exponent >= 2 and _fields(part)[:1] == ("abs",)]
+            if absolute:  # |x|² is x²
+                powers[absolute[0]] -= 2
+                inner: Polynomial = _fields(absolute[0])[1]
                 rest = _add(rest, _times(_scaled(_monomial(powers), a * b), _power(inner, 2)))
                 continue
             [(monomial, _)] = _monomial(powers)
             terms[monomial] = terms.get(monomial, Fraction(0)) + a * b
     return _add(_ordered(terms), rest)
-
-
-def _absolute(part: Hashable) -> bool:
-    return isinstance(part, tuple) and part[:1] == ("abs",)
 
 
 def _monomial(powers: Mapping[Hashable, int]) -> Polynomial:
