@@ -12,6 +12,7 @@ original where that was finite, within 1e-3, at ordinary inputs only if the mend
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.util
 import json
 import re
@@ -230,8 +231,9 @@ def load(path: str, name: str) -> Any:
     return loss().call if isinstance(loss, type) else loss
 
 
-def run(loss: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Value and gradient, eagerly and as a function: the worse of the two; None for an exception."""
+@functools.cache
+def calls(loss: Any) -> tuple[Any, Any]:
+    """What gives value and gradient, eagerly and as a function, which is traced once a shape."""
     import tensorflow as tf
 
     def both(y_true: Any, y_pred: Any) -> Any:
@@ -240,8 +242,15 @@ def run(loss: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
             value = tf.convert_to_tensor(loss(y_true, y_pred))
         return value, tape.gradient(value, y_pred)
 
+    return both, tf.function(both, autograph=False)
+
+
+def run(loss: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Value and gradient, eagerly and as a function: the worse of the two; None for an exception."""
+    import tensorflow as tf
+
     worst: tuple[Any, Any] = (None, None)
-    for call in (both, tf.function(both, autograph=False)):
+    for call in calls(loss):
         try:
             value, slope = call(tf.constant(y_true), tf.constant(y_pred))
         except Exception:
