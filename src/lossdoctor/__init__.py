@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lossdoctor.api import compare as compare
     from lossdoctor.api import decompose as decompose
     from lossdoctor.api import explain as explain
+    from lossdoctor.api import rank_samples as rank_samples
     from lossdoctor.api import replay as replay
     from lossdoctor.api import trace as trace
     from lossdoctor.api import verify as verify
@@ -35,6 +36,7 @@ _LATER = {
     **dict.fromkeys(("check_step", "decompose", "Decomposition", "trace", "Trace"), "lossdoctor.api"),
     "replay": "lossdoctor.api",
     **dict.fromkeys(("isolate", "Isolation", "experiment", "Experiment"), "lossdoctor.blame"),
+    "rank_samples": "lossdoctor.api",
     "watch": "lossdoctor.runtime.watch",
     **dict.fromkeys(("Monitor", "watch_step"), "lossdoctor.runtime.monitor"),
     "testing": "",
@@ -43,7 +45,7 @@ _LATER = {
 __all__ = [
     "Comparison", "Decomposition", "Experiment", "Explanation", "Isolation", "LossdoctorError", "Monitor", "Report",
     "Trace", "UsageError", "check", "check_step", "compare", "contract", "decompose", "experiment", "explain",
-    "isolate", "replay", "testing", "trace", "verify", "watch", "watch_step",
+    "isolate", "rank_samples", "replay", "testing", "trace", "verify", "watch", "watch_step",
 ]  # fmt: skip
 
 

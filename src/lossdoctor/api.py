@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from lossdoctor.readings.lines import Tensor
+    from lossdoctor.readings.model import Sample
     from lossdoctor.runtime.replayed import Replayed
     from lossdoctor.session import Settings
 
@@ -409,6 +410,45 @@ def check_step(step: Any, *batch: Any, seed: int = 0, select: Iterable[str] = ()
         ignore=codes(_listed(ignore), "ignore"),
     )
     return Report.of(check_step(step, batch, settings=settings))
+
+
+def rank_samples(
+    model: Any,
+    data: Any,
+    y: Any = None,
+    *,
+    top: int = 10,
+    batch_size: int = 64,
+    progress: Callable[[int], None] | None = None,
+) -> list[Sample]:
+    """Find the samples of a data set with the worst loss, what is not finite first. Batches are not kept.
+
+    Args:
+        model: compiled with one loss.
+        data: x beside y, or a `tf.data` set, a generator or a sequence of batches of (x, y).
+        y: the targets of arrays.
+        top: how many samples to keep.
+        batch_size: of arrays.
+        progress: called with the number of samples that were seen, after each batch.
+
+    Returns:
+        The worst samples, each with `index` (place in the data), `loss` and `gradient` (norm of the gradient of its
+        loss to its prediction), the worst first.
+
+    Raises:
+        UsageError: the model has several losses, or the data no targets.
+
+    Example:
+        >>> rank_samples(model, x, y, top=3)[0].index  # doctest: +SKIP
+        1729
+    """
+    from lossdoctor.trials.ranking import rank
+
+    if top < 1 or batch_size < 1:
+        raise findings.UsageError(
+            f"Invalid value for `top`. Expected numbers of at least 1. Received: {top} and {batch_size}"
+        )
+    return rank(model, data, y, top=top, batch_size=batch_size, progress=progress)
 
 
 def verify(

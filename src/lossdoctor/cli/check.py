@@ -32,6 +32,13 @@ def check(options: argparse.Namespace) -> int:
       lossdoctor check losses.py
       lossdoctor check losses.py:dice --y-true "float32[B,H,W,1] binary" --y-pred "float32[B,H,W,1] unit"
       lossdoctor check losses.py:dice --data batch.npz
+
+    A compiled model, or a training step that uses a GradientTape, is examined on a batch (arrays x, y,
+    sample_weight, or those of the step), and the report begins with whose fault it is:
+
+      lossdoctor check --model model.keras --data batch.npz
+      lossdoctor check train.py:model --data batch.npz
+      lossdoctor check train.py:train_step --data batch.npz
     """
     from lossdoctor import engine
     from lossdoctor.cli.output import check_writable, view_of, write_file, write_out
@@ -46,26 +53,37 @@ def check(options: argparse.Namespace) -> int:
     if output is not None:
         check_writable(output)
     settings = _settings(options, config)
-    targets = options.targets or [entry.target for entry in config.losses]
-    if not targets:
+    targets = options.targets or ([] if options.model else [entry.target for entry in config.losses])
+    if not targets and options.model is None:
         raise UsageError(
             "No target was given and the configuration names no loss.\n"
             "Try: lossdoctor check losses.py, or lossdoctor demo"
         )
     require_tensorflow()
+    programs = engine.programs_of(targets, options.model, options.data)
     with Progress() as progress:
-        report = engine.check(
-            targets,
-            config=config,
-            y_true=options.y_true,
-            y_pred=options.y_pred,
-            data=options.data,
-            formula=options.formula,
-            settings=settings,
-            jobs=options.jobs or config.jobs or default_jobs(len(targets)),
-            progress=progress,
-            verbose=options.verbose,
+        report = engine.check_programs(
+            programs, options.data, settings=settings, progress=progress, verbose=options.verbose
         )
+        targets = [target for target in targets if target not in {program.target for program in programs}]
+        losses = (
+            engine.check(
+                targets,
+                config=config,
+                y_true=options.y_true,
+                y_pred=options.y_pred,
+                data=options.data,
+                formula=options.formula,
+                settings=settings,
+                jobs=options.jobs or config.jobs or default_jobs(len(targets)),
+                progress=progress,
+                verbose=options.verbose,
+            )
+            if targets
+            else report
+        )
+    if targets:
+        report = replace(losses, losses=(*report.losses, *losses.losses), errors=(*report.errors, *losses.errors))
     view = view_of(sys.stdout, no_color=options.no_color, verbose=options.verbose, root=config.root)
     view = replace(view, elapsed=time.monotonic() - started)
     if output is None:
@@ -123,11 +141,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     from lossdoctor.report import formats
 
     add = parser.add_argument
-    add("targets", nargs="*", metavar="TARGET", help="file, file:loss, package.module:loss")
+    add("targets", nargs="*", metavar="TARGET", help="file, file:loss, package.module:loss; a model or training step")
     given = parser.add_argument_group("what the loss is given")
     given.add_argument("--y-true", metavar="SPEC", help='e.g. "float32[B,10] onehot"')
     given.add_argument("--y-pred", metavar="SPEC", help='e.g. "float32[B,10] probability"')
-    given.add_argument("--data", metavar="FILE", help="an .npz file with the arrays y_true and y_pred")
+    given.add_argument("--data", metavar="FILE", help="an .npz file with y_true and y_pred, or x and y of a program")
+    given.add_argument("--model", metavar="FILE", help="a saved .keras model, loaded in safe mode; needs --data")
     given.add_argument("--formula", metavar="FORMULA", help='what it should compute, e.g. "mean((t - p)**2, axis=-1)"')
     given.add_argument("--range", type=positive, metavar="X", help="largest magnitude of real values (10000)")
     given.add_argument("--dtype", choices=("float16", "bfloat16"), help="examine it with floats of this dtype as well")

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lossdoctor.engine.order import verdict
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.scene import Scene
@@ -152,9 +154,11 @@ def _witness(batch: Batch | None, accused: Accused) -> Witness | None:
     return Witness(_listed(true), _listed(predicted))
 
 
-def _listed(value: Array | Any | None) -> object:
+def _listed(value: Any) -> object:
     if value is None or getattr(value, "size", 1) > _FEW:
         return None
+    if getattr(value, "dtype", None) is not None and value.dtype.kind == "f":
+        value = np.vectorize(lambda one: float(f"{one:.6g}"), otypes=[float])(value)
     listed = value.tolist() if hasattr(value, "tolist") else value
     return listed if isinstance(listed, list) else [listed]
 

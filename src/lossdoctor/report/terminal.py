@@ -73,7 +73,8 @@ def _heading(sheet: Sheet, title: str, verdict: str, style: str) -> Text:
 
 def _add_loss(sheet: Sheet, loss: LossReport) -> None:
     sheet.add(_heading(sheet, loss.target, loss.verdict.replace("-", " "), _STYLES[loss.verdict]))
-    sheet.add(*sheet.field(loss.origin, f"y_true {loss.y_true}"), *sheet.field("", f"y_pred {loss.y_pred}"))
+    if loss.y_true or loss.y_pred:  # a training step has neither
+        sheet.add(*sheet.field(loss.origin, f"y_true {loss.y_true}"), *sheet.field("", f"y_pred {loss.y_pred}"))
     for number, assumption in enumerate(loss.assumptions):
         sheet.add(*sheet.field("" if number else "assumed", assumption))
     if loss.blame is not None:

@@ -55,6 +55,16 @@ def assigned_before(path: str, line: int, name: str) -> int | None:
     return max(found, default=None)
 
 
+def is_step(path: str, name: str) -> bool:
+    """Whether a function of a file makes a training step: it uses a tape of TensorFlow."""
+    tree = _read(path)
+    last = name.rpartition(".")[2]
+    return tree is not None and any(
+        function.name == last and any(_name(part) == "GradientTape" for part in ast.walk(function))
+        for function in _functions(tree)
+    )
+
+
 def _targets(node: ast.Assign | ast.AugAssign | ast.AnnAssign) -> set[str]:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     return {part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)}

@@ -37,6 +37,7 @@ from lossdoctor.worker.start import start, versions
 
 if TYPE_CHECKING:
     from lossdoctor.subject import Subject
+    from lossdoctor.trials.program import Program
 
 T = TypeVar("T")
 
@@ -198,6 +199,12 @@ class LocalSession:
     def _live_under(self, contract: Contract) -> Any:
         """The traced graph of the raw call, if it was traced under this contract."""
         return self._live if self._raw and contract == self._contract else None
+
+    def program(self, target: str | None, saved: str | None, data: str | None) -> Program:
+        """Run a model or a training step on a batch; arguments as `trials.program.run_program`."""
+        from lossdoctor.trials.program import run_program
+
+        return self._quietly(lambda: run_program(target, saved, data, self.settings.seed))
 
     def replay(self, script: str, *, limit: float | None = None) -> Replay:
         """Run a reproduction script as a fresh process would: nothing of the user's is loaded yet.

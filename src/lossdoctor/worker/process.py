@@ -27,7 +27,9 @@ from lossdoctor.session import Died, SessionError, Settings
 from lossdoctor.worker import memory
 
 VARIABLE = "LOSSDOCTOR_WORKER"  # how the parent says where it listens, with the key
-METHODS = frozenset({"load", "trace", "evaluate", "observe", "probe", "replay", "versions", "close", "reset"})
+METHODS = frozenset(
+    {"load", "trace", "evaluate", "observe", "probe", "program", "replay", "versions", "close", "reset"}
+)
 _ROOM = 0.5  # share of the memory limit that may be in use when another target begins
 
 

@@ -27,6 +27,7 @@ from lossdoctor.spec import Contract
 from lossdoctor.worker.child import Worker
 
 _RESET_LIMIT = 30.0  # seconds
+_EXPERIMENTS = 4  # times the limit of one request
 
 
 class RemoteSession:
@@ -67,6 +68,10 @@ class RemoteSession:
         if name == "experiments.take":
             self._target = None  # a fresh process would load the whole loss
         return found
+
+    def program(self, target: str | None, saved: str | None, data: str | None) -> Any:
+        """As `LocalSession.program`, with time for all its experiments."""
+        return self._ask("program", target, saved, data, limit=_EXPERIMENTS * self._limit)
 
     def replay(self, script: str, *, limit: float | None = None) -> Replay:
         return self._ask("replay", script, limit=limit)

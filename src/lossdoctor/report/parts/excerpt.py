@@ -15,11 +15,14 @@ NUMBER = 5  # cells of the line number
 GUTTER = NUMBER + 3
 TAB = 4
 _KEPT_INDENT = 4
+_BINARY = (".npz", ".npy", ".keras", ".h5")
 
 
 @lru_cache(maxsize=64)
 def source_lines(path: Path) -> tuple[str, ...]:
-    """The lines of a file; () if it cannot be read."""
+    """The lines of a file; () if it cannot be read, or holds no text."""
+    if path.suffix in _BINARY:
+        return ()
     try:
         return tuple(path.read_text(encoding="utf-8-sig", errors="replace").split("\n"))
     except OSError:
