@@ -23,7 +23,7 @@ SIZES = (1, 2, 3, 5)
 # Tried as well where some of these fail: the batch sizes that people write into a loss.
 FIXED = (4, 8, 16, 32, 64)
 DRAWS = 2
-_SLOW = 0.05  # seconds of one evaluation from which a trace pays, for those that are left
+_SLOW = 0.05  # seconds of one evaluation, from which a trace pays for those that are left, and two runs have to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,8 @@ def probe(
             pool = _pool(contract, seed, working, other)
             repeated = _repeatable(evaluator, execution, pool, evaluator([pool], execution)[0])
         return _undecided(calling, results, repeated)
-    deterministic = _repeatable(evaluator, execution, batches[max(SIZES)][0], runs[max(SIZES)][0])
+    times = 1 if seconds >= _SLOW else 2
+    deterministic = _repeatable(evaluator, execution, batches[max(SIZES)][0], runs[max(SIZES)][0], times)
     if not deterministic:
         return _undecided(calling, results, False)
     alone = [quickest([rows(contract, pool, row, row + 1) for row in range(max(SIZES))]) for pool in pools]
@@ -249,9 +250,9 @@ def _way(
     return "raw", raw, TRIED[0][1]
 
 
-def _repeatable(evaluator: Evaluator, execution: Execution, pair: Pair, first: Evaluation) -> bool:
-    """Whether two further runs at a pair give what the first gave."""
-    others = evaluator([pair] * 2, execution)
+def _repeatable(evaluator: Evaluator, execution: Execution, pair: Pair, first: Evaluation, times: int = 2) -> bool:
+    """Whether so many further runs at a pair give what the first gave."""
+    others = evaluator([pair] * times, execution)
     return all(
         other.value is not None and first.value is not None and np.array_equal(first.value, other.value, equal_nan=True)
         for other in others
