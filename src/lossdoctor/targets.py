@@ -121,7 +121,8 @@ def _check_name(name: str, module: SourceModule, path: str, text: str) -> None:
     first = name.split(".")[0]
     if first in module.names or module.open_ended:
         return
-    public = [other for other in module.names if not other.startswith("__")]
+    imported = {other for other in module.aliases if other not in module.functions}
+    public = [other for other in module.names - imported if not other.startswith("__")]
     nested = [key for key in module.functions if key.endswith(f"<locals>.{first}")]
     if nested:
         outer = nested[0].split(".")[0]

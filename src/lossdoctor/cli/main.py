@@ -43,7 +43,8 @@ Says what is wrong with a custom loss function of TensorFlow or Keras 3: on whic
 with an input that proves it, and what to write instead."""
 
 _EPILOG = """\
-exit status: 0 no finding at or above the threshold, 1 findings, 2 could not examine
+exit status: 0 no finding at or above the threshold, 1 findings, 2 not examined
+
 Try: lossdoctor demo"""
 
 

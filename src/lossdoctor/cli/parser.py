@@ -7,6 +7,7 @@ import math
 import os
 import re
 import shutil
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -49,10 +50,29 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}\nTry: {self.prog} --help")
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Paragraphs that are wider than the terminal are filled anew; indented lines, which are examples, stay."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = super()._fill_text(text, width, indent).split("\n\n")
+        return "\n\n".join(_filled(part, width) for part in paragraphs)
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if action.nargs == argparse.PARSER:  # the commands stand further in than argparse counts
+            self._action_max_length += self._indent_increment
+
+
+def _filled(paragraph: str, width: int) -> str:
+    lines = paragraph.split("\n")
+    as_written = any(line.startswith(" ") for line in lines) or all(len(line) <= width for line in lines)
+    return paragraph if as_written else textwrap.fill(paragraph, width)
+
+
 def _formatter(prog: str) -> argparse.HelpFormatter:
-    """Help text as written, as wide as the terminal up to 100 columns."""
+    """Help as wide as the terminal, up to 100 columns."""
     width = min(shutil.get_terminal_size().columns, 100)
-    return argparse.RawDescriptionHelpFormatter(prog, width=width, max_help_position=30)
+    return _Formatter(prog, width=width, max_help_position=30)
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,7 +244,7 @@ def examined(job: Job, session: Session) -> Outcome:
     try:
         return verify(job, session) if job.purpose == "verify" else examine(job, session)
     except UsageError as problem:
-        return ErrorItem(job.target, str(problem))
+        return ErrorItem(job.target, str(problem).replace(job.load, job.target))  # as the caller wrote it
     except SessionError as problem:
         if problem.died is not None:
             return report_of_death(job, session, problem)
