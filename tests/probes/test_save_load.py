@@ -85,6 +85,18 @@ def test_a_constructor_that_keeps_the_reduction_to_itself(tmp_path: Path) -> Non
     assert outcomes(reading) == {"weight": "kept", "reduction": "ignored"}
 
 
+def test_a_class_that_reduces_by_itself_ignores_no_reduction(tmp_path: Path) -> None:
+    own = 'super().__init__(reduction="none"); self.weight = weight; self.total = reduction == "sum"'
+    value = "self.weight * (tf.reduce_sum(error) if self.total else tf.reduce_mean(error))"
+    config = (
+        'def get_config(self):\n        return {"weight": self.weight, "reduction": "sum" if self.total else "none"}'
+    )
+    reading = read(
+        tmp_path, value, "    " + config, construction=own, parameters='weight=3.0, reduction="none", **kwargs'
+    )
+    assert outcomes(reading) == {"weight": "kept", "reduction": "kept"}
+
+
 def test_a_stale_value(tmp_path: Path) -> None:
     config = 'def get_config(self):\n        return {**super().get_config(), "weight": 3.0}'
     assert outcomes(read(tmp_path, config="    " + config))["weight"] == "lost"

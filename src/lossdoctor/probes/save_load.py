@@ -294,9 +294,10 @@ def _change(
         except Exception:  # not a valid value: try the next
             continue
         constructed = True
-        if name == "reduction" and getattr(loss, "reduction", other) != other:
-            return SavedArgument(name, "ignored", getattr(loss, "reduction", value), other)
         shows = [_differs(*both) and bool(np.all(np.isfinite(both[0]))) for both in zip(before, default, strict=True)]
+        # A loss that keeps Keras from reducing may do it itself, by another name.
+        if name == "reduction" and getattr(loss, "reduction", other) != other and not any(shows):
+            return SavedArgument(name, "ignored", getattr(loss, "reduction", value), other)
         if not any(shows):
             continue
         loaded = trip(loss, before)
