@@ -13,7 +13,7 @@ from lossdoctor.runtime.detectors.detector import Detector
 from lossdoctor.runtime.detectors.ld708_exploding import swamped
 from lossdoctor.runtime.detectors.ld711_term_imbalance import taken_over
 from lossdoctor.runtime.detectors.log import Log
-from lossdoctor.runtime.detectors.series import Array, Series, median, running_median
+from lossdoctor.runtime.detectors.series import Array, Series, median, running_median, slope
 
 _WINDOWS = (4, 8, 16, 32, 64, 128, 256)
 _ADVICE = (
@@ -34,7 +34,7 @@ class Divergence(Detector):
     code, name, family, severity = "LD702", "divergence", "divergence", "error"
 
     warm_up: int = 12
-    rise: float = 0.4
+    rise: float = 0.45
     noise: float = 7.0
     runaway: float = 10.0
 
@@ -65,7 +65,10 @@ class Divergence(Detector):
         """Strength, if the last `width` rows are the top of a steady rise; else 0."""
         first, second, last = (median(part) for part in np.array_split(values[-3 * width :], 3))
         rise = last - now.best
-        sigma = max(1.25 * now.noise / math.sqrt(width), now.unrest)
+        # The outbursts of a heavy tail are noise as well, which medians do not see.
+        earlier = np.diff(values[-80 - width : -width])
+        noise = max(now.noise, 0.35 * float(earlier.std())) if len(earlier) > 3 else now.noise
+        sigma = max(1.25 * noise / math.sqrt(width), now.unrest)
         need = max(self.noise * sigma, self.rise * now.scale, 1.7 * now.wander)
         if not now.learned:
             need = max(need, 1.5 * abs(now.start) + 1.5 * max(now.top - now.best, 0.0))
@@ -80,11 +83,12 @@ class Divergence(Detector):
             if len(after) < 12:
                 return 0.0
             on = last - landing > max(0.25 * rise, 4 * sigma)
-            stays = last > now.start + self.rise * now.scale and last > landing - 0.05 * rise and len(after) >= 15
+            stays = last > now.start + self.rise * now.scale and last > landing - 0.05 * rise and len(after) >= 25
             return rise / need if on or stays else 0.0
         if width <= 8 and values[-width:].min() < now.best + 0.3 * rise:
             return 0.0  # some outbursts of a heavy tail
-        steady = first < second < last and newer > older and last - first > 0.2 * rise
+        rate, error = slope(values[-max(width, 8) :])
+        steady = first < second < last and newer > older and rate > 2 * error and last - first > 0.2 * rise
         return rise / need if steady else 0.0
 
     def _told(self, log: Log, loss: Series, now: Course, strength: float) -> Alert:

@@ -26,7 +26,7 @@ class Unbounded(Detector):
     code, name, family, severity = "LD703", "unbounded", "unbounded", "error"
 
     warm_up: int = 12
-    depth: float = 2.0
+    depth: float = 2.5
     sure: float = 30.0
     pace: float = 0.75
 

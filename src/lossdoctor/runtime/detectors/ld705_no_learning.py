@@ -11,7 +11,7 @@ from lossdoctor.runtime.detectors.alert import Alert
 from lossdoctor.runtime.detectors.course import course
 from lossdoctor.runtime.detectors.detector import Detector
 from lossdoctor.runtime.detectors.log import GRADIENT, Log
-from lossdoctor.runtime.detectors.series import Array, median, slope, spread
+from lossdoctor.runtime.detectors.series import Array, median, scale_of_noise, slope, spread
 
 
 @dataclass
@@ -50,6 +50,11 @@ class NoLearning(Detector):
         if not self._flat(loss.values, level):
             return None
         now = course(loss)
+        highest, scatter = float(loss.values[:3].max()), spread(loss.values)
+        if highest - level > max(6 * scatter, 2 * self.tolerance * abs(level)):
+            return None  # it was learned in the very first rows
+        if scale_of_noise(loss.values) < 0.5 * scatter:
+            return None  # it wanders, as a game of two networks does
         if now.unrest > self.tolerance * abs(level):
             return None
         if (

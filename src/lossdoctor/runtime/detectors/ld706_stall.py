@@ -12,6 +12,7 @@ from lossdoctor.runtime.detectors.detector import Detector
 from lossdoctor.runtime.detectors.log import GRADIENT, RATE, Log
 from lossdoctor.runtime.detectors.series import Array, Series, median, slope
 
+_SAME = 6  # rows of exactly one value
 _WINDOWS = (8, 12, 20, 32, 56, 96, 160, 256)
 
 
@@ -42,6 +43,13 @@ class Stall(Detector):
         collapsed = self._collapsed(log, loss)
         if collapsed is not None:
             return collapsed
+        if self._frozen(loss):
+            at = loss.n - _SAME
+            text = (
+                f"The loss fell until step {loss.steps[at]} and is {loss.last:.4g} to the last digit since: no update "
+                "changes it. Usually weights that were frozen, or a rate or gradient of exactly zero. Look at both."
+            )
+            return self.alert(log, loss.name, loss.steps[at], 1.0, text)
         if not log.due:
             return None
         for width in _WINDOWS:
@@ -58,6 +66,14 @@ class Stall(Detector):
                 )
                 return self.alert(log, loss.name, loss.steps[at], strength, text)
         return None
+
+    def _frozen(self, loss: Series) -> bool:
+        """Whether the loss is the same for some rows, and fell by more than it could still have to just before."""
+        values = loss.values
+        if loss.n < 2 * _SAME or values[-1] == 0.0 or np.any(values[-_SAME:] != values[-1]):
+            return False
+        lost = float(values[-2 * _SAME : -_SAME].max()) - values[-1]
+        return values[-_SAME - 1] != values[-1] and lost > 0.02 * course(loss).scale
 
     def _collapsed(self, log: Log, loss: Series) -> Alert | None:
         rate = log.get(RATE)
@@ -98,7 +114,10 @@ class Stall(Detector):
             return 0.0
         early, early_error = _fall(before[:width])
         late, late_error = _fall(before[width:])
+        tail, _ = _fall(before[-max(width // 2, 4) :])
         rest, rest_error = _fall(after)
+        if tail < 0.5 * late:
+            return 0.0  # it was slowing down already
         if late < self.straight * early or early < 2.5 * early_error or late < 4 * late_error:
             return 0.0
         if rest + 2 * rest_error > 0.4 * late or rest + 0.5 * rest_error > self.bend * late or rest < -late:

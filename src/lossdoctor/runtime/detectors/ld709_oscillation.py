@@ -13,9 +13,9 @@ from lossdoctor.runtime.detectors.detector import Detector
 from lossdoctor.runtime.detectors.log import RATE, Log
 from lossdoctor.runtime.detectors.series import Array
 
-_WINDOWS = (12, 16, 24, 32, 64, 128, 256)
+_WINDOWS = (16, 24, 32, 64, 128, 256)
 # The share that noise alone hardly reaches, for short windows.
-_BY_CHANCE = {12: 0.98, 16: 0.95, 24: 0.88, 32: 0.8}
+_BY_CHANCE = {16: 0.97, 24: 0.92, 32: 0.84, 64: 0.72}
 _CYCLES = 3.4  # in the window: fewer are a wandering mean
 
 

@@ -28,7 +28,7 @@ class TermImbalance(Detector):
     major: float = 0.6
     growth: float = 3.0
     alone: float = 0.98
-    rows: int = 60
+    rows: int = 100
 
     def look(self, log: Log) -> Alert | None:
         if log.loss is None or log.row < 8 or not (log.due or log.row == self.rows):
