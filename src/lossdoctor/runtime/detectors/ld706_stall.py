@@ -38,10 +38,10 @@ class Stall(Detector):
 
     def look(self, log: Log) -> Alert | None:
         loss = log.loss
-        if loss is None or loss.n < 12:
+        if loss is None:
             return None
         collapsed = self._collapsed(log, loss)
-        if collapsed is not None:
+        if collapsed is not None or loss.n < 12:
             return collapsed
         if self._frozen(loss):
             at = loss.n - _SAME

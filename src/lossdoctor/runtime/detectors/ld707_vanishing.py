@@ -72,7 +72,7 @@ class Vanishing(Detector):
                 log, gradient, int(gradient.steps[began]), usual / recent / self.fade if recent else 1e9, recent
             )
         ceiling = float(np.max(norms))
-        if gradient.n == 2 * self.rows and 0 < ceiling < self.faint * height and not now.learned:
+        if 2 * self.rows <= gradient.n <= 20 * self.rows and 0 < ceiling < self.faint * height and not now.learned:
             return self._told(log, gradient, int(gradient.steps[0]), self.faint * height / ceiling, recent)
         return None
 
