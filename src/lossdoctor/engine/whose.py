@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 
 from lossdoctor.findings import Blame, Family, Finding, LossReport, Severity
 from lossdoctor.readings.model import Curve, ModelRun, Swap
@@ -16,7 +17,8 @@ _AT_ONCE: frozenset[Family] = frozenset(
         "wrong-gradient", "dead-gradient",
     }
 )  # fmt: skip
-_RANK_AT_ONCE, _RANK_LATER = 24, 28
+_RANK_SUDDEN, _RANK_AT_ONCE, _RANK_LATER = 23, 24, 28
+_GROWN = 10.0  # times the first loss; a step that overshoots grows further before it is lost
 # Warnings about a loss that concern other callings than this one blame nobody.
 _WARNED: frozenset[Family] = frozenset(
     {"no-gradient", "dead-gradient", "broadcast", "wrong-direction", "wrong-gradient"}
@@ -40,7 +42,7 @@ def blame(told: Sequence[Told], losses: Sequence[LossReport], run: ModelRun | No
         for one in told
         if one.finding.severity != "info"
     ]
-    candidates += list(_of_losses(losses))
+    candidates += list(_of_losses(losses, _RANK_SUDDEN if run is not None and _sudden(run) else _RANK_LATER))
     evidence = () if run is None else tuple(_evidence(run))
     if not candidates:
         what = "loss, data, model and optimizer" if run is not None else "the step"
@@ -68,12 +70,20 @@ def _explaining(finding: Finding, losses: Sequence[LossReport]) -> Iterator[Find
                 yield found
 
 
-def _of_losses(losses: Sequence[LossReport]) -> Iterator[tuple[int, int, Blame]]:
+def _sudden(run: ModelRun) -> bool:
+    """Whether the steps met NaN while the loss was small: no rate is too high for that, a point of the loss is."""
+    if run.curve is None or run.curve.finite:
+        return False
+    before = [abs(value) for value in run.curve.values if isfinite(value)]
+    return bool(before) and max(before) <= _GROWN * max(before[0], 1.0)
+
+
+def _of_losses(losses: Sequence[LossReport], later: int) -> Iterator[tuple[int, int, Blame]]:
     for loss in losses:
         for finding in loss.findings:
             if finding.severity != "error" and (finding.severity == "info" or finding.family not in _WARNED):
                 continue
-            rank = _RANK_AT_ONCE if finding.family in _AT_ONCE else _RANK_LATER
+            rank = _RANK_AT_ONCE if finding.family in _AT_ONCE else later
             place = finding.location
             text = f"`{loss.target}`: {finding.message}"
             yield _SEVERITY[finding.severity], rank, Blame("loss", text, (), finding.rule, place.path, place.line)

@@ -58,7 +58,8 @@ def _measured(model: Any, loss: Any, inputs: Any, targets: Any) -> tuple[Array, 
     """Loss of each sample, and the norm of its gradient to its prediction."""
     import tensorflow as tf
 
-    prediction: Any = tf.convert_to_tensor(model(inputs, training=False))
+    # A copy: Keras hangs the logits on the result of a softmax, and its cross-entropies go past it.
+    prediction: Any = tf.identity(model(inputs, training=False))
     true: Any = tf.convert_to_tensor(targets)
     with tf.GradientTape() as tape:
         tape.watch(prediction)
