@@ -153,9 +153,10 @@ def test_swapped_arguments(tmp_path: Path) -> None:
 def test_swapped_arguments_that_a_mixed_batch_hides(tmp_path: Path) -> None:
     """Of many targets the largest meet the largest predictions: only targets that are alike show the exchange."""
     poisson = "tf.reduce_mean({0} - {1} * tf.math.log({0} + 1e-7), -1)"
-    assert read(tmp_path, POSITIVE, poisson.format("t", "p")).alike_wrong
-    assert not read(tmp_path, POSITIVE, poisson.format("p", "t")).alike_wrong
-    shrunk = read(tmp_path, REAL, "tf.reduce_mean(tf.square(t - p), -1) + 2.0 * tf.reduce_mean(tf.square(p), -1)")
+    assert read(tmp_path, RATE, poisson.format("t", "p")).alike_wrong
+    assert not read(tmp_path, RATE, poisson.format("p", "t")).alike_wrong
+    single = contract("float32[B,1] real", "float32[B,1] real")
+    shrunk = read(tmp_path, single, "tf.reduce_mean(tf.square(t - p), -1) + 2.0 * tf.reduce_mean(tf.square(p), -1)")
     assert not shrunk.alike_wrong
 
 

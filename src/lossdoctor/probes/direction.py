@@ -71,10 +71,12 @@ def _of_each_label(
 
 
 def _measures(contract: Contract) -> bool:
-    """Whether both are numbers of the same kind and dims, so that a batch may have the same target everywhere."""
+    """Whether both are one number a sample, of the same kind, so that a batch may have the same target everywhere. A
+    vector of equal entries is a special one: correlations and ratios have no meaning there."""
     true, pred = contract.y_true, contract.y_pred
     same = isinstance(true, Spec) and isinstance(pred, Spec) and true.kind == pred.kind and true.dims == pred.dims
-    return same and isinstance(true, Spec) and true.kind in ("real", "positive", "unit")
+    single = isinstance(pred, Spec) and all(dim == 1 for dim in pred.dims[1:])
+    return same and single and isinstance(true, Spec) and true.kind in ("real", "positive", "unit")
 
 
 def _same_dims(contract: Contract) -> bool:
