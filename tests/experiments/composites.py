@@ -379,3 +379,37 @@ def subtracted(y_true, y_pred):
     mse = tf.reduce_mean(tf.square(y_true - y_pred), -1)
     bias = tf.reduce_mean(tf.tanh(y_pred), -1)
     return mse - 0.5 * bias
+
+
+mse_fn = keras.losses.MeanSquaredError()
+
+
+@composite(REAL, REAL, {"mse_fn": 1.0, "CosineSimilarity": 0.5})
+def instances_of_the_library(y_true, y_pred):
+    return mse_fn(y_true, y_pred) + 0.5 * keras.losses.CosineSimilarity()(y_true, y_pred)
+
+
+@composite(REAL, REAL, {"first": 0.3, "second": 0.7})
+def dot_product(y_true, y_pred):
+    first = tf.reduce_mean(tf.square(y_true - y_pred))
+    second = tf.reduce_mean(tf.abs(y_true - y_pred))
+    return tf.tensordot(tf.stack([first, second]), tf.constant([0.3, 0.7]), 1)
+
+
+@composite(REAL, REAL, {"data": 1 / 3, "size": 2 / 3})
+def averaged(y_true, y_pred):
+    data = tf.reduce_mean(tf.square(y_true - y_pred), -1)
+    data = tf.identity(data, name="data")
+    size = tf.reduce_mean(tf.abs(y_pred), -1)
+    return (data + 2.0 * size) / 3.0
+
+
+@composite(REAL, REAL, {"adversarial": 1.0, "penalty": 10.0})
+def penalty_of_a_tape(y_true, y_pred):
+    with tf.GradientTape() as tape:
+        tape.watch(y_pred)
+        score = tf.reduce_sum(tf.sin(y_pred), -1)
+    slope = tape.gradient(score, y_pred)
+    penalty = tf.square(tf.norm(slope + 1e-6, axis=-1) - 1.0)
+    adversarial = -tf.reduce_mean(y_pred, -1)
+    return adversarial + 10.0 * penalty

@@ -112,3 +112,16 @@ def test_what_trains_wrongly_is_found_with_its_cause_first(make: Any, rule: str)
     found = ld.experiment(make(tf), SPEC, SPEC)
     assert found.verdict == "trains wrongly"
     assert found.findings[0].rule == rule
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_trainings_at_the_same_time_give_the_same_numbers(tmp_path: Path) -> None:
+    from lossdoctor import engine
+
+    source = "import tensorflow as tf\n\n\ndef mse(t, p):\n    return tf.reduce_mean(tf.square(t - p), -1)\n"
+    (tmp_path / "losses.py").write_text(source)
+    target = f"{tmp_path / 'losses.py'}:mse"
+    alone = engine.experiment(target, y_true=SPEC, y_pred=SPEC)
+    together = engine.experiment(target, y_true=SPEC, y_pred=SPEC, jobs=2)
+    assert [one.to_json() for one in alone.outcomes] == [one.to_json() for one in together.outcomes]

@@ -126,6 +126,7 @@ class _Walk:
         node = self.loss[place]
         if len(found) == 1:
             fixed = self.scaling(node) and not any(self.values[arg].on_data for arg in node.args if arg not in found)
+            fixed = fixed and not self.inside_library(place, found)
             if self.given(place) or self.of_function(place):
                 return fixed and bool(self.given(found[0]) or self.of_function(found[0]))
             return (fixed and top) or self.productive(found[0])
@@ -169,10 +170,10 @@ class _Walk:
         elif node.op == "negative" or node.op in _REDUCTIONS:
             found = args[:1]
         elif node.op in ("divide", "divide_no_nan"):
-            found = () if values[args[1]].y_pred else args[:1]
+            found = () if values[node.args[1]].y_pred or not args else args[:1]  # sizes are no arguments here
         elif node.op == "multiply":
             free = [arg for arg in args if values[arg].y_pred]
-            found = tuple(free) if len(free) == 1 and len(args) == 2 and args[0] != args[1] else ()
+            found = tuple(free) if len(free) == 1 and len(set(node.args)) == 2 else ()
         elif node.op == "matmul":
             free = [arg for arg in args if values[arg].y_pred]
             found = tuple(free) if len(free) == 1 else ()
@@ -182,11 +183,14 @@ class _Walk:
             return ()
         if len(found) > 1 and any(self.raw(arg) for arg in found):
             return ()  # an error or a ratio of the data, no sum of terms
-        here = _key(node.calls)
-        library = bool(here) and all(_key(loss[arg].calls) == here for arg in found if not self.constant(arg))
-        if library and (len(found) > 1 or self.scaling(node)):
-            return ()  # inside a function of a library
+        if len(found) > 1 and self.inside_library(place, found):
+            return ()
         return found if all(map(self.has, (place, *found))) else ()
+
+    def inside_library(self, place: int, found: tuple[int, ...]) -> bool:
+        """Whether a node and what it is made of are one expression of the user's: a call of a library."""
+        here = _key(self.loss[place].calls)
+        return bool(here) and all(_key(self.loss[arg].calls) == here for arg in found if not self.constant(arg))
 
     def raw(self, place: int) -> bool:
         """An input as it is, or what depends on y_true alone."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -59,7 +58,7 @@ def _names(source: str) -> SourceNames:
     for scope in ast.walk(tree):
         if isinstance(scope, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             own = list(_own(scope))
-            often = {name for name, count in Counter(_targets(own)).items() if count > 1}
+            often = set(_accumulators(own))
             for node in own:
                 _read(node, often, given, unpacked, returned)
                 loops.extend(_loops(node))
@@ -76,16 +75,26 @@ def _own(scope: ast.AST) -> Iterator[ast.AST]:
             stack.extend(ast.iter_child_nodes(node))
 
 
-def _targets(own: list[ast.AST]) -> Iterator[str]:
+def _accumulators(own: list[ast.AST]) -> Iterator[str]:
+    """The variables to which something is added: total += x, total = total + x."""
     for node in own:
-        if isinstance(node, ast.Assign):
-            for target in node.targets:
-                for part in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
-                    yield _target(part)
-        elif isinstance(node, ast.AugAssign):
-            yield from (_target(node.target),) * 2
-        elif isinstance(node, ast.AnnAssign | ast.NamedExpr):
+        if isinstance(node, ast.AugAssign):
             yield _target(node.target)
+        elif isinstance(node, ast.Assign) and len(node.targets) == 1:
+            name = _target(node.targets[0])
+            if name and name in _added(node.value):
+                yield name
+
+
+def _added(value: ast.expr) -> set[str]:
+    """The variables that are addends of an expression."""
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub):
+        return _added(value.left) | _added(value.right)
+    if isinstance(value, ast.Call) and _called(value) in ("add", "add_n", "subtract"):
+        return set[str]().union(*map(_added, value.args))
+    if isinstance(value, ast.List | ast.Tuple):
+        return set[str]().union(*map(_added, value.elts))
+    return {_target(value)} - {""}
 
 
 def _target(node: ast.expr) -> str:

@@ -76,12 +76,14 @@ class Route:
         value: where the value is.
         leaves: for each place at which a term enters, the number of the term.
         expanded: for each operation on the way, the inputs that lead to terms.
+        sizes: inputs of these that are sizes of arrays: dividing by one is a mean, no weight.
     """
 
     kinds: tuple[str, ...]
     value: Site
     leaves: Mapping[Site, int]
     expanded: Mapping[int, tuple[int, ...]]
+    sizes: frozenset[tuple[int, int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ def route(live: Live, found: Additive) -> Route:
     numbers = {part.node: number for number, part in enumerate(found.parts)}
     leaves: dict[Site, int] = {}
     expanded: dict[int, tuple[int, ...]] = {}
+    sizes: set[tuple[int, int]] = set()
 
     def site(tensor: Any) -> Site:
         return places[tensor.op.name], tensor.value_index
@@ -61,13 +62,16 @@ def route(live: Live, found: Additive) -> Route:
         wanted = found.expanded[nodes[tensor.name]]
         positions = tuple(k for k, given in enumerate(op.inputs) if node_of(given) in wanted)
         expanded[place] = positions
-        for k in positions:
-            walk(op.inputs[k])
+        for k, given in enumerate(op.inputs):
+            if k in positions:
+                walk(given)
+            elif (other := node_of(given)) is None or live.traced[other].op == "dims":
+                sizes.add((place, k))
 
     walk(live.staged.value)
     last = max((place for place in (*expanded, *(place for place, _ in leaves))), default=0)
     kinds = tuple(op.type for op in made[: last + 1])
-    return Route(kinds, site(live.staged.value), leaves, expanded)
+    return Route(kinds, site(live.staged.value), leaves, expanded, frozenset(sizes))
 
 
 def finder(operations: Sequence[Any], inputs: Sequence[Any]) -> Callable[[Site], Any]:
@@ -117,7 +121,11 @@ def follow(
         for k, tensor in enumerate(op.inputs):
             if k in found.expanded[place]:
                 given.append(at(_site_of(tensor, sites, found, find)))
-            elif plain and op.type in ("Mul", "Div", "RealDiv", "DivNoNan", "MatMul", "BatchMatMulV2"):
+            elif (
+                plain
+                and (place, k) not in found.sizes
+                and op.type in ("Mul", "Div", "RealDiv", "DivNoNan", "MatMul", "BatchMatMulV2")
+            ):
                 given.append(tf.ones_like(tensor))
             else:
                 given.append(tensor)
