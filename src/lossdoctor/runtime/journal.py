@@ -146,8 +146,8 @@ class Journal:
 
     def _table(self, place: int, loss: WatchedLoss, prefix: str, offset: int) -> tuple[int, dict[str, float]] | None:
         """Write the latest statistics, if they are new; their step and the values of the terms."""
-        found = statistics(loss)
-        if found is None or found[0] == self._tabled[place]:
+        found = statistics(loss, self._tabled[place])
+        if found is None:
             return None
         step, measured = found
         self._tabled[place] = step

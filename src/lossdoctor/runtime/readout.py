@@ -55,14 +55,14 @@ def series(watched: WatchedLoss, since: int) -> list[Row]:
     return found
 
 
-def statistics(watched: WatchedLoss) -> tuple[int, list[Measured]] | None:
-    """The latest statistics (of the first replica) and their step; None before there are any."""
+def statistics(watched: WatchedLoss, after: int = -1) -> tuple[int, list[Measured]] | None:
+    """The latest statistics (of the first replica) and their step; None without any of a step after `after`."""
     slots = watched.replicas
     if watched.plan is None or not slots or not slots[0].tables:
         return None
     slot = slots[0]
     step = int(slot.table_step.numpy())
-    if step < 0:
+    if step <= after:
         return None
     table, samples = (each.numpy() for each in slot.tables)
     return step, [

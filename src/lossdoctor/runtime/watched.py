@@ -90,7 +90,13 @@ class WatchedLoss(keras.losses.Loss):
         given = tf.nest.pack_sequence_as(y_pred, cast)
 
         def record(gradients: Sequence[Any]) -> Any:
-            return self._record(index, passage, gradients, y_true, given, sample_weight, inner)
+            try:
+                return self._record(index, passage, gradients, y_true, given, sample_weight, inner)
+            except UsageError:
+                raise
+            except Exception as problem:  # such as a ragged y_true: the training goes on
+                self.notes.append(f"not recorded: {type(problem).__name__}: {' '.join(str(problem).split())[:200]}")
+                return tf.zeros([])
 
         passed = recorder.watched_predictions([cast[place] for place in floats], passage, record)
         for place, tensor in zip(floats, passed, strict=True):
