@@ -296,7 +296,9 @@ def drawn(text: str, rng: np.random.Generator, sizes: dict[str, int], ordinary: 
         values = rng.choice(points, shape) if rng.random() < 0.6 else np.full(shape, rng.choice(points))
     if "missing" in kind:
         values = np.where(rng.random(shape) < 0.2, np.nan, values)
-    return (np.abs(values) if kind.startswith("positive") else values).astype(dtype)
+    if kind.startswith("positive"):
+        values = np.maximum(np.abs(values), 1.0 / _RANGE)  # where the spec begins
+    return values.astype(dtype)
 
 
 if __name__ == "__main__":
