@@ -46,7 +46,7 @@ def test_links(tmp_path: Path, link: str, fault: str | None) -> None:
         ("", "anything", "does not say its language"),
         ("sh", "pip install lossdoctor\nlossdoctor check a.py --jobs 2  # fine", None),
         ("sh", "lossdoctor check a.py --job 2", "unrecognized arguments"),
-        ("sh", "lossdoctor trace a.py", "Expected one of check"),
+        ("sh", "lossdoctor diagnose a.py", "Expected one of check"),
     ],
 )
 def test_blocks(tmp_path: Path, language: str, text: str, fault: str | None) -> None:
