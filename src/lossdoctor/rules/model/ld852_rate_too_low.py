@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lossdoctor.readings.model import Batch, ModelRun
 from lossdoctor.rules.data.ld813_unscaled_input import unscaled_input
 from lossdoctor.rules.data.ld814_unscaled_target import unscaled_target
-from lossdoctor.rules.model.curves import learns, told
+from lossdoctor.rules.model.curves import stuck, told
 from lossdoctor.rules.registry import Accused, Rule, Suspicion
 
 RULE = Rule(code="LD852", name="rate-too-low", family="model", severity="error")
@@ -19,7 +19,7 @@ def rate_too_low(batch: Batch, run: ModelRun) -> Iterator[Suspicion]:
     if any(unscaled_input(batch, run)) or any(unscaled_target(batch, run)):
         return  # no rate suits such numbers
     curve, faster = run.curve, run.faster
-    if curve is None or faster is None or not curve.finite or abs(curve.gain) >= _NOTHING or not learns(faster):
+    if curve is None or faster is None or not curve.finite or abs(curve.gain) >= _NOTHING or stuck(faster):
         return
     yield RULE.at(
         None,
