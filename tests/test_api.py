@@ -14,7 +14,7 @@ import pytest
 
 import lossdoctor as ld
 from lossdoctor import findings
-from lossdoctor.api import Report
+from lossdoctor.results import Report
 from lossdoctor.worker.remote import WorkerPool
 
 ONEHOT, PROBABILITY = "float32[B,3] onehot", "float32[B,3] probability"

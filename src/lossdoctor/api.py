@@ -1,294 +1,20 @@
-"""The verbs for Python: live losses in this process, and results that show themselves."""
+"""The verbs for Python: live losses, models and training steps in this process."""
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from lossdoctor import findings
-from lossdoctor.experiments import reading as experiments
-from lossdoctor.readings import trace as traces
-from lossdoctor.standards import reading
-from lossdoctor.symbols import reading as symbols
+from lossdoctor.results import Comparison, Explanation, Report, Trace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.console import Console, ConsoleOptions, RenderResult
-
-    from lossdoctor.readings.lines import Tensor
     from lossdoctor.readings.model import Sample
     from lossdoctor.runtime.replayed import Replayed
     from lossdoctor.session import Settings
-
-_WIDTH = 80
-# A page of its own, or a part of one: nothing is loaded from elsewhere.
-_HTML = "<pre style=\"font-family:Menlo,Consolas,'DejaVu Sans Mono',monospace;line-height:1.3\">{code}</pre>"
-
-
-class Report(findings.Report):
-    """The result of `check`. It is shown in colours by rich and by IPython, as HTML in a notebook, and as text
-    elsewhere; `findings`, `facts`, `losses` and `errors` hold what it says."""
-
-    __slots__ = ()
-
-    @property
-    def blame(self) -> findings.Blame | None:
-        """Whose fault it is, of a model or a training step; None of losses alone."""
-        return next((loss.blame for loss in self.losses if loss.blame is not None), None)
-
-    @classmethod
-    def of(cls, report: findings.Report) -> Report:
-        """The same report, able to show itself."""
-        return cls(report.versions, report.seed, report.losses, report.errors)
-
-    def text(self, *, width: int = _WIDTH, color: bool = False, verbose: bool = False) -> str:
-        """The report as `lossdoctor check` prints it."""
-        return self._rendered(width, color, "utf-8", verbose)
-
-    def to_json(self) -> str:
-        """The report as one JSON document; the schema is in the package, as `report/schema.json`."""
-        from lossdoctor.report import View, json
-
-        return json.render(self, View())
-
-    def _rendered(self, width: int, color: bool, encoding: str, verbose: bool = False) -> str:
-        from lossdoctor.report import View, terminal
-
-        return terminal.render(self, View(width=width, color=color, encoding=encoding, verbose=verbose))
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def __repr__(self) -> str:
-        width = shutil.get_terminal_size((_WIDTH, 24)).columns if sys.stdout.isatty() else _WIDTH
-        return self._rendered(
-            min(max(width, 40), 120), False, getattr(sys.stdout, "encoding", None) or "utf-8"
-        ).rstrip()
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        from rich.text import Text
-
-        text = self._rendered(options.max_width, console.color_system is not None, options.encoding)
-        yield Text.from_ansi(text.rstrip("\n"))
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from io import StringIO
-
-        from rich.console import Console
-
-        console = Console(
-            record=True, file=StringIO(), width=100, color_system="truecolor", force_terminal=True, force_jupyter=False
-        )
-        console.print(self)
-        return console.export_html(inline_styles=True, code_format=_HTML)
-
-
-class Comparison(reading.Comparison):
-    """The result of `compare`; as text it shows the conclusion and a table."""
-
-    __slots__ = ()
-
-    @classmethod
-    def of(cls, found: reading.Comparison) -> Comparison:
-        """The same comparison, able to show itself."""
-        return cls(**{field.name: getattr(found, field.name) for field in fields(found)})
-
-    def to_json(self) -> str:
-        """The comparison as one JSON document."""
-        from lossdoctor.engine.run import versions
-        from lossdoctor.report.parts.comparison import as_json
-
-        return as_json(self, versions())
-
-    def __str__(self) -> str:
-        from lossdoctor.report import View
-        from lossdoctor.report.parts.comparison import render
-
-        return render(self, View(width=_WIDTH))
-
-    def __repr__(self) -> str:
-        return str(self).rstrip()
-
-
-class Trace(traces.TraceResult):
-    """The result of `trace`; as text it shows each line of the loss with what it makes."""
-
-    __slots__ = ()
-
-    @classmethod
-    def of(cls, found: traces.TraceResult) -> Trace:
-        """The same trace, able to show itself."""
-        return cls(**{field.name: getattr(found, field.name) for field in fields(found)})
-
-    def __getitem__(self, key: str | int) -> tuple[Tensor, ...]:
-        """The tensors that are assigned to a name ("return" for what is returned), or those of a line of the loss's
-        file.
-
-        Raises:
-            KeyError: there are none.
-        """
-        if isinstance(key, int):
-            found = tuple(row.tensor for row in self.rows if row.line == key and row.path == self.path)
-        else:
-            found = tuple(row.tensor for row in self.rows if key in (row.name, row.tensor.text))
-        if not found:
-            raise KeyError(key)
-        return found
-
-    def text(self, *, width: int = _WIDTH, color: bool = False) -> str:
-        """The trace as `lossdoctor trace` prints it."""
-        from lossdoctor.report import View
-        from lossdoctor.report.parts.trace import render
-
-        return render(self, View(width=width, color=color))
-
-    def to_json(self) -> str:
-        """The trace as one JSON document."""
-        from lossdoctor.engine.run import versions
-        from lossdoctor.report.parts.trace import as_json
-
-        return as_json(self, versions())
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def __repr__(self) -> str:
-        return str(self).rstrip()
-
-
-class Explanation(symbols.Explanation):
-    """The result of `explain`; as text it shows formula, terms, properties, examples and curves."""
-
-    __slots__ = ()
-
-    @classmethod
-    def of(cls, found: symbols.Explanation) -> Explanation:
-        """The same explanation, able to show itself."""
-        return cls(**{field.name: getattr(found, field.name) for field in fields(found)})
-
-    @property
-    def formula(self) -> str:
-        """The formula as text; `statement` has it in LaTeX and in the grammar of `verify` as well."""
-        return self.statement.text
-
-    @property
-    def latex(self) -> str:
-        """The formula in LaTeX."""
-        return self.statement.latex
-
-    def plot(self, path: str | Path) -> None:
-        """Draw the curves into a .png, .svg or .pdf file.
-
-        Raises:
-            UsageError: matplotlib is missing, or there is nothing to draw.
-        """
-        from pathlib import Path
-
-        from lossdoctor.report.parts.plot import draw
-
-        draw(self, Path(path))
-
-    def to_json(self) -> str:
-        """The explanation as one JSON document."""
-        from lossdoctor.engine.run import versions
-        from lossdoctor.report.parts.explanation import as_json
-
-        return as_json(self, versions())
-
-    def _repr_latex_(self) -> str:
-        """What a notebook shows."""
-        rows = [self.statement.latex, *(one.latex for one in self.statement.definitions)]
-        return "$$\\begin{gathered}" + " \\\\ ".join(rows) + "\\end{gathered}$$"
-
-    def __str__(self) -> str:
-        from lossdoctor.report import View
-        from lossdoctor.report.parts.explanation import render
-
-        return render(self, View(width=_WIDTH))
-
-    def __repr__(self) -> str:
-        return str(self).rstrip()
-
-
-class Decomposition(experiments.Decomposition):
-    """The result of `decompose`; as text it shows the terms in a table, with their formulas and findings.
-
-    Attributes:
-        terms: each term as a loss, by name: `terms["kl"](y_true, y_pred)` is what it contributes, weight included, of
-            the shape of the loss. Together they add up to the loss.
-    """
-
-    __slots__ = ("terms",)
-    terms: dict[str, Any]
-
-    @classmethod
-    def of(cls, found: experiments.Decomposition, terms: dict[str, Any]) -> Decomposition:
-        """The same decomposition, able to show itself."""
-        made = cls(**{field.name: getattr(found, field.name) for field in fields(found)})
-        object.__setattr__(made, "terms", terms)
-        return made
-
-    def to_json(self) -> str:
-        """The decomposition as one JSON document."""
-        from lossdoctor.engine.run import versions
-        from lossdoctor.report.parts.decomposition import as_json
-
-        return as_json(self, versions())
-
-    def to_pandas(self) -> Any:
-        """The terms as a table of pandas, a row a term.
-
-        Raises:
-            UsageError: pandas is not installed.
-        """
-        from lossdoctor.report.parts.decomposition import document
-
-        return _table([{k: v for k, v in term.items() if k != "witness"} for term in document(self, {})["terms"]])
-
-    def plot(self, path: str | Path) -> None:
-        """Draw shares and conflict into a .png, .svg or .pdf file.
-
-        Raises:
-            UsageError: matplotlib is missing.
-        """
-        from pathlib import Path
-
-        from lossdoctor.report.parts.plot_terms import draw
-
-        draw(self, Path(path))
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        return _html(str(self))
-
-    def __str__(self) -> str:
-        from lossdoctor.report import View
-        from lossdoctor.report.parts.decomposition import render
-
-        return render(self, View(width=_WIDTH))
-
-    def __repr__(self) -> str:
-        return str(self).rstrip()
-
-
-def _html(text: str) -> str:
-    """Plain text for a notebook."""
-    from html import escape
-
-    return _HTML.format(code=escape(text))
-
-
-def _table(rows: list[dict[str, Any]]) -> Any:
-    try:
-        import pandas  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise findings.UsageError("A table needs pandas, which is not installed.\nTry: pip install pandas") from None
-    return pandas.DataFrame(rows)
 
 
 def check(
@@ -405,7 +131,7 @@ def check_step(step: Any, *batch: Any, seed: int = 0, select: Iterable[str] = ()
     from lossdoctor.session import Settings
 
     settings = Settings(
-        seed=_settings(seed, 1e4).seed,
+        seed=settings_of(seed, 1e4).seed,
         select=codes(_listed(select), "select"),
         ignore=codes(_listed(ignore), "ignore"),
     )
@@ -491,7 +217,7 @@ def verify(
     for one in (formula, gradient):
         if one is not None:
             read_formula(one)  # the caller's own mistake is raised, not reported
-    settings = _settings(seed, magnitude)
+    settings = settings_of(seed, magnitude)
     report = check_object(
         loss,
         y_true,
@@ -533,7 +259,7 @@ def compare(
     """
     from lossdoctor.engine import compare_object
 
-    return Comparison.of(compare_object(loss, other, y_true, y_pred, settings=_settings(seed, magnitude)))
+    return Comparison.of(compare_object(loss, other, y_true, y_pred, settings=settings_of(seed, magnitude)))
 
 
 def explain(
@@ -563,39 +289,7 @@ def explain(
     """
     from lossdoctor.engine import explain_object
 
-    return Explanation.of(explain_object(loss, y_true, y_pred, settings=_settings(seed, magnitude)))
-
-
-def decompose(
-    loss: Any,
-    y_true: Any = None,
-    y_pred: Any = None,
-    *,
-    seed: int = 0,
-    magnitude: float = 1e4,
-) -> Decomposition:
-    """Take a loss apart: its additive terms, what each is worth, and which are silent.
-
-    A term is what the code gives a name: a variable, a key of a table, a function.
-
-    Args:
-        loss, y_true, y_pred, seed, magnitude: as for `check`. On arrays, shares and gradients are measured on these.
-
-    Returns:
-        The decomposition: `parts` with weight, shares, gradient and formula of each term, `measures` with the cosines
-        of their gradients, `findings`, and `terms`, which are losses themselves.
-
-    Raises:
-        UsageError: `loss` is no loss, or cannot be traced.
-
-    Example:
-        >>> found = decompose(vae, x, model(x))  # doctest: +SKIP
-        >>> found.terms["kl"](x, model(x))  # doctest: +SKIP
-        <tf.Tensor: shape=(32,), dtype=float32, …>
-    """
-    from lossdoctor.engine import decompose_object
-
-    return Decomposition.of(*decompose_object(loss, y_true, y_pred, settings=_settings(seed, magnitude)))
+    return Explanation.of(explain_object(loss, y_true, y_pred, settings=settings_of(seed, magnitude)))
 
 
 def replay(file: str | Path, loss: Any = None, *, mends: bool = True, seed: int = 0) -> Replayed:
@@ -656,10 +350,11 @@ def trace(
     """
     from lossdoctor.engine import trace_object
 
-    return Trace.of(trace_object(loss, y_true, y_pred, settings=_settings(seed, 1e4), sample=sample, worst=worst))
+    return Trace.of(trace_object(loss, y_true, y_pred, settings=settings_of(seed, 1e4), sample=sample, worst=worst))
 
 
-def _settings(seed: int, magnitude: float) -> Settings:
+def settings_of(seed: int, magnitude: float) -> Settings:
+    """The settings of a call. Raises UsageError for a seed that is none."""
     from lossdoctor.session import Settings
 
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:

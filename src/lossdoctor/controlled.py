@@ -1,0 +1,120 @@
+"""Controlled experiments for Python: `decompose`, `isolate` and `experiment`, on live losses in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lossdoctor import findings
+from lossdoctor.api import settings_of
+from lossdoctor.results import Decomposition, Experiment, Isolation
+
+
+def decompose(
+    loss: Any,
+    y_true: Any = None,
+    y_pred: Any = None,
+    *,
+    seed: int = 0,
+    magnitude: float = 1e4,
+) -> Decomposition:
+    """Take a loss apart: its additive terms, what each is worth, and which are silent.
+
+    A term is what the code gives a name: a variable, a key of a table, a function.
+
+    Args:
+        loss, y_true, y_pred, seed, magnitude: as for `check`. On arrays, shares and gradients are measured on these.
+
+    Returns:
+        The decomposition: `parts` with weight, shares, gradient and formula of each term, `measures` with the cosines
+        of their gradients, `findings`, and `terms`, which are losses themselves.
+
+    Raises:
+        UsageError: `loss` is no loss, or cannot be traced.
+
+    Example:
+        >>> found = decompose(vae, x, model(x))  # doctest: +SKIP
+        >>> found.terms["kl"](x, model(x))  # doctest: +SKIP
+        <tf.Tensor: shape=(32,), dtype=float32, …>
+    """
+    from lossdoctor.engine import decompose_object
+
+    return Decomposition.with_terms(*decompose_object(loss, y_true, y_pred, settings=settings_of(seed, magnitude)))
+
+
+def isolate(
+    loss: Any,
+    y_true: Any = None,
+    y_pred: Any = None,
+    *,
+    symptom: str | None = None,
+    seed: int = 0,
+    magnitude: float = 1e4,
+) -> Isolation:
+    """Find what of a loss is to blame: the term, the line, and the smallest input and graph that still show it.
+
+    Args:
+        loss, y_true, y_pred, seed, magnitude: as for `check`. On arrays, the symptom is looked for at these.
+        symptom: "no-gradient", "dead-gradient", "nonfinite-value", "nonfinite-gradient" or "wrong-sign"; the first
+            that shows by default.
+
+    Returns:
+        The result: `culprit` is None where nothing shows a symptom.
+
+    Raises:
+        UsageError: `loss` is no loss, or cannot be traced, or another argument is unusable.
+
+    Example:
+        >>> isolate(total, x, predictions).culprit.term  # doctest: +SKIP
+        'kl'
+    """
+    from lossdoctor.engine import isolate_object
+    from lossdoctor.engine.isolating import SYMPTOMS
+
+    chosen: Any = symptom if symptom in SYMPTOMS else None
+    if symptom is not None and chosen is None:
+        expected = ", ".join(SYMPTOMS)
+        raise findings.UsageError(f"Invalid value for `symptom`. Expected one of {expected}. Received: {symptom!r}")
+    return Isolation.of(isolate_object(loss, y_true, y_pred, settings=settings_of(seed, magnitude), symptom=chosen))
+
+
+def experiment(
+    loss: Any,
+    y_true: Any = None,
+    y_pred: Any = None,
+    *,
+    thorough: bool = False,
+    run_dir: str | Path | None = None,
+    limit: float | None = None,
+    seed: int = 0,
+) -> Experiment:
+    """Train small models with a loss on synthetic data whose answer is known, beside the standard loss.
+
+    Args:
+        loss, y_true, y_pred, seed: as for `check`; of arrays only shapes, dtypes and kinds are used.
+        thorough: also other learning rates, optimizers, batch sizes and scales of the targets.
+        run_dir: where results are kept as they come, and taken from if they are there.
+        limit: seconds after which no further training begins.
+
+    Returns:
+        The result: `verdict` is "trains", "trains wrongly" or "not judged".
+
+    Raises:
+        UsageError: `loss` is no loss, or cannot be traced.
+
+    Example:
+        >>> experiment(my_loss).verdict  # doctest: +SKIP
+        'trains'
+    """
+    from lossdoctor.engine import experiment_object
+
+    found = experiment_object(
+        loss,
+        y_true,
+        y_pred,
+        settings=settings_of(seed, 1e4),
+        thorough=thorough,
+        folder=None if run_dir is None else Path(run_dir),
+        limit=limit,
+    )
+    return Experiment.of(found)
