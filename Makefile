@@ -1,7 +1,8 @@
 # Needs Python 3.11 or newer and make; everything else goes into .venv.
 #
 #   make demo   lossdoctor on its bundled examples
-#   make test   everything that CI runs
+#   make test   lint, types, import contracts, docs and the test suite, but for what is marked slow
+#   make slow   what is marked slow: every case and every healthy loss, which CI runs as well
 #   make docs   the documentation as a site, in build/site
 
 PYTHON ?= python3
@@ -9,13 +10,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test slow lint docs clean
 
 demo: $(VENV)/.installed-user
 	$(BIN)/lossdoctor demo
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+slow: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

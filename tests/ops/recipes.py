@@ -216,7 +216,8 @@ RECIPES: list[Recipe] = [
     R("IRFFT", {"input": c(2, 4), "fft_length": i(6)}, close=1e-4),
     # Images.
     R("Conv2D", {"input": IMAGE, "filter": f(3, 2, 3, 4), **PLAIN}, close=1e-4),
-    R("Conv2D", {"input": IMAGE, "filter": f(2, 2, 3, 4), **VALID}, close=1e-4),
+    # Only builds with oneDNN, which not every processor gets, have a gradient for dilation rates on CPUs.
+    R("Conv2D", {"input": IMAGE, "filter": f(2, 2, 3, 4), **VALID}, close=1e-4, flows=False),
     R("Conv2D", {"input": IMAGE, "filter": f(2, 2, 3, 4), "strides": [1, 1, 1, 1], "padding": "EXPLICIT",
                  "explicit_paddings": [0, 0, 1, 0, 2, 1, 0, 0]}, close=1e-4),
     R("Conv2DBackpropInput", {"input_sizes": i(2, 6, 5, 3), "filter": f(3, 2, 3, 4), "out_backprop": f(2, 3, 3, 4),
@@ -250,10 +251,11 @@ RECIPES: list[Recipe] = [
     R("BatchToSpaceND", {"input": f(8, 2, 3, 3), "block_shape": i(2, 2), "crops": i([0, 0], [1, 0])}),
     R("ExtractImagePatches", {"images": IMAGE, "ksizes": [1, 3, 2, 1], "strides": [1, 2, 1, 1], "rates": [1, 1, 2, 1],
                               "padding": "SAME"}),
+    # The rest is reserved for the gradient, and not even filled by every kernel.
     R("FusedBatchNormV3", {"x": IMAGE, "scale": f(3), "offset": f(3), "mean": f(0), "variance": f(0), "epsilon": 1e-3,
-                           "is_training": True}, close=1e-3, flows=False),
+                           "is_training": True}, close=1e-3, flows=False, results=3),
     R("FusedBatchNormV3", {"x": IMAGE, "scale": f(3), "offset": f(3), "mean": f(3), "variance": f(3, low=1),
-                           "epsilon": 1e-3, "is_training": False}, close=1e-3, flows=False),
+                           "epsilon": 1e-3, "is_training": False}, close=1e-3, flows=False, results=1),
     # Passing on.
     R("Identity", {"input": X}),
     R("EnsureShape", {"input": X, "shape": [3, 4]}),

@@ -18,6 +18,7 @@ from lossdoctor.findings import ErrorItem, LossReport, Report, UsageError
 from lossdoctor.graph.ir import Span
 from lossdoctor.readings.model import Batch
 from lossdoctor.session import SessionError, Settings
+from lossdoctor.source.discover import discover
 from lossdoctor.source.steps import is_step
 from lossdoctor.spec.batches import of_program
 from lossdoctor.targets import TargetRef, parse_target
@@ -49,13 +50,20 @@ def programs_of(targets: Sequence[str], model: str | None, data: str | None) -> 
     for target in targets:
         with contextlib.suppress(UsageError):  # `check` says what is wrong with it
             reference = parse_target(target)
-            if reference.name is not None and (with_batch or _steps(reference)):
+            if reference.name is not None and (_steps(reference) or (with_batch and not _is_loss(reference))):
                 found.append(ProgramRef(target, absolute(reference), path=reference.path or ""))
     return found
 
 
 def _steps(reference: TargetRef) -> bool:
     return reference.path is not None and reference.name is not None and is_step(reference.path, reference.name)
+
+
+def _is_loss(reference: TargetRef) -> bool:
+    """Whether the text of the file shows a loss of this name: then other arrays than y_true and y_pred are a mistake."""
+    if reference.path is None or not Path(reference.path).is_file():
+        return False
+    return any(candidate.name == reference.name for candidate in discover(reference.path))
 
 
 def check_programs(

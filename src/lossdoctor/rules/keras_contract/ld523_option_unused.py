@@ -17,7 +17,9 @@ RULE = Rule(code="LD523", name="option-unused", family="keras-contract", severit
 def option_unused(loaded: Loaded, module: SourceModule) -> Iterator[Suspicion]:
     """A parameter of the factory or the constructor that nothing depends on."""
     name = loaded.target.rpartition(":")[2].partition("(")[0]
-    for unused in (*unused_in_factory(module, name), *unused_in_class(module, name)):
+    # A loss with a helper inside makes no loss, and may ignore y_true: a criterion of embeddings does.
+    made = unused_in_factory(module, name) if loaded.kind == "factory" else ()
+    for unused in (*made, *unused_in_class(module, name)):
         where = f"kept as `self.{unused.attribute}` and" if unused.attribute else "taken and"
         yield RULE.at(
             None,
