@@ -2,7 +2,7 @@
 #
 #   make demo   lossdoctor on its bundled examples
 #   make test   lint, types, import contracts, docs and the test suite, but for what is marked slow
-#   make slow   what is marked slow: every case and every healthy loss, which CI runs as well
+#   make slow   what is marked slow: every case and every healthy loss, for before a release
 #   make docs   the documentation as a site, in build/site
 
 PYTHON ?= python3

@@ -43,6 +43,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "expected": {"expected": np.zeros(1)},
     "label-without-gradient": {"label": 0.0},
     "factory-called": {"name": "focal"},
+    "padding-counts": {"value": 0.0, "axes": (1, 1)},
 }
 
 

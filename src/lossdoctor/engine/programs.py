@@ -60,7 +60,7 @@ def _steps(reference: TargetRef) -> bool:
 
 
 def _is_loss(reference: TargetRef) -> bool:
-    """Whether the text of the file shows a loss of this name: then other arrays than y_true and y_pred are a mistake."""
+    """Whether the file has a loss of this name by its text: then other arrays than y_true and y_pred are a mistake."""
     if reference.path is None or not Path(reference.path).is_file():
         return False
     return any(candidate.name == reference.name for candidate in discover(reference.path))

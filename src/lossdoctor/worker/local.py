@@ -175,9 +175,9 @@ class LocalSession:
         "experiments.<name>" is that of `experiments/<name>.py`, which is given the traced loss as `live` too.
         """
         subject = self._loaded()
-        package, _, name = name.rpartition(".")
-        module = f"lossdoctor.{package or 'probes'}.{name}"
-        if not name.isidentifier() or package not in ("", "experiments"):
+        package, _, own = name.rpartition(".")
+        module = f"lossdoctor.{package or 'probes'}.{own}"
+        if not own.isidentifier() or package not in ("", "experiments"):
             raise SessionError(f"there is no probe {name!r}")
         if package:
             arguments["live"] = self._live
