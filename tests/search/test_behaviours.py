@@ -54,6 +54,16 @@ def over_classes(y_true, y_pred):
     return -tf.reduce_sum(y_true * tf.nn.log_softmax(y_pred, axis=-1), axis=-1)
 
 
+def padded_mean(y_true, y_pred):
+    mask = tf.cast(y_true != 0.0, tf.float32)
+    return tf.reduce_mean(tf.square(y_true - y_pred) * mask, axis=-1)
+
+
+def masked_mean(y_true, y_pred):
+    mask = tf.cast(y_true != 0.0, tf.float32)
+    return tf.reduce_sum(tf.square(y_true - y_pred) * mask, -1) / tf.maximum(tf.reduce_sum(mask, -1), 1.0)
+
+
 def hinge(y_true, y_pred):
     return tf.reduce_mean(tf.maximum(0.0, 1.0 - y_true * y_pred), axis=-1)
 
@@ -103,6 +113,13 @@ CASES: list[tuple[str, tuple[str, str], str, str, dict[str, Any]]] = [
     ("not-shift-invariant", PIXELS, "over_pixels", "over_classes", {}),
     ("label-without-gradient", BINARY, "hinge", "signed", {"label": 0.0, "batch": 4}),
     ("fractions-alike", UNIT, "truncated", "rows", {}),
+    (
+        "padding-counts",
+        ("float32[B,8] real", "float32[B,8] real"),
+        "padded_mean",
+        "masked_mean",
+        {"value": 0.0, "axes": (1, 1)},
+    ),
     ("perfect-costs", ("float32[B,3] onehot", "float32[B,3] logit"), "numbers", "over_classes", {"logits": True}),
     ("grows-squared", REAL, "diagonal", "rows", {}),
     ("vector-through-keras", REAL, "Unreduced", "rows", {}),
