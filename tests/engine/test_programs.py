@@ -34,7 +34,11 @@ def train_step(x, y):
     return gradients
 
 
-def helper(y_true, y_pred):
+def build(width):
+    return keras.Sequential([keras.Input((width,)), keras.layers.Dense(3)])
+
+
+def squared(y_true, y_pred):
     return tf.reduce_mean(tf.square(y_true - y_pred))
 """
 
@@ -67,9 +71,10 @@ def test_batches_of_files(tmp_path: Path) -> None:
 def test_a_step_is_told_from_a_loss_by_its_text(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(STEP)
     np.savez(tmp_path / "batch.npz", x=X, y=LABELS)
-    step, helper, batch = f"{tmp_path}/train.py:train_step", f"{tmp_path}/train.py:helper", str(tmp_path / "batch.npz")
-    assert [program.target for program in programs_of([step, helper], None, None)] == [step]
-    assert [program.target for program in programs_of([helper], None, batch)] == [helper]
+    step, build, loss = (f"{tmp_path}/train.py:{name}" for name in ("train_step", "build", "squared"))
+    batch = str(tmp_path / "batch.npz")
+    assert [program.target for program in programs_of([step, build, loss], None, None)] == [step]
+    assert [program.target for program in programs_of([step, build, loss], None, batch)] == [step, build]
     with pytest.raises(ld.UsageError, match="--data"):
         programs_of([], "model.keras", None)
 
