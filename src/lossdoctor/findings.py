@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypedDict
 
 Evidence = Literal["proved", "witnessed", "suspected"]
 Severity = Literal["error", "warning", "info"]
@@ -173,6 +173,38 @@ class Blame:
     path: str = ""
     line: int = 0
     index: tuple[int, ...] = ()  # of the sample, or of the element, that shows it
+
+
+class Heading(TypedDict):
+    """The attributes of a `LossResult`, to build one from."""
+
+    target: str
+    name: str
+    path: str
+    line: int
+    y_true: str
+    y_pred: str
+    origin: SpecOrigin
+    assumptions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LossResult:
+    """What the result of every command on one loss says first.
+
+    Attributes:
+        target: as given; `name`, `path` and `line` of its definition.
+        y_true, y_pred, origin, assumptions: the specs of what it was given, where they are from, and what was assumed.
+    """
+
+    target: str
+    name: str
+    path: str
+    line: int
+    y_true: str
+    y_pred: str
+    origin: SpecOrigin
+    assumptions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,8 +105,9 @@ class Shown:
     def to_json(self) -> str:
         """The result as one JSON document."""
         from lossdoctor.engine.run import versions
+        from lossdoctor.report.json import dumps
 
-        return self._shower().as_json(self, versions())
+        return dumps(self._shower().document(self, versions()))
 
     def _shower(self) -> Any:
         return import_module(f"lossdoctor.report.parts.{self._part}")

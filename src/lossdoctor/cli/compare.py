@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from lossdoctor.cli.check import require_tensorflow
 from lossdoctor.cli.parser import FAILED, FOUND, SUCCESS, Command
-from lossdoctor.cli.single import add_given, add_result, deliver, settings_of
+from lossdoctor.cli.single import add_given, add_result, analysed, show
 
 
 def compare(options: argparse.Namespace) -> int:
@@ -30,42 +28,14 @@ def compare(options: argparse.Namespace) -> int:
     gradient.
     """
     from lossdoctor import engine
-    from lossdoctor.cli.output import check_writable
-    from lossdoctor.cli.progress import Progress
-    from lossdoctor.config import load_config
-    from lossdoctor.engine.run import versions
-    from lossdoctor.findings import ErrorItem
-    from lossdoctor.report.parts.comparison import as_json, render
-    from lossdoctor.report.parts.overlay import draw
-    from lossdoctor.report.parts.plot import check_plot
+    from lossdoctor.report.parts import comparison, overlay
 
-    config = load_config(options.config, Path.cwd())
-    if options.output is not None:
-        check_writable(options.output)
-    picture: Path | None = options.plot
-    if picture is not None:
-        check_plot(picture)
-        check_writable(picture, "plot")
-    require_tensorflow()
-    with Progress() as progress:
-        found = engine.compare(
-            options.target,
-            options.other,
-            config=config,
-            y_true=options.y_true,
-            y_pred=options.y_pred,
-            data=options.data,
-            settings=settings_of(options, config),
-            progress=progress,
-            verbose=options.verbose,
-            curves=picture is not None,
-        )
-    if isinstance(found, ErrorItem):
-        print(f"lossdoctor: {found.target}: {found.message}", file=sys.stderr)
+    found = analysed(options, engine.compare, other=options.other, curves=options.plot is not None)
+    if found is None:
         return FAILED
-    if picture is not None:
-        draw(found, picture)
-    deliver(options, lambda view: render(found, view), lambda: as_json(found, versions()))
+    if options.plot is not None:
+        overlay.draw(found, options.plot)
+    show(options, found, comparison)
     other = found.other
     same = other is None or (other.relation.kind == "same" and other.relation.gradients_agree)
     return SUCCESS if same else FOUND

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from lossdoctor.cli.check import require_tensorflow
 from lossdoctor.cli.parser import FAILED, FOUND, SUCCESS, Command
-from lossdoctor.cli.single import add_given, add_result, deliver, settings_of
+from lossdoctor.cli.single import add_given, add_result, analysed, show
 
 
 def decompose(options: argparse.Namespace) -> int:
@@ -27,41 +25,15 @@ def decompose(options: argparse.Namespace) -> int:
     --check examines each term by all rules, as a loss of its own.
     """
     from lossdoctor import engine
-    from lossdoctor.cli.output import check_writable
-    from lossdoctor.cli.progress import Progress
-    from lossdoctor.config import load_config
-    from lossdoctor.engine.run import versions
-    from lossdoctor.findings import ErrorItem, LossReport, at_or_above
-    from lossdoctor.report.parts.decomposition import as_json, render
-    from lossdoctor.report.parts.plot import check_plot
-    from lossdoctor.report.parts.plot_terms import draw
+    from lossdoctor.findings import LossReport, at_or_above
+    from lossdoctor.report.parts import decomposition, plot_terms
 
-    config = load_config(options.config, Path.cwd())
-    if options.output is not None:
-        check_writable(options.output)
-    picture: Path | None = options.plot
-    if picture is not None:
-        check_plot(picture)
-        check_writable(picture, "plot")
-    require_tensorflow()
-    with Progress() as progress:
-        found = engine.decompose(
-            options.target,
-            config=config,
-            y_true=options.y_true,
-            y_pred=options.y_pred,
-            data=options.data,
-            check=options.check,
-            settings=settings_of(options, config),
-            progress=progress,
-            verbose=options.verbose,
-        )
-    if isinstance(found, ErrorItem):
-        print(f"lossdoctor: {found.target}: {found.message}", file=sys.stderr)
+    found = analysed(options, engine.decompose, check=options.check)
+    if found is None:
         return FAILED
-    if picture is not None:
-        draw(found, picture)
-    deliver(options, lambda view: render(found, view), lambda: as_json(found, versions()))
+    if options.plot is not None:
+        plot_terms.draw(found, options.plot)
+    show(options, found, decomposition)
     own = [check for check in found.checks.values() if isinstance(check, LossReport)]
     findings = [*found.findings, *(finding for check in own for finding in check.findings)]
     return FOUND if any(at_or_above(finding.severity, "error") for finding in findings) else SUCCESS

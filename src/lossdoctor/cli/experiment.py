@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from lossdoctor.cli.check import require_tensorflow
 from lossdoctor.cli.parser import FAILED, FOUND, SUCCESS, Command, positive, whole
-from lossdoctor.cli.single import add_given, add_result, deliver, settings_of
+from lossdoctor.cli.single import add_given, add_result, analysed, show
 
 
 def experiment(options: argparse.Namespace) -> int:
@@ -26,44 +24,22 @@ def experiment(options: argparse.Namespace) -> int:
     --run-dir results are kept as they come, and an interrupted experiment goes on where it stopped.
     """
     from lossdoctor import engine
-    from lossdoctor.cli.output import check_writable
-    from lossdoctor.cli.progress import Progress
-    from lossdoctor.config import load_config
-    from lossdoctor.engine.run import versions
-    from lossdoctor.findings import ErrorItem, at_or_above
-    from lossdoctor.report.parts.plot import check_plot
-    from lossdoctor.report.parts.plot_experiment import draw
-    from lossdoctor.report.parts.trial import as_html, as_json, render
+    from lossdoctor.findings import at_or_above
+    from lossdoctor.report.parts import plot_experiment, trial
 
-    config = load_config(options.config, Path.cwd())
-    if options.output is not None:
-        check_writable(options.output)
-    picture: Path | None = options.plot
-    if picture is not None:
-        check_plot(picture)
-        check_writable(picture, "plot")
-    require_tensorflow()
-    with Progress() as progress:
-        found = engine.experiment(
-            options.target,
-            config=config,
-            y_true=options.y_true,
-            y_pred=options.y_pred,
-            thorough=options.thorough,
-            folder=options.run_dir,
-            jobs=options.jobs,
-            limit=options.limit,
-            settings=settings_of(options, config),
-            progress=progress,
-            verbose=options.verbose,
-        )
-    if isinstance(found, ErrorItem):
-        print(f"lossdoctor: {found.target}: {found.message}", file=sys.stderr)
+    found = analysed(
+        options,
+        engine.experiment,
+        thorough=options.thorough,
+        folder=options.run_dir,
+        jobs=options.jobs,
+        limit=options.limit,
+    )
+    if found is None:
         return FAILED
-    if picture is not None:
-        draw(found, picture)
-    as_text = (lambda view: as_html(found)) if options.format == "html" else (lambda view: render(found, view))
-    deliver(options, as_text, lambda: as_json(found, versions()))
+    if options.plot is not None:
+        plot_experiment.draw(found, options.plot)
+    show(options, found, trial, trial.as_html)
     return FOUND if any(at_or_above(finding.severity, "error") for finding in found.findings) else SUCCESS
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from lossdoctor.cli.check import require_tensorflow
 from lossdoctor.cli.parser import FAILED, SUCCESS, Command
-from lossdoctor.cli.single import add_given, add_result, deliver, settings_of
+from lossdoctor.cli.single import add_given, add_result, analysed, show
 
 
 def explain(options: argparse.Namespace) -> int:
@@ -26,39 +24,14 @@ def explain(options: argparse.Namespace) -> int:
     pip install "lossdoctor[plots]". Regions without gradient and without a finite value are shaded.
     """
     from lossdoctor import engine
-    from lossdoctor.cli.output import check_writable
-    from lossdoctor.cli.progress import Progress
-    from lossdoctor.config import load_config
-    from lossdoctor.engine.run import versions
-    from lossdoctor.findings import ErrorItem
-    from lossdoctor.report.parts.explanation import as_json, render
-    from lossdoctor.report.parts.plot import check_plot, draw
+    from lossdoctor.report.parts import explanation, plot
 
-    config = load_config(options.config, Path.cwd())
-    if options.output is not None:
-        check_writable(options.output)
-    picture: Path | None = options.plot
-    if picture is not None:
-        check_plot(picture)
-        check_writable(picture, "plot")
-    require_tensorflow()
-    with Progress() as progress:
-        found = engine.explain(
-            options.target,
-            config=config,
-            y_true=options.y_true,
-            y_pred=options.y_pred,
-            data=options.data,
-            settings=settings_of(options, config),
-            progress=progress,
-            verbose=options.verbose,
-        )
-    if isinstance(found, ErrorItem):
-        print(f"lossdoctor: {found.target}: {found.message}", file=sys.stderr)
+    found = analysed(options, engine.explain)
+    if found is None:
         return FAILED
-    if picture is not None:
-        draw(found, picture)
-    deliver(options, lambda view: render(found, view), lambda: as_json(found, versions()))
+    if options.plot is not None:
+        plot.draw(found, options.plot)
+    show(options, found, explanation)
     return SUCCESS
 
 

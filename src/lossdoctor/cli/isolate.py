@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 
-from lossdoctor.cli.check import require_tensorflow
 from lossdoctor.cli.parser import FAILED, FOUND, SUCCESS, Command
-from lossdoctor.cli.single import add_given, add_result, deliver, settings_of
+from lossdoctor.cli.single import add_given, add_result, analysed, show
 from lossdoctor.findings import UsageError
 
 
@@ -24,35 +21,14 @@ def isolate(options: argparse.Namespace) -> int:
       lossdoctor isolate losses.py:total --data batch.npz --symptom nonfinite-gradient
     """
     from lossdoctor import engine
-    from lossdoctor.cli.output import check_writable
-    from lossdoctor.cli.progress import Progress
-    from lossdoctor.config import load_config
-    from lossdoctor.engine.run import versions
-    from lossdoctor.findings import ErrorItem
-    from lossdoctor.report.parts.isolation import as_json, render
+    from lossdoctor.report.parts import isolation
 
-    config = load_config(options.config, Path.cwd())
-    if options.output is not None:
-        check_writable(options.output)
     if options.data is not None and options.capture is not None:
         raise UsageError("Invalid value for `capture`. Expected it without --data. Received: both")
-    require_tensorflow()
-    with Progress() as progress:
-        found = engine.isolate(
-            options.target,
-            config=config,
-            y_true=options.y_true,
-            y_pred=options.y_pred,
-            data=options.data or options.capture,
-            symptom=options.symptom,
-            settings=settings_of(options, config),
-            progress=progress,
-            verbose=options.verbose,
-        )
-    if isinstance(found, ErrorItem):
-        print(f"lossdoctor: {found.target}: {found.message}", file=sys.stderr)
+    found = analysed(options, engine.isolate, data=options.data or options.capture, symptom=options.symptom)
+    if found is None:
         return FAILED
-    deliver(options, lambda view: render(found, view), lambda: as_json(found, versions()))
+    show(options, found, isolation)
     return SUCCESS if found.culprit is None else FOUND
 
 

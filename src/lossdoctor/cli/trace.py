@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lossdoctor.cli.check import require_tensorflow
 from lossdoctor.cli.parser import FAILED, FOUND, SUCCESS, Command, whole
-from lossdoctor.cli.single import add_given, add_result, deliver, settings_of
+from lossdoctor.cli.single import add_given, add_result, analysed, show
+from lossdoctor.findings import UsageError
+
+if TYPE_CHECKING:
+    from lossdoctor.readings.trace import TraceResult
 
 
 def trace(options: argparse.Namespace) -> int:
@@ -26,44 +30,28 @@ def trace(options: argparse.Namespace) -> int:
     exit status: 0 all finite, 1 a value or gradient is not, 2 could not run
     """
     from lossdoctor import engine
-    from lossdoctor.cli.output import check_writable, write_file
-    from lossdoctor.cli.progress import Progress
-    from lossdoctor.config import load_config
-    from lossdoctor.engine.printing import emitted
-    from lossdoctor.engine.run import versions
-    from lossdoctor.findings import ErrorItem, UsageError
-    from lossdoctor.report.parts.trace import as_json, render
+    from lossdoctor.report.parts import trace as part
 
-    config = load_config(options.config, Path.cwd())
-    for name in ("output", "emit"):
-        if getattr(options, name) is not None:
-            check_writable(getattr(options, name), name)
-    require_tensorflow()
-    with Progress() as progress:
-        found = engine.trace(
-            options.target,
-            config=config,
-            y_true=options.y_true,
-            y_pred=options.y_pred,
-            data=options.data,
-            settings=settings_of(options, config),
-            sample=options.sample,
-            worst=options.worst or 0,
-            progress=progress,
-            verbose=options.verbose,
-        )
-    if isinstance(found, ErrorItem):
-        print(f"lossdoctor: {found.target}: {found.message}", file=sys.stderr)
+    found = analysed(options, engine.trace, sample=options.sample, worst=options.worst or 0)
+    if found is None:
         return FAILED
     if options.emit is not None:
-        source = Path(found.files.get(found.path, found.path))
-        if source.suffix != ".py":
-            raise UsageError(f"Invalid value for `emit`. Expected a loss of a file of Python. Received: {source}")
-        spans = [span for row in found.rows for span in row.tensor.calls if Path(span.path) == source]
-        write_file(options.emit, emitted(source, {span.line for span in spans}))
-        print(f"wrote {options.emit}", file=sys.stderr)
-    deliver(options, lambda view: render(found, view), lambda: as_json(found, versions()))
+        _emit(found, options.emit)
+    show(options, found, part)
     return SUCCESS if found.blamed is None else FOUND
+
+
+def _emit(found: TraceResult, path: Path) -> None:
+    """Write a copy of the loss's file that prints what was shown."""
+    from lossdoctor.cli.output import write_file
+    from lossdoctor.engine.printing import emitted
+
+    source = Path(found.files.get(found.path, found.path))
+    if source.suffix != ".py":
+        raise UsageError(f"Invalid value for `emit`. Expected a loss of a file of Python. Received: {source}")
+    spans = [span for row in found.rows for span in row.tensor.calls if Path(span.path) == source]
+    write_file(path, emitted(source, {span.line for span in spans}))
+    print(f"wrote {path}", file=sys.stderr)
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lossdoctor.config import Config, load_config
 from lossdoctor.domains.dependence import cuts, dependence
-from lossdoctor.engine.examine import Job, Opened, Progress, examine, opened
+from lossdoctor.engine.examine import Job, Opened, examine
 from lossdoctor.engine.place import Places
-from lossdoctor.engine.run import job_of, live_job
+from lossdoctor.engine.single import Given, heading, in_process, in_worker, traced
 from lossdoctor.experiments.additive import Part
 from lossdoctor.experiments.reading import Decomposition, TermMeasure, TermReading, Terms
-from lossdoctor.findings import ErrorItem, Fact, Finding, Location, LossReport, UsageError
+from lossdoctor.findings import ErrorItem, Fact, Finding, Location, LossReport
 from lossdoctor.graph.ir import LossGraph, Span
 from lossdoctor.session import Session, SessionError, Settings
-from lossdoctor.spec import format_structure
 from lossdoctor.symbols.reading import Statement
 from lossdoctor.symbols.statement import Symbolic
-from lossdoctor.worker.remote import WorkerPool
+
+if TYPE_CHECKING:
+    from typing import Unpack
 
 DROWNED = 0.01  # share of the gradient below which a term changes nothing
 # Rounding of float32 sums of some hundred numbers; a wrong split differs in the first digits.
@@ -30,20 +28,8 @@ ROUNDING = 1e-4
 DRAWS = 1000
 
 
-def decompose(
-    target: str,
-    *,
-    config: Config | None = None,
-    y_true: str | None = None,
-    y_pred: str | None = None,
-    data: str | Path | None = None,
-    check: bool = False,
-    settings: Settings | None = None,
-    progress: Progress | None = None,
-    verbose: bool = False,
-    pool: WorkerPool | None = None,
-) -> Decomposition | ErrorItem:
-    """Take a loss apart in a worker process; arguments as `engine.check`, for one loss.
+def decompose(target: str, *, check: bool = False, **given: Unpack[Given]) -> Decomposition | ErrorItem:
+    """Take a loss apart in a worker process.
 
     Args:
         check: also run all rules on each term.
@@ -51,20 +37,12 @@ def decompose(
     Raises:
         UsageError: unusable arguments.
     """
-    settings = settings or Settings()
-    config = config or load_config(None, Path.cwd())
-    job = job_of(target, config, y_true, y_pred, data, settings, progress)
-    if isinstance(job, ErrorItem):
-        return job
-    workers = contextlib.nullcontext(pool) if pool is not None else WorkerPool(1, settings, verbose=verbose)
-    with workers as lent, lent.session() as session:
-        try:
-            found = _decomposed(job, session)
-            return found if isinstance(found, ErrorItem) or not check else _checked(found, job, session)
-        except UsageError as problem:
-            return ErrorItem(job.target, str(problem))
-        except SessionError as problem:
-            return ErrorItem(job.target, f"{problem}; lossdoctor check says more")
+
+    def work(job: Job, session: Session) -> Decomposition:
+        _, _, found = _decomposed(job, session)
+        return _checked(found, job, session) if check else found
+
+    return in_worker(target, work, **given)
 
 
 def decompose_object(
@@ -77,19 +55,8 @@ def decompose_object(
     """
     from lossdoctor.experiments.term import Term
     from lossdoctor.subject import subject_of
-    from lossdoctor.worker.state import preserved
 
-    started = time.perf_counter()
-    with preserved(settings.seed):
-        job, session = live_job(loss, y_true, y_pred, settings)
-        try:
-            start = _start(job, session)
-            terms = _terms(job, session, start)
-            found = _told(job, start, terms, started)
-        except SessionError as problem:
-            raise UsageError(str(problem)) from None
-        finally:
-            session.close()
+    start, terms, found = in_process(loss, y_true, y_pred, settings, _decomposed)
     subject = subject_of(loss)
     owner = getattr(subject.object, "call", subject.object)
     losses = {
@@ -99,29 +66,18 @@ def decompose_object(
     return found, losses
 
 
-def _start(job: Job, session: Session) -> Opened:
-    start = opened(job, session)
-    if isinstance(start, ErrorItem):
-        raise UsageError(start.message)
-    if start.traced.traced is None:
-        raise UsageError(f"`{start.loaded.name}` cannot be traced; lossdoctor check says more")
-    return start
-
-
-def _terms(job: Job, session: Session, start: Opened) -> Terms:
-    job.progress(job.target, "measuring the terms")
-    return session.probe("experiments.terms", start.contract, pair=job.pair, seed=job.settings.seed, draws=DRAWS)
-
-
-def _decomposed(job: Job, session: Session) -> Decomposition | ErrorItem:
+def _decomposed(job: Job, session: Session) -> tuple[Opened, Terms, Decomposition]:
     started = time.perf_counter()
-    start = _start(job, session)
-    return _told(job, start, _terms(job, session, start), started)
+    start, graph = traced(job, session)
+    job.progress(job.target, "measuring the terms")
+    terms: Terms = session.probe(
+        "experiments.terms", start.contract, pair=job.pair, seed=job.settings.seed, draws=DRAWS
+    )
+    return start, terms, _told(job, start, graph, terms, started)
 
 
-def _told(job: Job, start: Opened, terms: Terms, started: float) -> Decomposition:
-    loaded, contract, graph = start.loaded, start.contract, start.traced.traced
-    assert graph is not None
+def _told(job: Job, start: Opened, graph: LossGraph, terms: Terms, started: float) -> Decomposition:
+    loaded, contract = start.loaded, start.contract
     places = Places(loaded, job.folder)
     symbolic = Symbolic.read(graph, contract, loaded.parameters)
     pairs = list(zip(terms.additive.parts, terms.measures.terms, strict=True))
@@ -131,14 +87,7 @@ def _told(job: Job, start: Opened, terms: Terms, started: float) -> Decompositio
         gaps.append("it is no sum: there is one term, the loss itself")
     findings = tuple(_findings(graph, pairs, terms, places))
     return Decomposition(
-        target=job.target,
-        name=loaded.name,
-        path=places.path(loaded.path),
-        line=loaded.line,
-        y_true=format_structure(contract.y_true),
-        y_pred=format_structure(contract.y_pred),
-        origin=contract.origin,
-        assumptions=contract.assumptions,
+        **heading(job, start, places),
         parts=parts,
         measures=terms.measures,
         findings=findings,
@@ -254,7 +203,7 @@ def _checked(found: Decomposition, job: Job, session: Session) -> Decomposition:
     for term in found.parts:
         if not term.depends_on_y_pred:
             continue
-        start = _start(job, session)
+        start, _ = traced(job, session)
         loaded = session.probe("experiments.take", start.contract, names=(term.name,))
         own = replace(
             job,

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lossdoctor.config import Config, load_config
-from lossdoctor.engine.examine import Job, Opened, Progress, opened
+from lossdoctor.engine.examine import Job, Opened, opened
 from lossdoctor.engine.place import Places
-from lossdoctor.engine.run import job_of, live_job
+from lossdoctor.engine.single import Given, heading, in_process, in_worker
 from lossdoctor.experiments import plan
 from lossdoctor.experiments.judge import Charge, charges, sensitive
 from lossdoctor.experiments.outcomes import Comparison, Experiment, First, Outcome, Run
 from lossdoctor.experiments.store import Store
 from lossdoctor.findings import ErrorItem, Fact, Finding, UsageError
-from lossdoctor.session import Session, SessionError, Settings
+from lossdoctor.session import Session, Settings
 from lossdoctor.spec import Contract, format_structure
 from lossdoctor.worker.remote import WorkerPool
+
+if TYPE_CHECKING:
+    from typing import Unpack
 
 _CHUNK = 3  # trainings of one request, after which they are kept
 # Code, name, family and severity of each kind of finding.
@@ -41,19 +43,13 @@ RULES: dict[str, tuple[str, str, Any, Any]] = {
 def experiment(
     target: str,
     *,
-    config: Config | None = None,
-    y_true: str | None = None,
-    y_pred: str | None = None,
     thorough: bool = False,
     folder: Path | None = None,
     jobs: int = 1,
     limit: float | None = None,
-    settings: Settings | None = None,
-    progress: Progress | None = None,
-    verbose: bool = False,
-    pool: WorkerPool | None = None,
+    **given: Unpack[Given],
 ) -> Experiment | ErrorItem:
-    """Put a loss on trial in worker processes; arguments as `engine.check`, for one loss.
+    """Put a loss on trial in worker processes.
 
     Args:
         thorough: also other learning rates, optimizers, batch sizes and scales of the targets.
@@ -64,20 +60,12 @@ def experiment(
     Raises:
         UsageError: unusable arguments.
     """
-    settings = settings or Settings()
-    config = config or load_config(None, Path.cwd())
-    job = job_of(target, config, y_true, y_pred, None, settings, progress)
-    if isinstance(job, ErrorItem):
-        return job
-    workers = contextlib.nullcontext(pool) if pool is not None else WorkerPool(1, settings, verbose=verbose)
-    with workers as lent, lent.session() as session:
-        try:
-            parallel = _parallel(job, settings, jobs) if jobs > 1 else None
-            return _tried(job, session, thorough, folder, limit, parallel)
-        except UsageError as problem:
-            return ErrorItem(job.target, str(problem))
-        except SessionError as problem:
-            return ErrorItem(job.target, f"{problem}; lossdoctor check says more")
+
+    def work(job: Job, session: Session) -> Experiment:
+        parallel = _parallel(job, job.settings, jobs) if jobs > 1 else None
+        return _tried(job, session, thorough, folder, limit, parallel)
+
+    return in_worker(target, work, **given)
 
 
 def experiment_object(
@@ -95,16 +83,8 @@ def experiment_object(
     Raises:
         UsageError: it is no loss, or cannot be traced.
     """
-    from lossdoctor.worker.state import preserved
-
-    with preserved(settings.seed):
-        job, session = live_job(loss, y_true, y_pred, settings)
-        try:
-            return _tried(job, session, thorough, folder, limit, None)
-        except SessionError as problem:
-            raise UsageError(str(problem)) from None
-        finally:
-            session.close()
+    work = partial(_tried, thorough=thorough, folder=folder, limit=limit, parallel=None)
+    return in_process(loss, y_true, y_pred, settings, work)
 
 
 Many = Callable[[Contract, Sequence[Run]], "list[Outcome]"]
@@ -227,22 +207,14 @@ def _told(
     gaps: list[str],
     started: float,
 ) -> Experiment:
-    loaded, contract = start.loaded, start.contract
-    places = Places(loaded, job.folder)
+    places = Places(start.loaded, job.folder)
     findings = tuple(_finding(charge, places) for charge in found)
     judged = bool(outcomes) and not all(one.problem for one in outcomes)
     sure = judged and (comparison is not None or firsts[0].task in ("free", "embedding"))
     if firsts and firsts[0].task == "free" and not findings:
         gaps.append("no answer is known for these specs: only whether the loss can be lowered was tried")
     return Experiment(
-        target=job.target,
-        name=loaded.name,
-        path=places.path(loaded.path),
-        line=loaded.line,
-        y_true=format_structure(contract.y_true),
-        y_pred=format_structure(contract.y_pred),
-        origin=contract.origin,
-        assumptions=contract.assumptions,
+        **heading(job, start, places),
         task=firsts[0].task if firsts else "",
         standard=firsts[0].standard if firsts else "",
         verdict="trains wrongly" if findings else "trains" if sure else "not judged",

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lossdoctor.config import Config, load_config
 from lossdoctor.domains.intervals import Ranges
 from lossdoctor.domains.terms import Term, terms
 from lossdoctor.engine.byhand import examples
-from lossdoctor.engine.examine import Job, Progress, opened
+from lossdoctor.engine.examine import Job
 from lossdoctor.engine.measure import Measure
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.properties import properties
 from lossdoctor.engine.readings import Readings, sizes_of
-from lossdoctor.engine.run import job_of, live_job
+from lossdoctor.engine.single import Given, heading, in_process, in_worker, readings_of, traced
 from lossdoctor.engine.slices import curves, surface
 from lossdoctor.findings import ErrorItem, UsageError
 from lossdoctor.formula.compare import compare
@@ -29,38 +26,22 @@ from lossdoctor.formula.reading import ENOUGH, FormulaCheck
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
-from lossdoctor.session import Session, SessionError, Settings
-from lossdoctor.spec import Contract, Spec, format_structure
+from lossdoctor.session import Session, Settings
+from lossdoctor.spec import Contract, Spec
 from lossdoctor.symbols.reading import Explanation, TermOf
 from lossdoctor.symbols.statement import Symbolic
-from lossdoctor.worker.remote import WorkerPool
+
+if TYPE_CHECKING:
+    from typing import Unpack
 
 
-def explain(
-    target: str,
-    *,
-    config: Config | None = None,
-    y_true: str | None = None,
-    y_pred: str | None = None,
-    data: str | Path | None = None,
-    settings: Settings | None = None,
-    progress: Progress | None = None,
-    verbose: bool = False,
-    pool: WorkerPool | None = None,
-) -> Explanation | ErrorItem:
-    """Explain a loss in a worker process; arguments as `engine.check`, for one loss.
+def explain(target: str, **given: Unpack[Given]) -> Explanation | ErrorItem:
+    """Explain a loss in a worker process.
 
     Raises:
         UsageError: unusable arguments.
     """
-    settings = settings or Settings()
-    config = config or load_config(None, Path.cwd())
-    job = job_of(target, config, y_true, y_pred, data, settings, progress)
-    if isinstance(job, ErrorItem):
-        return job
-    workers = contextlib.nullcontext(pool) if pool is not None else WorkerPool(1, settings, verbose=verbose)
-    with workers as lent, lent.session() as session:
-        return _explained(job, session)
+    return in_worker(target, _explained, **given)
 
 
 def explain_object(loss: object, y_true: object, y_pred: object, *, settings: Settings) -> Explanation:
@@ -69,38 +50,14 @@ def explain_object(loss: object, y_true: object, y_pred: object, *, settings: Se
     Raises:
         UsageError: it is no loss, or cannot be explained.
     """
-    from lossdoctor.worker.state import preserved
-
-    with preserved(settings.seed):
-        job, session = live_job(loss, y_true, y_pred, settings)
-        try:
-            found = _explained(job, session)
-        finally:
-            session.close()
-    if isinstance(found, ErrorItem):
-        raise UsageError(found.message)
-    return found
+    return in_process(loss, y_true, y_pred, settings, _explained)
 
 
-def _explained(job: Job, session: Session) -> Explanation | ErrorItem:
-    try:
-        return _explain(job, session)
-    except UsageError as problem:
-        return ErrorItem(job.target, str(problem))
-    except SessionError as problem:
-        return ErrorItem(job.target, f"{problem}; lossdoctor check says more")
-
-
-def _explain(job: Job, session: Session) -> Explanation | ErrorItem:
+def _explained(job: Job, session: Session) -> Explanation:
     started = time.perf_counter()
-    start = opened(job, session)
-    if isinstance(start, ErrorItem):
-        return start
-    loaded, contract, traced = start.loaded, start.contract, start.traced
-    graph = traced.traced
-    if graph is None:
-        return ErrorItem(job.target, f"`{loaded.name}` cannot be traced; lossdoctor check says more")
-    readings = Readings(session, loaded, contract, traced, replace(job.settings, magnitude=contract.magnitude))
+    start, graph = traced(job, session)
+    loaded, contract = start.loaded, start.contract
+    readings = readings_of(job, session, start)
     symbolic = Symbolic.read(graph, contract, loaded.parameters)
     statement = symbolic.of(graph.value)
     job.progress(job.target, "comparing")
@@ -121,14 +78,7 @@ def _explain(job: Job, session: Session) -> Explanation | ErrorItem:
     gaps += [f"{name}: {problem}" for name, problem in readings.failed.items()]
     places = Places(loaded, job.folder)
     return Explanation(
-        target=job.target,
-        name=loaded.name,
-        path=places.path(loaded.path),
-        line=loaded.line,
-        y_true=format_structure(contract.y_true),
-        y_pred=format_structure(contract.y_pred),
-        origin=contract.origin,
-        assumptions=contract.assumptions,
+        **heading(job, start, places),
         statement=statement,
         per_sample=_per_sample(measure),
         checked=0 if check is None else check.compared,

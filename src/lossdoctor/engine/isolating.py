@@ -2,61 +2,37 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lossdoctor.config import Config, load_config
-from lossdoctor.engine.examine import Job, Progress, examine, opened
+from lossdoctor.engine.examine import Job, examine, opened
 from lossdoctor.engine.place import Places
-from lossdoctor.engine.run import job_of, live_job
+from lossdoctor.engine.single import Given, heading, in_process, in_worker, traced
 from lossdoctor.experiments.reading import Culprit, Isolation, Symptom
-from lossdoctor.findings import ErrorItem, LossReport, UsageError
-from lossdoctor.session import Pair, Session, SessionError, Settings
-from lossdoctor.spec import Spec, format_structure
-from lossdoctor.worker.remote import WorkerPool
+from lossdoctor.findings import ErrorItem, LossReport
+from lossdoctor.session import Pair, Session, Settings
+from lossdoctor.spec import Spec
+
+if TYPE_CHECKING:
+    from typing import Unpack
 
 SYMPTOMS: tuple[Symptom, ...] = ("no-gradient", "dead-gradient", "nonfinite-value", "nonfinite-gradient", "wrong-sign")
 
 
-def isolate(
-    target: str,
-    *,
-    config: Config | None = None,
-    y_true: str | None = None,
-    y_pred: str | None = None,
-    data: str | Path | None = None,
-    symptom: Symptom | None = None,
-    settings: Settings | None = None,
-    progress: Progress | None = None,
-    verbose: bool = False,
-    pool: WorkerPool | None = None,
-) -> Isolation | ErrorItem:
-    """Isolate the fault of a loss in a worker process; arguments as `engine.check`, for one loss.
+def isolate(target: str, *, symptom: Symptom | None = None, **given: Unpack[Given]) -> Isolation | ErrorItem:
+    """Isolate the fault of a loss in a worker process; `data` may be a capture.
 
     Args:
-        data: an .npz file with y_true and y_pred, which a capture is too.
         symptom: what to look for; the first that shows otherwise.
 
     Raises:
         UsageError: unusable arguments.
     """
-    settings = settings or Settings()
-    config = config or load_config(None, Path.cwd())
-    job = job_of(target, config, y_true, y_pred, data, settings, progress)
-    if isinstance(job, ErrorItem):
-        return job
-    workers = contextlib.nullcontext(pool) if pool is not None else WorkerPool(1, settings, verbose=verbose)
-    with workers as lent, lent.session() as session:
-        try:
-            return _isolated(job, session, symptom)
-        except UsageError as problem:
-            return ErrorItem(job.target, str(problem))
-        except SessionError as problem:
-            return ErrorItem(job.target, f"{problem}; lossdoctor check says more")
+    return in_worker(target, partial(_isolated, symptom=symptom), **given)
 
 
 def isolate_object(
@@ -67,25 +43,12 @@ def isolate_object(
     Raises:
         UsageError: it is no loss, or cannot be traced.
     """
-    from lossdoctor.worker.state import preserved
-
-    with preserved(settings.seed):
-        job, session = live_job(loss, y_true, y_pred, settings)
-        try:
-            return _isolated(job, session, symptom)
-        except SessionError as problem:
-            raise UsageError(str(problem)) from None
-        finally:
-            session.close()
+    return in_process(loss, y_true, y_pred, settings, partial(_isolated, symptom=symptom))
 
 
 def _isolated(job: Job, session: Session, symptom: Symptom | None) -> Isolation:
     started = time.perf_counter()
-    start = opened(job, session)
-    if isinstance(start, ErrorItem):
-        raise UsageError(start.message)
-    if start.traced.traced is None:
-        raise UsageError(f"`{start.loaded.name}` cannot be traced; lossdoctor check says more")
+    start, _ = traced(job, session)
     contract, gaps = start.contract, list[str]()
     job.progress(job.target, "looking for the term")
 
@@ -113,14 +76,7 @@ def _isolated(job: Job, session: Session, symptom: Symptom | None) -> Isolation:
         gaps.append("what is left cannot be written as a script of TensorFlow's operations")
     location, _ = places.locate(culprit.calls if culprit is not None else ())
     return Isolation(
-        target=job.target,
-        name=start.loaded.name,
-        path=places.path(start.loaded.path),
-        line=start.loaded.line,
-        y_true=format_structure(contract.y_true),
-        y_pred=format_structure(contract.y_pred),
-        origin=contract.origin,
-        assumptions=contract.assumptions,
+        **heading(job, start, places),
         culprit=culprit,
         where=location.path,
         at=location.line,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from pathlib import Path
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lossdoctor.config import Config, load_config
 from lossdoctor.engine.assigned import Assigned
-from lossdoctor.engine.examine import Job, Progress, opened
+from lossdoctor.engine.examine import Job
 from lossdoctor.engine.place import Places
-from lossdoctor.engine.run import job_of, live_job
+from lossdoctor.engine.single import Given, heading, in_process, in_worker, traced
 from lossdoctor.findings import ErrorItem, UsageError
 from lossdoctor.graph.ir import Span
 from lossdoctor.probes.draws import pair as drawn
@@ -20,43 +19,30 @@ from lossdoctor.probes.draws import sizes
 from lossdoctor.readings.lines import Lines, Tensor
 from lossdoctor.readings.trace import Ranked, Row, TraceResult
 from lossdoctor.search.leaves import make_pair, pair_arrays, pair_specs
-from lossdoctor.session import Pair, Session, SessionError, Settings
-from lossdoctor.spec import BATCH, Contract, format_structure
-from lossdoctor.worker.remote import WorkerPool
+from lossdoctor.session import Pair, Session, Settings
+from lossdoctor.spec import BATCH, Contract
+
+if TYPE_CHECKING:
+    from typing import Unpack
 
 _BATCH, _OTHER = 4, 3  # sizes of drawn inputs
 _KEPT = 200_000  # elements of an array that is kept for Python
 _SINGLES = 4096  # samples that are ranked
 
 
-def trace(
-    target: str,
-    *,
-    config: Config | None = None,
-    y_true: str | None = None,
-    y_pred: str | None = None,
-    data: str | Path | None = None,
-    settings: Settings | None = None,
-    sample: int | None = None,
-    worst: int = 0,
-    progress: Progress | None = None,
-    verbose: bool = False,
-    pool: WorkerPool | None = None,
-) -> TraceResult | ErrorItem:
-    """Trace a loss in a worker process; arguments as `engine.check`, for one loss.
+def trace(target: str, *, sample: int | None = None, worst: int = 0, **given: Unpack[Given]) -> TraceResult | ErrorItem:
+    """Trace a loss in a worker process.
+
+    Args:
+        sample: of that sample alone, with its values.
+        worst: how many of the samples to rank, the worst first.
 
     Raises:
         UsageError: unusable arguments.
     """
-    settings = settings or Settings()
-    config = config or load_config(None, Path.cwd())
-    job = job_of(target, config, y_true, y_pred, data, settings, progress)
-    if isinstance(job, ErrorItem):
-        return job
-    workers = contextlib.nullcontext(pool) if pool is not None else WorkerPool(1, settings, verbose=verbose)
+    data = given.get("data")
     source = "" if data is None else str(data)
-    with workers as lent, lent.session() as session:
-        return _traced(job, session, source, sample, worst)
+    return in_worker(target, partial(_traced, source=source, sample=sample, worst=worst), **given)
 
 
 def trace_object(
@@ -67,53 +53,30 @@ def trace_object(
     Raises:
         UsageError: it is no loss, or cannot be traced.
     """
-    from lossdoctor.worker.state import preserved
-
-    with preserved(settings.seed):
-        job, session = live_job(loss, y_true, y_pred, settings)
-        try:
-            found = _traced(job, session, "the arrays given" if job.pair is not None else "", sample, worst)
-        finally:
-            session.close()
-    if isinstance(found, ErrorItem):
-        raise UsageError(found.message)
-    return found
+    work = partial(_traced, source="the arrays given", sample=sample, worst=worst)
+    return in_process(loss, y_true, y_pred, settings, work)
 
 
-def _traced(job: Job, session: Session, source: str, sample: int | None, worst: int) -> TraceResult | ErrorItem:
+def _traced(job: Job, session: Session, source: str, sample: int | None, worst: int) -> TraceResult:
     started = time.perf_counter()
-    try:
-        start = opened(job, session)
-        if isinstance(start, ErrorItem):
-            return start
-        contract, loaded = start.contract, start.loaded
-        if start.traced.traced is None:
-            return ErrorItem(job.target, f"`{loaded.name}` cannot be traced; lossdoctor check says more")
-        pair = job.pair
-        if pair is None:
-            pair = drawn(contract, np.random.default_rng(job.settings.seed), sizes(contract, _BATCH, _OTHER))
-            source = f"drawn at random, seed {job.settings.seed}"
-        batch = _batch(contract, pair)
-        if sample is not None and sample >= batch:
-            raise UsageError(f"Invalid value for `sample`. Expected an index below {batch}. Received: {sample}")
-        job.progress(job.target, "running")
-        lines: Lines = session.probe("lines", contract, pair=pair, keep=_KEPT)
-        ranked = _ranked(session, contract, pair, batch) if worst else []
-    except SessionError as problem:
-        return ErrorItem(job.target, f"{problem}; lossdoctor check says more")
+    start, _ = traced(job, session)
+    contract, loaded = start.contract, start.loaded
+    pair = job.pair
+    if pair is None:
+        pair = drawn(contract, np.random.default_rng(job.settings.seed), sizes(contract, _BATCH, _OTHER))
+        source = f"drawn at random, seed {job.settings.seed}"
+    batch = _batch(contract, pair)
+    if sample is not None and sample >= batch:
+        raise UsageError(f"Invalid value for `sample`. Expected an index below {batch}. Received: {sample}")
+    job.progress(job.target, "running")
+    lines: Lines = session.probe("lines", contract, pair=pair, keep=_KEPT)
+    ranked = _ranked(session, contract, pair, batch) if worst else []
     places = Places(loaded, job.folder)
     assigned = Assigned()
     rows = tuple(_row(tensor, places, assigned, loaded.parameters) for tensor in lines.tensors)
     blamed, backward, chain = blame(rows, lines.result)
     return TraceResult(
-        target=job.target,
-        name=loaded.name,
-        path=places.path(loaded.path),
-        line=loaded.line,
-        y_true=format_structure(contract.y_true),
-        y_pred=format_structure(contract.y_pred),
-        origin=contract.origin,
-        assumptions=contract.assumptions,
+        **heading(job, start, places),
         source=source,
         batch=batch,
         rows=rows,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from lossdoctor.findings import Fact, Finding, SpecOrigin
+from lossdoctor.findings import Fact, Finding, LossResult
 
 BATCH = 24  # samples of a step
 Loss = str  # "tested", "standard"
@@ -109,17 +109,9 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Experiment:
+class Experiment(LossResult):
     """Everything that `experiment` says of one loss."""
 
-    target: str
-    name: str
-    path: str
-    line: int
-    y_true: str
-    y_pred: str
-    origin: SpecOrigin
-    assumptions: tuple[str, ...]
     task: str
     standard: str
     verdict: Literal["trains", "trains wrongly", "not judged"]

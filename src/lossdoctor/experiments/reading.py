@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lossdoctor.experiments.additive import Additive
-from lossdoctor.findings import Fact, Finding, SpecOrigin
+from lossdoctor.findings import Fact, Finding, LossResult
 from lossdoctor.graph.ir import Span
 from lossdoctor.session import Pair
 from lossdoctor.symbols.reading import Statement
@@ -110,17 +110,9 @@ class TermReading:
 
 
 @dataclass(frozen=True, slots=True)
-class Decomposition:
+class Decomposition(LossResult):
     """The terms of one loss, and what was found of them."""
 
-    target: str
-    name: str
-    path: str
-    line: int
-    y_true: str
-    y_pred: str
-    origin: SpecOrigin
-    assumptions: tuple[str, ...]
     parts: tuple[TermReading, ...]
     measures: Measures
     findings: tuple[Finding, ...]
@@ -158,17 +150,9 @@ class Culprit:
 
 
 @dataclass(frozen=True, slots=True)
-class Isolation:
+class Isolation(LossResult):
     """The result of `isolate` for one loss; `culprit` is None where nothing shows a symptom."""
 
-    target: str
-    name: str
-    path: str
-    line: int
-    y_true: str
-    y_pred: str
-    origin: SpecOrigin
-    assumptions: tuple[str, ...]
     culprit: Culprit | None
     where: str  # path of the guilty line
     at: int  # the guilty line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lossdoctor.findings import LossResult
 from lossdoctor.readings.lines import Tensor
 
 
@@ -32,17 +33,9 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
-class TraceResult:
+class TraceResult(LossResult):
     """A loss at one batch."""
 
-    target: str
-    name: str
-    path: str
-    line: int
-    y_true: str
-    y_pred: str
-    origin: str
-    assumptions: tuple[str, ...]
     source: str  # where the batch is from: "drawn at random", a file, arrays
     batch: int
     rows: tuple[Row, ...]

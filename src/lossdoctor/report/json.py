@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from lossdoctor.findings import Blame, Edit, Finding, Fix, LossReport, Report, Witness
+from lossdoctor.findings import Blame, Edit, Fact, Finding, Fix, LossReport, LossResult, Report, Witness
 from lossdoctor.report import View
 
 SCHEMA_VERSION = 1
@@ -15,34 +15,56 @@ SCHEMA_VERSION = 1
 
 def render(report: Report, view: View) -> str:
     """The document, indented by two, with a line end. `view` changes nothing."""
-    return json.dumps(document(report), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    return dumps(document(report))
+
+
+def dumps(document: Mapping[str, Any]) -> str:
+    """A document as text, indented by two, with a line end."""
+    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def document(report: Report) -> dict[str, Any]:
     """The report as plain dictionaries, lists, strings, numbers, booleans and None."""
     return {
-        "schema_version": SCHEMA_VERSION,
-        "versions": {name: report.versions.get(name) or None for name in ("lossdoctor", "tensorflow", "keras")},
+        **_opening(report.versions),
         "seed": report.seed,
         "losses": [loss_document(loss) for loss in report.losses],
         "errors": [{"target": item.target, "message": item.message} for item in report.errors],
     }
 
 
+def opening(found: LossResult, versions: Mapping[str, str]) -> dict[str, Any]:
+    """What every document on one loss says first: versions, the loss, and what it was given."""
+    return {**_opening(versions), **_given(found)}
+
+
+def _opening(versions: Mapping[str, str]) -> dict[str, Any]:
+    names = ("lossdoctor", "tensorflow", "keras")
+    return {"schema_version": SCHEMA_VERSION, "versions": {name: versions.get(name) or None for name in names}}
+
+
+def _given(found: LossResult | LossReport) -> dict[str, Any]:
+    return {
+        "target": found.target,
+        "path": found.path,
+        "line": found.line,
+        "spec": {"y_true": found.y_true, "y_pred": found.y_pred, "origin": found.origin},
+        "assumptions": list(found.assumptions),
+    }
+
+
+def fact_document(fact: Fact) -> dict[str, Any]:
+    """One fact as plain values."""
+    return {"name": fact.name, "statement": fact.statement, "evidence": fact.evidence, "when": list(fact.when)}
+
+
 def loss_document(loss: LossReport) -> dict[str, Any]:
     """What is known of one loss, as plain values."""
     return {
-        "target": loss.target,
-        "path": loss.path,
-        "line": loss.line,
-        "spec": {"y_true": loss.y_true, "y_pred": loss.y_pred, "origin": loss.origin},
-        "assumptions": list(loss.assumptions),
+        **_given(loss),
         "verdict": loss.verdict,
         "findings": [finding_document(finding) for finding in loss.findings],
-        "facts": [
-            {"name": fact.name, "statement": fact.statement, "evidence": fact.evidence, "when": list(fact.when)}
-            for fact in loss.facts
-        ],
+        "facts": [fact_document(fact) for fact in loss.facts],
         "gaps": [{"op": gap.op, "path": gap.path, "line": gap.line, "limits": gap.limits} for gap in loss.gaps],
         "seconds": {stage: plain(seconds) for stage, seconds in loss.seconds.items()},
         **({} if loss.blame is None else {"blame": _blame(loss.blame)}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from lossdoctor.findings import LossResult
 from lossdoctor.formula.reading import FormulaCheck
 from lossdoctor.session import Array
 from lossdoctor.symbols.reading import Curve
@@ -110,24 +111,15 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(LossResult):
     """One loss against the standard losses, and against another one where that was asked for.
 
     Attributes:
-        target: as given; `path` and `line` of its definition.
-        y_true, y_pred, origin, assumptions: what both were given.
         other: the other loss; None where none was named.
         standards: a row for each standard loss that accepts the specs, the closest first.
         panels: what a plot shows; () where none was asked for, or the specs have no natural slice.
     """
 
-    target: str
-    path: str
-    line: int
-    y_true: str
-    y_pred: str
-    origin: str
-    assumptions: tuple[str, ...]
     other: Row | None
     standards: tuple[Row, ...]
     seconds: float = 0.0

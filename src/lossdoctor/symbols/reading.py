@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lossdoctor.findings import SpecOrigin
+from lossdoctor.findings import LossResult
 from lossdoctor.session import Array
 
 
@@ -100,7 +100,7 @@ class Surface:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(LossResult):
     """Everything that `explain` says of one loss.
 
     Attributes:
@@ -109,14 +109,6 @@ class Explanation:
         gaps: what could not be said, and why.
     """
 
-    target: str
-    name: str
-    path: str
-    line: int
-    y_true: str
-    y_pred: str
-    origin: SpecOrigin
-    assumptions: tuple[str, ...]
     statement: Statement
     per_sample: bool | None
     checked: int

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
 from rich.text import Text
 
 from lossdoctor.report import View
+from lossdoctor.report.json import opening
 from lossdoctor.report.parts.heading import heading
 from lossdoctor.report.parts.sheet import Sheet
 from lossdoctor.standards.reading import Comparison, Row
 
 SHOWN = 8  # standard losses, unless the view is verbose
-SCHEMA_VERSION = 1
 
 
 def render(found: Comparison, view: View) -> str:
@@ -42,23 +41,12 @@ def render(found: Comparison, view: View) -> str:
 def document(found: Comparison, versions: dict[str, str]) -> dict[str, Any]:
     """The comparison as plain values; NaN is null, as there is no cosine or correlation then."""
     return {
-        "schema_version": SCHEMA_VERSION,
-        "versions": {name: versions.get(name) or None for name in ("lossdoctor", "tensorflow", "keras")},
-        "target": found.target,
-        "path": found.path,
-        "line": found.line,
-        "spec": {"y_true": found.y_true, "y_pred": found.y_pred, "origin": found.origin},
-        "assumptions": list(found.assumptions),
+        **opening(found, versions),
         "conclusion": list(found.conclusion),
         "other": None if found.other is None else _row(found.other),
         "standards": [_row(row) for row in found.standards],
         "seconds": found.seconds,
     }
-
-
-def as_json(found: Comparison, versions: dict[str, str]) -> str:
-    """The document as text, with a line end."""
-    return json.dumps(document(found, versions), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def _row(row: Row) -> dict[str, Any]:

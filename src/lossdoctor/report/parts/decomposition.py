@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from rich.cells import cell_len
@@ -11,12 +10,11 @@ from rich.text import Text
 from lossdoctor.experiments.reading import Decomposition, TermReading
 from lossdoctor.findings import ErrorItem, LossReport
 from lossdoctor.report import View
-from lossdoctor.report.json import finding_document, loss_document, plain
+from lossdoctor.report.json import fact_document, finding_document, loss_document, opening, plain
 from lossdoctor.report.parts.finding import add_finding
 from lossdoctor.report.parts.heading import heading
 from lossdoctor.report.parts.sheet import INDENT, Sheet
 
-SCHEMA_VERSION = 1
 _CONFLICT = -0.5  # cosine below which two terms pull against each other
 _NAME = 28  # cells of a name, at most
 
@@ -127,23 +125,14 @@ def _check(sheet: Sheet, name: str, check: object) -> None:
 def document(found: Decomposition, versions: dict[str, str]) -> dict[str, Any]:
     """The decomposition as plain values; NaN and infinities are the strings "nan", "inf" and "-inf"."""
     return {
-        "schema_version": SCHEMA_VERSION,
-        "versions": {name: versions.get(name) or None for name in ("lossdoctor", "tensorflow", "keras")},
-        "target": found.target,
-        "path": found.path,
-        "line": found.line,
-        "spec": {"y_true": found.y_true, "y_pred": found.y_pred, "origin": found.origin},
-        "assumptions": list(found.assumptions),
+        **opening(found, versions),
         "terms": [_term(term) for term in found.parts],
         "conflict": [[plain(value) for value in row] for row in found.measures.conflict],
         "residual": plain(found.measures.residual),
         "draws": found.measures.draws,
         "measured_on": found.measures.source,
         "findings": [finding_document(finding) for finding in found.findings],
-        "facts": [
-            {"name": fact.name, "statement": fact.statement, "evidence": fact.evidence, "when": list(fact.when)}
-            for fact in found.facts
-        ],
+        "facts": [fact_document(fact) for fact in found.facts],
         "checks": {
             name: loss_document(check) if isinstance(check, LossReport) else {"error": getattr(check, "message", "")}
             for name, check in found.checks.items()
@@ -151,11 +140,6 @@ def document(found: Decomposition, versions: dict[str, str]) -> dict[str, Any]:
         "gaps": list(found.gaps),
         "seconds": found.seconds,
     }
-
-
-def as_json(found: Decomposition, versions: dict[str, str]) -> str:
-    """The document as text, with a line end."""
-    return json.dumps(document(found, versions), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def _term(term: TermReading) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -12,13 +11,12 @@ from numpy.typing import NDArray
 from rich.text import Text
 
 from lossdoctor.report import View
-from lossdoctor.report.json import plain
+from lossdoctor.report.json import opening, plain
 from lossdoctor.report.parts.heading import heading
 from lossdoctor.report.parts.sheet import Sheet
 from lossdoctor.report.parts.sparkline import BLOCKS, sparkline
 from lossdoctor.symbols.reading import Curve, Example, Explanation, Property, Statement, Surface, TermOf
 
-SCHEMA_VERSION = 1
 _CURVE = 44  # cells of a curve
 _ENTRIES = 6  # of an array
 
@@ -141,13 +139,7 @@ def _number(item: Any) -> str:
 def document(found: Explanation, versions: dict[str, str]) -> dict[str, Any]:
     """The explanation as plain values; NaN and infinities are the strings "nan", "inf" and "-inf"."""
     return {
-        "schema_version": SCHEMA_VERSION,
-        "versions": {name: versions.get(name) or None for name in ("lossdoctor", "tensorflow", "keras")},
-        "target": found.target,
-        "path": found.path,
-        "line": found.line,
-        "spec": {"y_true": found.y_true, "y_pred": found.y_pred, "origin": found.origin},
-        "assumptions": list(found.assumptions),
+        **opening(found, versions),
         "formula": _statement(found.statement),
         "per_sample": found.per_sample,
         "agrees": found.agrees,
@@ -184,11 +176,6 @@ def document(found: Explanation, versions: dict[str, str]) -> dict[str, Any]:
         "gaps": list(found.gaps),
         "seconds": found.seconds,
     }
-
-
-def as_json(found: Explanation, versions: dict[str, str]) -> str:
-    """The document as text, with a line end."""
-    return json.dumps(document(found, versions), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def _statement(one: Statement) -> dict[str, Any]:

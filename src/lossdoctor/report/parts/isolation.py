@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from rich.text import Text
 
 from lossdoctor.experiments.reading import Culprit, Isolation
 from lossdoctor.report import View
-from lossdoctor.report.json import plain
+from lossdoctor.report.json import opening, plain
 from lossdoctor.report.parts.heading import heading
 from lossdoctor.report.parts.numbers import literal
 from lossdoctor.report.parts.sheet import Sheet
 from lossdoctor.search.literals import witness_value
 
-SCHEMA_VERSION = 1
 _WORDS = {
     "no-gradient": "it has no gradient with respect to y_pred",
     "dead-gradient": "its gradient is exactly zero",
@@ -63,11 +61,7 @@ def document(found: Isolation, versions: dict[str, str]) -> dict[str, Any]:
     """The result as plain values; NaN and infinities are the strings "nan", "inf" and "-inf"."""
     culprit = found.culprit
     return {
-        "schema_version": SCHEMA_VERSION,
-        "versions": {name: versions.get(name) or None for name in ("lossdoctor", "tensorflow", "keras")},
-        "target": found.target,
-        "spec": {"y_true": found.y_true, "y_pred": found.y_pred, "origin": found.origin},
-        "assumptions": list(found.assumptions),
+        **opening(found, versions),
         "symptom": None if culprit is None else culprit.symptom,
         "term": None if culprit is None else culprit.term,
         "terms": [] if culprit is None else list(culprit.terms),
@@ -86,8 +80,3 @@ def document(found: Isolation, versions: dict[str, str]) -> dict[str, Any]:
         "gaps": list(found.gaps),
         "seconds": found.seconds,
     }
-
-
-def as_json(found: Isolation, versions: dict[str, str]) -> str:
-    """The document as text, with a line end."""
-    return json.dumps(document(found, versions), indent=2, ensure_ascii=True, allow_nan=False) + "\n"

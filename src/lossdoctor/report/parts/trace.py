@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
@@ -12,10 +11,11 @@ from rich.text import Text
 from lossdoctor.readings.lines import Array, Summary
 from lossdoctor.readings.trace import Row, TraceResult
 from lossdoctor.report import View
+from lossdoctor.report.json import opening
 from lossdoctor.report.parts.excerpt import source_lines
+from lossdoctor.report.parts.heading import title
 from lossdoctor.report.parts.sheet import INDENT, Sheet
 
-SCHEMA_VERSION = 1
 _WIDE = 110  # columns from which on zeros and the range of the gradient have columns of their own
 _SHORT = {"float": "f", "int": "i", "uint": "u", "bfloat": "bf"}
 _VALUES = 12  # numbers of a sample on one line
@@ -24,15 +24,7 @@ _VALUES = 12  # numbers of a sample on one line
 def render(found: TraceResult, view: View) -> str:
     """What each line of the source makes, with the first non-finite one marked and the chain from it."""
     sheet = Sheet(view)
-    dash = sheet.rule
-    name = sheet.one_line(found.target)
-    if len(name) > sheet.width - 12:  # of a path the end says which loss it is
-        name = sheet.ellipsis + name[-(sheet.width - 12 - len(sheet.ellipsis)) :]
-    left = Text.assemble((dash * 2 + " ", "dim"), (name, "bold"), " ")
-    sheet.add(sheet.spread(left, Text(dash * 2, "dim"), fill=dash))
-    sheet.add(*sheet.field(found.origin, f"y_true {found.y_true}"), *sheet.field("", f"y_pred {found.y_pred}"))
-    for number, assumption in enumerate(found.assumptions):
-        sheet.add(*sheet.field("" if number else "assumed", assumption))
+    title(sheet, found)
     samples = f"{found.batch} sample{'s' if found.batch != 1 else ''}"
     sheet.add(*sheet.field("batch", f"{samples}, {found.source}"))
     if found.calling != "raw":
@@ -228,13 +220,7 @@ def _add_worst(sheet: Sheet, found: TraceResult) -> None:
 def document(found: TraceResult, versions: dict[str, str]) -> dict[str, Any]:
     """The trace as plain values; NaN and infinities are the strings "nan", "inf", "-inf"."""
     return {
-        "schema_version": SCHEMA_VERSION,
-        "versions": {name: versions.get(name) or None for name in ("lossdoctor", "tensorflow", "keras")},
-        "target": found.target,
-        "path": found.path,
-        "line": found.line,
-        "spec": {"y_true": found.y_true, "y_pred": found.y_pred, "origin": found.origin},
-        "assumptions": list(found.assumptions),
+        **opening(found, versions),
         "batch": {"source": found.source, "samples": found.batch, "sample": found.sample},
         "calling": found.calling,
         "agrees_with_unfetched_run": found.agrees,
@@ -307,8 +293,3 @@ def _nested(value: Any) -> Any:
     if isinstance(value, list):
         return [_nested(item) for item in value]  # type: ignore[misc]
     return _plain(value) if isinstance(value, float) else value
-
-
-def as_json(found: TraceResult, versions: dict[str, str]) -> str:
-    """The document as text, with a line end."""
-    return json.dumps(document(found, versions), indent=2, ensure_ascii=True, allow_nan=False) + "\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import math
 from dataclasses import asdict
 from html import escape
@@ -14,13 +13,12 @@ from rich.text import Text
 
 from lossdoctor.experiments.outcomes import Experiment, Outcome
 from lossdoctor.report import View
-from lossdoctor.report.json import finding_document, plain
+from lossdoctor.report.json import fact_document, finding_document, opening, plain
 from lossdoctor.report.parts.finding import add_finding
 from lossdoctor.report.parts.heading import heading
 from lossdoctor.report.parts.sheet import Sheet
 from lossdoctor.report.parts.sparkline import sparkline
 
-SCHEMA_VERSION = 1
 _CELLS = 20
 _TASKS = {
     "regression": "regression, targets a function of the inputs",
@@ -113,23 +111,14 @@ def _comparison(sheet: Sheet, found: Experiment) -> None:
 def document(found: Experiment, versions: dict[str, str]) -> dict[str, Any]:
     """The experiment as plain values; NaN and infinities are the strings "nan", "inf" and "-inf"."""
     return {
-        "schema_version": SCHEMA_VERSION,
-        "versions": {name: versions.get(name) or None for name in ("lossdoctor", "tensorflow", "keras")},
-        "target": found.target,
-        "path": found.path,
-        "line": found.line,
-        "spec": {"y_true": found.y_true, "y_pred": found.y_pred, "origin": found.origin},
-        "assumptions": list(found.assumptions),
+        **opening(found, versions),
         "task": found.task,
         "standard": found.standard,
         "verdict": found.verdict,
         "known_answer": [plain(asdict(first)) for first in found.firsts],
         "comparison": None if found.comparison is None else plain(asdict(found.comparison)),
         "findings": [finding_document(finding) for finding in found.findings],
-        "facts": [
-            {"name": fact.name, "statement": fact.statement, "evidence": fact.evidence, "when": list(fact.when)}
-            for fact in found.facts
-        ],
+        "facts": [fact_document(fact) for fact in found.facts],
         "runs": [_run(one) for one in found.outcomes],
         "gaps": list(found.gaps),
         "seconds": found.seconds,
@@ -146,11 +135,6 @@ def _run(one: Outcome) -> dict[str, Any]:
         "curve": plain(one.curve),
         "problem": one.problem or None,
     }
-
-
-def as_json(found: Experiment, versions: dict[str, str]) -> str:
-    """The document as text, with a line end."""
-    return json.dumps(document(found, versions), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 # ---- HTML ---------------------------------------------------------------------------------------------------------
