@@ -271,7 +271,7 @@ class Experiment(Shown, outcomes.Experiment):
 
 def _table(rows: list[dict[str, Any]]) -> Any:
     try:
-        import pandas  # pyright: ignore[reportMissingImports]
+        import pandas  # pyright: ignore[reportMissingImports]  # optional
     except ImportError:
         raise findings.UsageError("A table needs pandas, which is not installed.\nTry: pip install pandas") from None
     return pandas.DataFrame(rows)

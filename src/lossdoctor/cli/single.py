@@ -67,7 +67,7 @@ def analysed(options: argparse.Namespace, analyse: Callable[..., R | ErrorItem],
     from lossdoctor.cli.progress import Progress
     from lossdoctor.config import load_config
     from lossdoctor.findings import ErrorItem
-    from lossdoctor.report.parts.plot import check_plot
+    from lossdoctor.report.parts.figure import check_plot
 
     config = load_config(options.config, Path.cwd())
     for name in ("output", "plot", "emit"):

@@ -163,7 +163,7 @@ class Machine:
 
     def _body(self, node: Node, body: Graph, args: Sequence[Value], several: bool | None = None) -> Value | None:
         """The outputs of a body: a tuple if `several` (by default: if the node is one); None if none is known."""
-        given = {place: args[int(body[place].attrs["index"])] for place in body.inputs}  # pyright: ignore[reportArgumentType]
+        given = {place: args[cast(int, body[place].attrs["index"])] for place in body.inputs}
         reading = interpret(body, self, given)
         outputs = tuple(reading[output] for output in body.outputs)
         if outputs and all(output is UNKNOWN for output in outputs):

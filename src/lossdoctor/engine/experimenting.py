@@ -93,7 +93,7 @@ Many = Callable[[Contract, Sequence[Run]], "list[Outcome]"]
 def _parallel(job: Job, settings: Settings, jobs: int) -> Many:
     """Trainings through joblib, whose back ends (loky, dask, ray) take them to other processes and machines."""
     try:
-        import joblib  # pyright: ignore[reportMissingImports]
+        import joblib  # pyright: ignore[reportMissingImports]  # optional
     except ImportError:
         raise UsageError(
             'Parallel experiments need joblib, which is not installed.\nTry: pip install "lossdoctor[experiments]"'
@@ -102,8 +102,9 @@ def _parallel(job: Job, settings: Settings, jobs: int) -> Many:
     def many(contract: Contract, runs: Sequence[Run]) -> list[Outcome]:
         parts = [list(runs[k::jobs]) for k in range(jobs)]
         work = joblib.delayed(train_elsewhere)
-        found = joblib.Parallel(n_jobs=jobs)(work(job.load, contract, part, settings) for part in parts if part)
-        by_key = {one.run.key: one for part in found for one in part}  # pyright: ignore
+        tasks = (work(job.load, contract, part, settings) for part in parts if part)
+        found: Any = joblib.Parallel(n_jobs=jobs)(tasks)
+        by_key: dict[str, Outcome] = {one.run.key: one for part in found for one in part}
         return [by_key[run.key] for run in runs]
 
     return many

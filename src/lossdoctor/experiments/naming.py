@@ -152,14 +152,15 @@ def _read(
 
 
 def _loops(node: ast.AST) -> Iterator[tuple[int, int, tuple[str, ...]]]:
-    found: list[tuple[ast.expr, ast.AST]] = []
+    targets: list[ast.expr] = []
     if isinstance(node, ast.For):
-        found.append((node.target, node))
+        targets = [node.target]
     elif isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
-        found += [(part.target, node) for part in node.generators]
-    for target, place in found:
-        names = tuple(part.id for part in ast.walk(target) if isinstance(part, ast.Name))
-        yield place.lineno, place.end_lineno or place.lineno, names  # pyright: ignore[reportAttributeAccessIssue]
+        targets = [part.target for part in node.generators]
+    if isinstance(node, ast.stmt | ast.expr):
+        for target in targets:
+            names = tuple(part.id for part in ast.walk(target) if isinstance(part, ast.Name))
+            yield node.lineno, node.end_lineno or node.lineno, names
 
 
 def _region(node: ast.expr | ast.stmt) -> Region:

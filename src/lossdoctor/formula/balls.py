@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from fractions import Fraction
+from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,7 +22,7 @@ _LOCK = threading.RLock()
 @contextmanager
 def working(bits: int) -> Generator[Balls]:
     """Balls of so many bits."""
-    from flint import ctx  # pyright: ignore[reportMissingTypeStubs, reportMissingImports, reportAttributeAccessIssue]
+    ctx: Any = import_module("flint").ctx  # it has no types
 
     with _LOCK:
         before = ctx.prec
@@ -42,10 +43,9 @@ class Balls:
     dtype: ClassVar[Any] = object
 
     def __init__(self) -> None:
-        from flint import arb, fmpq  # pyright: ignore
-
-        self._arb: Any = arb
-        self._fmpq: Any = fmpq
+        flint: Any = import_module("flint")  # it has no types
+        self._arb = flint.arb
+        self._fmpq = flint.fmpq
         self.undecided = False
 
     def number(self, value: Fraction, name: str = "") -> Array:

@@ -216,7 +216,7 @@ def _tf_functions_in_place() -> Generator[None]:
             args, kwargs = tf.nest.map_structure(_tensor_of_number, (args, kwargs))
         return tf.nest.map_structure(_tensor_of_number, python_function(*args, **kwargs))
 
-    in_place.in_place = True  # pyright: ignore[reportFunctionMemberAccess]
+    in_place.in_place = True  # pyright: ignore[reportFunctionMemberAccess]  # how it is known again
     polymorphic_function.Function.__call__ = in_place
     try:
         yield

@@ -5,7 +5,7 @@ A list is a Python tuple of arrays; an element that was never written is None an
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -44,7 +44,10 @@ def _get(items: Items, index: Array, *, element_shape: Any = None, dtype: str) -
 
 
 def _static(shape: Any) -> Shape | None:
-    return tuple(shape) if isinstance(shape, tuple) and all(isinstance(n, int) for n in shape) else None  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if not isinstance(shape, tuple):
+        return None
+    sizes = cast(tuple[Any, ...], shape)
+    return sizes if all(isinstance(size, int) for size in sizes) else None
 
 
 def _set(items: Items, index: Array, item: Array, *, resize: bool = False) -> Items:

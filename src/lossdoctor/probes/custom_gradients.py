@@ -113,7 +113,7 @@ def _own(function: ast.FunctionDef) -> Iterator[ast.AST]:
 
 def _registered(name: str) -> tuple[CodeType, int] | None:
     """The code of the gradient function registered under `name`, and how many tensors the forward one returned."""
-    from tensorflow.python.framework import ops  # pyright: ignore[reportMissingImports]
+    from tensorflow.python.framework import ops  # pyright: ignore[reportMissingImports]  # no public name
 
     if not name.startswith(PREFIX):
         return None

@@ -16,7 +16,7 @@ import numpy as np
 from lossdoctor.probes import targets
 from lossdoctor.probes.calls import Caller, Live, Subject, caller, quick
 from lossdoctor.probes.draws import Sizes, draw
-from lossdoctor.readings import Comparison, Counterexample, Direction, Fall, Wrong
+from lossdoctor.readings import Comparison, Counterexample, Direction, Fall, Ray, Wrong
 from lossdoctor.session import Array, Pair
 from lossdoctor.spec import Contract, Spec
 
@@ -233,7 +233,7 @@ def _rays(
     return tuple(endless or _of_one_class(call, contract, rng)), len(seen)
 
 
-def _fall(call: Caller, y_true: Array, base: Array, step: Array, ray: str, spread: float) -> Fall | None:
+def _fall(call: Caller, y_true: Array, base: Array, step: Array, ray: Ray, spread: float) -> Fall | None:
     """The loss along a ray, if it falls without end."""
     spec = call.contract.y_pred
     assert isinstance(spec, Spec)
@@ -245,7 +245,7 @@ def _fall(call: Caller, y_true: Array, base: Array, step: Array, ray: str, sprea
     if growth is None:
         return None
     pair = Pair(y_true, points[-1])
-    return Fall(ray, pair, base, tuple(map(float, factors)), tuple(losses), at_base, growth)  # pyright: ignore[reportArgumentType]
+    return Fall(ray, pair, base, tuple(map(float, factors)), tuple(losses), at_base, growth)
 
 
 def _of_one_class(call: Caller, contract: Contract, rng: np.random.Generator) -> list[Fall]:
@@ -269,15 +269,15 @@ def _of_one_class(call: Caller, contract: Contract, rng: np.random.Generator) ->
 
 def _steps(
     y_true: Array, ordinary: Array, known: targets.Meaning | None, spec: Spec, rng: np.random.Generator
-) -> tuple[Array, dict[str, Array]]:
+) -> tuple[Array, dict[Ray, Array]]:
     """Where the rays of one draw begin, and their steps, of order one in every element."""
     ones = np.ones(ordinary.shape)
     random = np.abs(rng.normal(size=ordinary.shape)) if spec.kind == "positive" else rng.normal(size=ordinary.shape)
+    steps: dict[Ray, Array] = {"up": ones, "random": random}
     if known is None:
-        base, steps = ordinary, {"up": ones, "random": random}
+        base = ordinary
     else:
         base = targets.as_prediction(known.targets[-1](y_true), spec)
-        steps = {"up": ones, "random": random}
         if spec.kind != "positive":
             steps["away"] = np.sign(known.opposite(base) - base)
             if len(known.targets) > 1:

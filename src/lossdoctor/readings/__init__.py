@@ -14,6 +14,7 @@ from lossdoctor.readings.gradients import Fall as Fall
 from lossdoctor.readings.gradients import GradientCheck as GradientCheck
 from lossdoctor.readings.gradients import JacobianCheck as JacobianCheck
 from lossdoctor.readings.gradients import Mismatch as Mismatch
+from lossdoctor.readings.gradients import Ray as Ray
 from lossdoctor.readings.gradients import Wrong as Wrong
 from lossdoctor.readings.runs import Difference as Difference
 from lossdoctor.readings.runs import Dropped as Dropped

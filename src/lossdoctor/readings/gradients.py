@@ -16,6 +16,9 @@ from lossdoctor.session import Array, Pair, Value
 Wrong = Literal["opposite", "other", "random", "constant"]
 
 
+Ray = Literal["up", "down", "away", "towards", "random"]
+
+
 @dataclass(frozen=True, slots=True)
 class Counterexample:
     """A clearly wrong prediction with a lower mean loss than the target; `margin` is the difference in units of
@@ -104,7 +107,7 @@ class Comparison:
 class Fall:
     """A ray of predictions `base + k * step` along which the mean loss falls without end."""
 
-    ray: Literal["up", "down", "away", "towards", "random"]
+    ray: Ray
     pair: Pair  # y_pred is the farthest point of the ray
     base: Array  # where the ray begins: the target, or a random prediction
     factors: tuple[float, ...]  # k, rising

@@ -19,14 +19,18 @@ Party = Literal["loss", "data", "model", "optimisation", "loop"]
 Flow = Literal["fine", "none", "zero", "nonfinite", "unknown"]  # what a gradient is like
 
 
+Wants = Literal["probability", "unit", "logit", ""]
+Targets = Literal["label", "onehot", "binary", "sign", "positive", "same", ""]
+
+
 @dataclass(frozen=True, slots=True)
 class LossUse:
     """A loss as a model uses it for one output."""
 
     name: str
     stock: bool  # Keras's own
-    wants: Literal["probability", "unit", "logit", ""] = ""  # what it expects of the prediction; "" if anything
-    targets: Literal["label", "onehot", "binary", "sign", "positive", "same", ""] = ""
+    wants: Wants = ""  # what it expects of the prediction; "" if anything
+    targets: Targets = ""
     ignored: int | None = None  # `ignore_class`
     path: str = ""
     line: int = 0

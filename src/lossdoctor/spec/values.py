@@ -21,7 +21,7 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
     if name != "bfloat16":
         return np.dtype(name)
     try:
-        import ml_dtypes  # pyright: ignore[reportMissingImports]
+        import ml_dtypes  # pyright: ignore[reportMissingImports]  # it comes with TensorFlow
     except ImportError:
         raise UsageError("bfloat16 needs the package ml_dtypes, which is installed with TensorFlow") from None
     return np.dtype(cast(Any, ml_dtypes).bfloat16)

@@ -324,7 +324,7 @@ class Symbols:
             if not all(isinstance(one, int) for one in (low, high, step)):
                 return None
             if masked("ellipsis_mask", place):
-                index.append(Ellipsis)  # pyright: ignore[reportArgumentType]
+                index.append(Ellipsis)  # pyright: ignore[reportArgumentType]  # goes to NumPy as it is
             elif masked("new_axis_mask", place):
                 index.append(None)
             elif masked("shrink_axis_mask", place):

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lossdoctor.readings.model import LossUse
+from lossdoctor.readings.model import LossUse, Targets, Wants
 from lossdoctor.subject.kinds import is_keras_module, is_loss, wrapped_function
 
 # By the name of Keras's function: what a loss expects of targets and predictions ("scores": by `from_logits`).
-_EXPECTED: dict[str, tuple[str, str]] = {
+_EXPECTED: dict[str, tuple[Targets, Wants]] = {
     "categorical_crossentropy": ("onehot", "probability"),
     "categorical_focal_crossentropy": ("onehot", "probability"),
     "sparse_categorical_crossentropy": ("label", "probability"),
@@ -86,7 +86,7 @@ def use_of(loss: Any) -> LossUse:
     if config.get("from_logits") and wants:
         wants = "logit"
     shown = type(loss).__name__ if is_loss(loss) and type(loss).__name__ != "LossFunctionWrapper" else name
-    return LossUse(shown, True, wants, targets, config.get("ignore_class"))  # type: ignore[arg-type]
+    return LossUse(shown, True, wants, targets, config.get("ignore_class"))
 
 
 def standard_for(activation: str, y_true: Any, y_pred: Any) -> tuple[Any, str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from lossdoctor.findings import UsageError
-from lossdoctor.report.parts.plot import VALUE, check_plot, finite, legend, limits, save
+from lossdoctor.report.parts.figure import check_plot, figure, save
+from lossdoctor.report.parts.plot import VALUE, finite, legend, limits
 from lossdoctor.session import Array
 from lossdoctor.standards.reading import Comparison, Panel
 
@@ -33,28 +34,22 @@ def draw(found: Comparison, path: Path) -> None:
             f"Invalid value for `plot`. Expected a loss with natural slices. Received: y_true {found.y_true}, "
             f"y_pred {found.y_pred}"
         )
-    save(_figure(found), path)
-
-
-def _figure(found: Comparison) -> Any:
-    from matplotlib import rc_context  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # pyright: ignore
-    from matplotlib.figure import Figure  # pyright: ignore
-
-    settings = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "font.family": "DejaVu Sans"}
     columns = len(found.panels)
+    spines = {"axes.spines.top": False, "axes.spines.right": False}
+    with figure(_WIDTH * columns + 0.8, 2 * _HEIGHT + 1.0, **spines) as made:
+        _fill(made, found, columns)
+        save(made, path)
+
+
+def _fill(made: Any, found: Comparison, columns: int) -> None:
     name = found.target.rpartition(":")[2] or found.target
-    with cast(Any, rc_context)(settings):
-        figure: Any = cast(Any, Figure)(figsize=(_WIDTH * columns + 0.8, 2 * _HEIGHT + 1.0), layout="constrained")
-        cast(Any, FigureCanvasAgg)(figure)
-        axes: Any = np.reshape(figure.subplots(2, columns, sharex="col"), (2, columns))
-        for column, panel in enumerate(found.panels):
-            _panel(axes[0, column], axes[1, column], panel, name, first=column == 0)
-        title = textwrap.fill(found.conclusion[0], _LONGEST * columns, max_lines=3, placeholder=" …")
-        figure.suptitle(title.replace("$", r"\$"), fontsize=10)
-        handles, labels = legend(list(axes.ravel()), first=(name,))
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 2), frameon=False, fontsize=8)
-    return figure
+    axes: Any = np.reshape(made.subplots(2, columns, sharex="col"), (2, columns))
+    for column, panel in enumerate(found.panels):
+        _panel(axes[0, column], axes[1, column], panel, name, first=column == 0)
+    title = textwrap.fill(found.conclusion[0], _LONGEST * columns, max_lines=3, placeholder=" …")
+    made.suptitle(title.replace("$", r"\$"), fontsize=10)
+    handles, labels = legend(list(axes.ravel()), first=(name,))
+    made.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 2), frameon=False, fontsize=8)
 
 
 def _panel(above: Any, below: Any, panel: Panel, name: str, *, first: bool) -> None:

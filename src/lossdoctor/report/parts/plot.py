@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lossdoctor.findings import LossdoctorError, UsageError
+from lossdoctor.findings import UsageError
+from lossdoctor.report.parts.figure import check_plot, figure, save
 from lossdoctor.symbols.reading import Curve, Explanation, Surface
 
-SUFFIXES = (".png", ".svg", ".pdf")
 _WIDTH, _HEIGHT = 4.2, 3.4  # inches of one panel
-_DPI = 150
 VALUE, SLOPE, _DEAD, _BROKEN = "#1f4e9c", "#d1690e", "#8a8a8a", "#c0392b"  # told apart without colour by their dashes
 _LONGEST = 90  # characters of a title line
-
-
-def check_plot(path: Path) -> None:
-    """Raise `UsageError` now if `draw` would fail later, after the work."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(
-            f"Invalid value for `plot`. Expected a file that ends in {', '.join(SUFFIXES)}. Received: {path}"
-        )
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError('Plots need matplotlib, which is not installed.\nTry: pip install "lossdoctor[plots]"')
 
 
 def draw(found: Explanation, path: Path) -> None:
@@ -42,50 +30,26 @@ def draw(found: Explanation, path: Path) -> None:
             f"Invalid value for `plot`. Expected a loss with natural slices. Received: y_true {found.y_true}, "
             f"y_pred {found.y_pred}"
         )
-    save(_figure(found), path)
-
-
-def save(figure: Any, path: Path) -> None:
-    """Write a figure in the format that the suffix names.
-
-    Raises:
-        LossdoctorError: the file could not be written.
-    """
-    from matplotlib import rc_context  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
-
-    # The same picture every time: no date, no random ids.
-    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})
-    try:
-        with cast(Any, rc_context)({"svg.hashsalt": "lossdoctor"}):
-            figure.savefig(path, dpi=_DPI, metadata=metadata)
-    except OSError as error:
-        raise LossdoctorError(f"{path} could not be written: {error.strerror}") from error
-
-
-def _figure(found: Explanation) -> Any:
-    from matplotlib import rc_context  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # pyright: ignore
-    from matplotlib.figure import Figure  # pyright: ignore
-
-    settings = {"font.size": 9, "axes.spines.top": False, "font.family": "DejaVu Sans"}
     panels = len(found.curves) + (found.surface is not None)
-    with cast(Any, rc_context)(settings):
-        figure: Any = cast(Any, Figure)(figsize=(_WIDTH * panels + 0.5, _HEIGHT + 0.7), layout="constrained")
-        cast(Any, FigureCanvasAgg)(figure)
-        figure.get_layout_engine().set(w_pad=0.08)
-        axes: list[Any] = list(np.atleast_1d(figure.subplots(1, panels)).ravel())
-        drawn: list[Any] = []
-        for place, (axis, curve) in enumerate(zip(axes, found.curves, strict=False)):
-            drawn += [axis, _curve(axis, curve, place == 0, place == len(found.curves) - 1)]
-        if found.surface is not None:
-            _surface(figure, axes[-1], found.surface)
-        text = found.statement.text
-        text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-        # User text is no markup: a dollar sign would begin mathematics.
-        figure.suptitle(f"{found.name}\n{text}".replace("$", r"\$"), fontsize=10)
-        handles, labels = legend(drawn)
-        figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
-    return figure
+    with figure(_WIDTH * panels + 0.5, _HEIGHT + 0.7, **{"axes.spines.top": False}) as made:
+        _fill(made, found, panels)
+        save(made, path)
+
+
+def _fill(made: Any, found: Explanation, panels: int) -> None:
+    made.get_layout_engine().set(w_pad=0.08)
+    axes: list[Any] = list(np.atleast_1d(made.subplots(1, panels)).ravel())
+    drawn: list[Any] = []
+    for place, (axis, curve) in enumerate(zip(axes, found.curves, strict=False)):
+        drawn += [axis, _curve(axis, curve, place == 0, place == len(found.curves) - 1)]
+    if found.surface is not None:
+        _surface(made, axes[-1], found.surface)
+    text = found.statement.text
+    text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    # User text is no markup: a dollar sign would begin mathematics.
+    made.suptitle(f"{found.name}\n{text}".replace("$", r"\$"), fontsize=10)
+    handles, labels = legend(drawn)
+    made.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
 
 
 def legend(axes: list[Any], first: tuple[str, ...] = ("value", "slope")) -> tuple[list[Any], list[str]]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from lossdoctor.experiments.outcomes import Experiment, Outcome
-from lossdoctor.findings import LossdoctorError
-from lossdoctor.report.parts.plot import check_plot
+from lossdoctor.report.parts.figure import check_plot, figure, image, save
 
-_DPI = 150
 _TESTED, _STANDARD = "#d1690e", "#1f4e9c"  # told apart without colour by their dashes
 
 
@@ -23,35 +23,30 @@ def draw(found: Experiment, path: Path) -> None:
         LossdoctorError: the file could not be written.
     """
     check_plot(path)
-    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})
-    try:
-        image(found, path, metadata=metadata)
-    except OSError as error:
-        raise LossdoctorError(f"{path} could not be written: {error.strerror}") from error
+    with _drawn(found) as made:
+        save(made, path)
 
 
-def image(found: Experiment, target: Any, metadata: dict[str, Any] | None = None) -> None:
-    """Write the picture to a file or a stream."""
-    from matplotlib import rc_context  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
-
-    settings = {"svg.hashsalt": "lossdoctor", "font.size": 9, "font.family": "DejaVu Sans"}
-    with cast(Any, rc_context)(settings):
-        _figure(found).savefig(target, dpi=_DPI, metadata=metadata)
+def png(found: Experiment, stream: Any) -> None:
+    """Write the same picture to a stream, as PNG."""
+    with _drawn(found) as made:
+        image(made, stream)
 
 
-def _figure(found: Experiment) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # pyright: ignore
-    from matplotlib.figure import Figure  # pyright: ignore
+@contextmanager
+def _drawn(found: Experiment) -> Generator[Any]:
+    with figure(11.0, 3.6) as made:
+        _fill(made, found)
+        yield made
 
-    figure: Any = cast(Any, Figure)(figsize=(11.0, 3.6), layout="constrained")
-    cast(Any, FigureCanvasAgg)(figure)
-    curves, errors, points = figure.subplots(1, 3)
+
+def _fill(made: Any, found: Experiment) -> None:
+    curves, errors, points = made.subplots(1, 3)
     tested, standard = _runs(found, "tested"), _runs(found, "standard")
     _band(curves, tested, found.name)
     _errors(errors, tested, standard, found.name)
     _points(points, tested, standard, found.name)
-    figure.suptitle(f"{found.name}: {found.verdict}".replace("$", r"\$"))
-    return figure
+    made.suptitle(f"{found.name}: {found.verdict}".replace("$", r"\$"))
 
 
 def _runs(found: Experiment, loss: str) -> list[Outcome]:

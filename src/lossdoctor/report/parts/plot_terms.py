@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from lossdoctor.experiments.reading import Decomposition
-from lossdoctor.findings import LossdoctorError
-from lossdoctor.report.parts.plot import check_plot
+from lossdoctor.report.parts.figure import check_plot, figure, save
 
-_DPI = 150
 _VALUE, _GRADIENT = "#1f4e9c", "#d1690e"  # told apart without colour by their hatching
 _NAME = 24
 
@@ -24,27 +22,14 @@ def draw(found: Decomposition, path: Path) -> None:
         LossdoctorError: the file could not be written.
     """
     check_plot(path)
-    from matplotlib import rc_context  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
-
-    settings = {"svg.hashsalt": "lossdoctor", "font.size": 9, "font.family": "DejaVu Sans"}
-    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})
-    with cast(Any, rc_context)(settings):
-        figure = _figure(found)
-        try:
-            figure.savefig(path, dpi=_DPI, metadata=metadata)
-        except OSError as error:
-            raise LossdoctorError(f"{path} could not be written: {error.strerror}") from error
-
-
-def _figure(found: Decomposition) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # pyright: ignore
-    from matplotlib.figure import Figure  # pyright: ignore
-
     names = [_short(term.name) for term in found.parts]
-    height = 1.6 + 0.45 * len(names)
-    figure: Any = cast(Any, Figure)(figsize=(9.0, max(height, 2.8)), layout="constrained")
-    cast(Any, FigureCanvasAgg)(figure)
-    left, right = figure.subplots(1, 2)
+    with figure(9.0, max(1.6 + 0.45 * len(names), 2.8)) as made:
+        _fill(made, found, names)
+        save(made, path)
+
+
+def _fill(made: Any, found: Decomposition, names: list[str]) -> None:
+    left, right = made.subplots(1, 2)
     places = np.arange(len(names))
     values = [100 * term.measure.value_share for term in found.parts]
     slopes = [100 * term.measure.gradient_share for term in found.parts]
@@ -59,12 +44,11 @@ def _figure(found: Decomposition) -> Any:
     left.set_xlabel("share of all terms, %")
     left.legend(loc="lower right", frameon=False, fontsize=8)
     left.spines[["top", "right"]].set_visible(False)
-    _matrix(figure, right, found, names)
-    figure.suptitle(_short(f"terms of {found.name}", 80))
-    return figure
+    _matrix(made, right, found, names)
+    made.suptitle(_short(f"terms of {found.name}", 80))
 
 
-def _matrix(figure: Any, axis: Any, found: Decomposition, names: list[str]) -> None:
+def _matrix(made: Any, axis: Any, found: Decomposition, names: list[str]) -> None:
     cosines = np.array([[np.nan if value is None else value for value in row] for row in found.measures.conflict])
     drawn = axis.imshow(np.ma.masked_invalid(cosines), vmin=-1, vmax=1, cmap="RdBu", aspect="auto")
     axis.set_facecolor("#dddddd")
@@ -76,7 +60,7 @@ def _matrix(figure: Any, axis: Any, found: Decomposition, names: list[str]) -> N
     axis.set_xticks(range(len(names)), names, rotation=30, ha="right")
     axis.set_yticks(range(len(names)), names)
     axis.set_title("cosine of gradients", fontsize=9)
-    figure.colorbar(drawn, ax=axis, pad=0.02)
+    made.colorbar(drawn, ax=axis, pad=0.02)
 
 
 def _short(text: str, width: int = _NAME) -> str:

@@ -291,5 +291,5 @@ def _plain(value: float) -> float | str:
 
 def _nested(value: Any) -> Any:
     if isinstance(value, list):
-        return [_nested(item) for item in value]  # type: ignore[misc]
+        return [_nested(item) for item in value]  # type: ignore[misc]  # the elements of a nested list are unknown
     return _plain(value) if isinstance(value, float) else value

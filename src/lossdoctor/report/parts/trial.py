@@ -159,10 +159,10 @@ def as_html(found: Experiment) -> str:
 
     picture = ""
     if importlib.util.find_spec("matplotlib") is not None and found.outcomes:
-        from lossdoctor.report.parts.plot_experiment import image
+        from lossdoctor.report.parts.plot_experiment import png
 
         stream = io.BytesIO()
-        image(found, stream)
+        png(found, stream)
         data = base64.b64encode(stream.getvalue()).decode()
         picture = f'<p><img alt="training curves and predictions" src="data:image/png;base64,{data}"></p>\n'
     title = f"{escape(found.name)}: {escape(found.verdict)}"

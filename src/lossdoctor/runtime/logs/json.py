@@ -121,7 +121,7 @@ def _number(value: object, where: str) -> float | None:
     if value is None:
         return None
     try:
-        return number(value) if isinstance(value, str) else float(value)  # type: ignore[arg-type]
+        return number(value) if isinstance(value, str) else float(value)  # type: ignore[arg-type]  # TypeError is caught
     except (TypeError, ValueError, OverflowError):
         if isinstance(value, int):
             return math.inf
