@@ -1,6 +1,6 @@
-"""Writes the cases of `unseen.txt` as folders that `cases.py` reads.
+"""Writes the cases of `unseen.txt` and `unseen_gradients.txt` as folders that `cases.py` reads.
 
-    python benchmarks/unseen.py FOLDER && python benchmarks/cases.py FOLDER --no-mends
+    python benchmarks/unseen.py FOLDER [--of unseen_gradients.txt] && python benchmarks/cases.py FOLDER --no-mends
 
 These are mistakes of gradients, direction and mathematics from public threads, in our own words. They were written
 before it was tried what is found, and measured before anything was mended for them. Each case is a name, the entries
@@ -15,15 +15,17 @@ import re
 import tomllib
 from pathlib import Path
 
-CASES = Path(__file__).with_name("unseen.txt")
+HERE = Path(__file__).parent
 MARK = "#@"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--of", default="unseen*.txt", help="the files beside this one to read")
     options = parser.parse_args()
-    for block in re.split(r"^=== ", CASES.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+    texts = [file.read_text(encoding="utf-8") for file in sorted(HERE.glob(options.of))]
+    for block in re.split(r"^=== ", "".join(texts), flags=re.MULTILINE)[1:]:
         head, diff = block.split("\n---\n", 1)
         name, _, entries = head.partition("\n")
         write(options.folder / name.strip(), entries, diff)
