@@ -71,7 +71,7 @@ def checks(loss: Loss, seeds: range) -> list[GradientCheck]:
         return [made] * len(seeds)
     call, weighted = made
     # What a stop_gradient does to training takes many more questions, and no part in this.
-    found = replace(custom_gradients(weighted.graph, subject), stop_spans=())
+    found = replace(custom_gradients(weighted.graph, subject, weighted.predictions), stop_spans=())
     fields = {name: getattr(weighted, name) for name in ("call", "function", "graph", "dtype", "epsilon", "connected")}
     like = (seeds, tuple(call.sizes.items()), weighted.upstream.shape, weighted.dtype)
     if like not in _QUESTIONS:

@@ -25,6 +25,7 @@ from lossdoctor.spec import Contract
 pytestmark = pytest.mark.real
 
 ONE = contract("float32[B,1] real", "float32[B,1] real")
+LOGIT1 = contract("float32[B,1] binary", "float32[B,1] logit")
 LABEL = contract("int32[B] label(4)", "float32[B,4] probability")
 TRIPLET = contract("float32[B,1] binary", "float32[B,3,6] real")
 HEAD = contract("float32[B,2] unit", "float32[B,2] real")
@@ -177,6 +178,43 @@ def test_a_sign_is_dead_everywhere(tmp_path: Path) -> None:
     reading = read(tmp_path, REAL, "e = tf.sign(t - p)", "tf.reduce_mean(tf.square(e), -1)")
     assert reading.everywhere
     assert reading.calls[-1].text == "tf.sign(t - p)"
+
+
+@pytest.mark.parametrize(
+    ("one", "blamed", "body", "value", "relation"),
+    [
+        (LOGIT1, "tf.nn.softmax(p)", "q = {}", "tf.reduce_mean(tf.square(t - q), -1)", "per-sample"),
+        (ONE, "p - tf.reduce_mean(p, -1, keepdims=True)", "e = {}", "tf.reduce_mean(t * e, -1)", "per-sample"),
+        (ONE, "tf.stack([p - p, p - p])", "e = {}", "tf.reduce_max(t) + tf.reduce_max(e)", "coupled"),
+    ],
+    ids=["softmax", "centred", "coupled"],
+)
+def test_what_cancels_is_constant(
+    one: Contract, blamed: str, body: str, value: str, relation: Relation, tmp_path: Path
+) -> None:
+    reading = read(tmp_path, one, body.format(blamed), value, relation)
+    assert reading.constant
+    assert not reading.spurious
+    assert reading.calls[-1].text in blamed
+
+
+def test_a_constant_with_a_gradient_is_told_apart(tmp_path: Path) -> None:
+    value = "tf.nn.softmax_cross_entropy_with_logits(labels=t, logits=p)"
+    reading = read(tmp_path, LOGIT1, "", value)
+    assert reading.constant
+    assert reading.spurious
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "tf.reduce_mean(tf.nn.relu(tf.abs(t - p) - 30.0), -1)",  # a tolerance that ordinary predictions keep
+        "tf.reduce_mean(t * tf.cast(t > 50.0, tf.float32) + tf.nn.relu(p - 90.0), -1)",
+        "1.0 - tf.reduce_mean(tf.nn.l2_normalize(t, -1) * tf.nn.l2_normalize(p, -1), -1)",  # of two signs
+    ],
+)
+def test_what_moves_far_out_is_not_constant(value: str, tmp_path: Path) -> None:
+    assert not read(tmp_path, ONE, "", value).constant
 
 
 def test_disjoint_boxes_are_dead_together(tmp_path: Path) -> None:

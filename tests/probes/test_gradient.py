@@ -57,6 +57,17 @@ def test_wrong_gradient_functions(gradient: str, factor: float | None, tmp_path:
     assert abs(worst.tape - worst.difference) > worst.tolerance
 
 
+@pytest.mark.parametrize("stopped", ["tf.stop_gradient(t) * p", "t * p * tf.stop_gradient(1.0 + p * p)"])
+@pytest.mark.parametrize(
+    ("gradient", "wrong"), [("upstream * tf.sigmoid(2.0 * x)", True), ("upstream * tf.sigmoid(x)", False)]
+)
+def test_a_gradient_function_beside_a_stop(stopped: str, gradient: str, wrong: bool, tmp_path: Path) -> None:
+    """A stop_gradient excuses what it changes itself, and nothing where y_pred does not go into it."""
+    reading = read(tmp_path, SOFTPLUS.format(gradient=gradient).replace("-t * p", f"-{stopped}"), MARGIN)
+    assert reading.custom
+    assert reading.wrong == wrong
+
+
 def test_a_missing_factor_behind_a_scalar(tmp_path: Path) -> None:
     source = SOFTPLUS.format(gradient="tf.sigmoid(x)").replace("tf.reduce_mean(softplus(-t * p), axis=-1)", "{}")
     reading = read(tmp_path, source.format("softplus(-tf.reduce_sum(t * p))"), MARGIN)

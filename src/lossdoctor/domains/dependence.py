@@ -142,7 +142,7 @@ class DependenceDomain:
             value = replace(value, random=True)
         if self.replaces and node.attrs.get("custom") and value.link in ("cut", "dead"):
             value = replace(value, link="live")
-        if value.connected and not _differentiable(node.dtype):
+        if value.connected and (node.attrs.get("unregistered") or not _differentiable(node.dtype)):
             value = replace(value, link="cut")
         if node.op in _COUNTING:
             return replace(value, counted=value.y_pred | value.counted)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lossdoctor.graph import attributes_tf, dims, reading_tf
+from lossdoctor.graph import attributes_tf, dims, reading_tf, trace_tf
 from lossdoctor.graph.fold_tf import NOTHING, Fact, analyse
 from lossdoctor.graph.ir import Attr, Dim, Graph, Node, Role, Span
 from lossdoctor.graph.reference_tf import Run
@@ -140,6 +140,8 @@ class Conversion:
         if graphs:
             name = "while" if op.type.endswith("While") else "cond"
             attrs = {}
+        elif self._role(op) == "forward" and trace_tf.unregistered(op.type):
+            attrs["unregistered"] = True
         bodies = tuple(self._body(op, graph, args if name == "while" else args[1:]) for graph in graphs)
         several = len(op.outputs) > 1 and not (row is not None and row.outputs == 1 and wanted[0].value_index == 0)
         if len(op.outputs) > 1 and len(wanted) > 1:

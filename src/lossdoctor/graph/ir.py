@@ -61,9 +61,9 @@ class Node:
 
     @property
     def call(self) -> str:
-        """What the user wrote, on one line; the canonical name where that is unknown."""
+        """What the user wrote, on one line; the name of an argument; else the canonical name of the operation."""
         text = self.span.text if self.span else ""
-        return " ".join(text.split()) or self.op
+        return " ".join(text.split()) or str(self.attrs.get("role", self.op))
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ def build(call: Call, contract: Contract, accept: spans.IsUser) -> Program:
         made["inputs"] = flat
         made["value"] = value = _as_tensor(value)
         predictions = [x for leaf, x in zip(all_leaves, flat, strict=True) if leaf.role == "y_pred"]
-        with _recording(records, _frame(), gradient=True), _tf_functions_in_place():
+        with _recording(records, _frame(), gradient=True), _tf_functions_in_place(), _unregistered_as_none():
             made["gradients"] = _gradients(value, predictions)
 
     graph = func_graph.func_graph_from_py_func(
@@ -192,6 +192,34 @@ def _recording(records: Records, until: FrameType | None, *, gradient: bool) -> 
         yield
     finally:
         ops.Graph._create_op_internal = original
+
+
+@contextmanager
+def _unregistered_as_none() -> Generator[None]:
+    """Let the gradient of an operation that has none registered be None, where TensorFlow raises LookupError: the
+    rest of the loss can then be examined. What TensorFlow makes of calls of functions stays as it is."""
+    original = ops.get_gradient_function
+
+    def registered(op: Any) -> Any:
+        try:
+            return original(op)
+        except LookupError:
+            if unregistered(op.type) and not op.graph._is_function(op.type):
+                return None
+            raise
+
+    ops.get_gradient_function = registered
+    try:
+        yield
+    finally:
+        ops.get_gradient_function = original
+
+
+def unregistered(kind: str) -> bool:
+    """Whether TensorFlow raises when it is asked for the gradient of an operation of this type."""
+    if kind in ("PartitionedCall", "StatefulPartitionedCall", "SymbolicGradient"):
+        return False
+    return kind not in ops.gradient_registry.list()
 
 
 def tracing() -> bool:

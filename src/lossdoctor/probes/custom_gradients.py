@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -32,14 +32,22 @@ class CustomGradients:
     surrogate: bool
 
 
-def custom_gradients(graph: Any, subject: Subject) -> CustomGradients:
-    """Read a FuncGraph, functions that it calls included."""
+def custom_gradients(graph: Any, subject: Subject, predictions: Sequence[Any]) -> CustomGradients:
+    """Read a FuncGraph, functions that it calls included.
+
+    Args:
+        predictions: the inputs of the graph that are y_pred. A stop_gradient of something else changes no gradient.
+    """
     operations = graph.get_operations()
+    behind = _behind(operations, predictions)
     definition = graph.as_graph_def()
     nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
     stopped = any(node.op == "StopGradient" for node in nodes)
     stop_spans = dict.fromkeys(
-        span for operation in operations if operation.type == "StopGradient" for span in _stops(operation, subject)
+        span
+        for operation in operations
+        if operation.type == "StopGradient" and operation.inputs[0].ref() in behind
+        for span in _stops(operation, subject)
     )
     names = dict.fromkeys(
         node.attr["_gradient_op_type"].s.decode() for node in nodes if "_gradient_op_type" in node.attr
@@ -68,6 +76,15 @@ def custom_gradients(graph: Any, subject: Subject) -> CustomGradients:
         pass_through=bool(through) and all(through),
         surrogate=bool(surrogate) and all(surrogate),
     )
+
+
+def _behind(operations: Sequence[Any], inputs: Sequence[Any]) -> set[Any]:
+    """References to all tensors that are computed from some inputs; `operations` are in order of creation."""
+    found = {tensor.ref() for tensor in inputs}
+    for operation in operations:
+        if any(tensor.ref() in found for tensor in operation.inputs):
+            found.update(tensor.ref() for tensor in operation.outputs)
+    return found
 
 
 def returned(code: CodeType) -> Span | None:

@@ -14,10 +14,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from lossdoctor.graph import frontend_tf
 from lossdoctor.graph.ir import Node
 from lossdoctor.probes import batches, targets
 from lossdoctor.probes.calls import Caller, Live, Subject, caller
 from lossdoctor.probes.dead_blame import blame
+from lossdoctor.probes.dead_constant import constant, lost, others
 from lossdoctor.probes.dead_region import Target, region
 from lossdoctor.probes.dead_runs import Refused, Runs, above, level
 from lossdoctor.probes.dead_samples import (
@@ -127,7 +129,7 @@ def _separable(
         entries = samples if units == 1 else dead_entries(runs, contract, pair, target, units, rng)
     found = entries if entries.share >= samples.share and not samples.everywhere else samples
     if not found.counts:
-        return DeadGradient(True, draws=count)
+        return _idle(subject, runs, contract, [pair], stated, count)
     return _described(subject, runs, contract, found, entries, target)
 
 
@@ -140,8 +142,10 @@ def _whole(
     """Whole batches whose gradient is zero, against other predictions for the same y_true."""
     count = WHOLE_DRAWS
     dead: list[Pair] = []
+    seen: list[Pair] = []
     for _ in range(count):
         pair = draw_pair(contract, rng, runs.call.sizes)
+        seen.append(pair)
         if not any(gradient is not None and np.any(gradient) for gradient in runs.evaluate(pair)[1]):
             dead.append(pair)
     confirmed: list[tuple[Pair, Value]] = []
@@ -154,7 +158,7 @@ def _whole(
         share = len(dead) / count * len(confirmed) / len(dead[:SUSPECTS_ALONE])
         found = Found(count, share, len(dead) == count, *confirmed[0])
     if not found.counts:
-        return DeadGradient(True, draws=count)
+        return _idle(subject, runs, contract, seen[:SUSPECTS_ALONE], stated, count)
     return _described(subject, runs, contract, found, Found(0), None)
 
 
@@ -177,6 +181,36 @@ def _better(runs: Runs, contract: Contract, pair: Pair, stated: Sequence[Target]
 
 
 # ---- what is told ----------------------------------------------------------------------------------------------------
+
+
+def _idle(
+    subject: Subject, runs: Runs, contract: Contract, pairs: Sequence[Pair], stated: Sequence[Target], count: int
+) -> DeadGradient:
+    """No gradient is zero where the loss could be lower; but perhaps it never could."""
+    if not constant(runs, contract, pairs, stated):
+        return DeadGradient(True, draws=count)
+    pair = runs.part(pairs[0], [0]) if len(pairs) == 1 else pairs[0]
+    same = others(runs, contract, pair, stated)
+    node: Node | None = None
+    live = _traced(subject, runs, contract)
+    if live is not None:
+        with contextlib.suppress(Exception):  # as in `_blamed`
+            node = lost(live, pair, same[0])
+    _, gradients = runs.evaluate(pair)
+    value = runs.mean(pair)
+    return DeadGradient(
+        True,
+        draws=count,
+        share=1.0,
+        everywhere=True,
+        constant=True,
+        pair=pair,
+        others=tuple(same),
+        spurious=any(gradient is not None and bool(np.any(gradient)) for gradient in gradients),
+        value=value,
+        better_value=value,
+        calls=node.calls if node is not None else (),
+    )
 
 
 def _described(
@@ -217,11 +251,9 @@ def _walkable(contract: Contract, call: Caller) -> bool:
     return 803 * int(np.prod(shape_of(spec, {**call.sizes, BATCH: 1}))) <= REGION_ELEMENTS
 
 
-def _blamed(subject: Subject, runs: Runs, contract: Contract, pairs: Sequence[Pair]) -> Node | None:
-    """The forward operation where the gradient dies, from a trace of the loss."""
+def _traced(subject: Subject, runs: Runs, contract: Contract) -> frontend_tf.Live | None:
+    """A trace of the loss; None where it cannot be traced: its definition is shown then."""
     import tensorflow as tf
-
-    from lossdoctor.graph.frontend_tf import trace
 
     def call(y_true: object, y_pred: object) -> object:
         predicted = tf.nest.flatten(y_pred)[0].dtype
@@ -229,11 +261,21 @@ def _blamed(subject: Subject, runs: Runs, contract: Contract, pairs: Sequence[Pa
         return subject.call(true, y_pred)
 
     try:
-        live = trace(call, contract, is_user=subject.is_user)
+        return frontend_tf.trace(call, contract, is_user=subject.is_user)
+    except Exception:  # the loss is the user's, and may not be traceable
+        return None
+
+
+def _blamed(subject: Subject, runs: Runs, contract: Contract, pairs: Sequence[Pair]) -> Node | None:
+    """The forward operation where the gradient dies, from a trace of the loss."""
+    live = _traced(subject, runs, contract)
+    if live is None:
+        return None
+    try:
         for pair in pairs:
             node = blame(live, pair)
             if node is not None and node.calls:
                 return node
-    except Exception:  # the loss is the user's, and may not be traceable: then its definition is shown
+    except Exception:  # an input that the graph refuses: the definition is shown
         return None
     return None

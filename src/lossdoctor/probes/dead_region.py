@@ -19,6 +19,8 @@ ROW_KINDS = frozenset({"onehot", "label", "probability"})
 # Below this share of the largest one a slope is what rounding leaves of zero, as of (t - p) / (|t| + |p|)
 # for opposite signs: it is exactly zero at some points and 1e-9 at others.
 _FAINT = 1e-5
+_LISTED = 3  # ranges that are told one by one
+_END = 20.0  # of what is walked
 _REFINED = 33  # points between two of the grid, twice: the edge to three digits
 # Values of y_true at which regions are compared.
 _TRUE: Mapping[str, tuple[float, ...]] = {
@@ -255,7 +257,11 @@ def _error(intervals: Sequence[Interval]) -> str:
 
 
 def _listed(name: str, intervals: Sequence[Interval]) -> str:
-    return " or ".join(_one(name, *interval) for interval in intervals)
+    if len(intervals) <= _LISTED:
+        return " or ".join(_one(name, *interval) for interval in intervals)
+    # The slope is what rounding leaves of zero: here exactly zero, there 1e-9.
+    covered = sum(min(high, _END) - max(low, -_END) for low, high in intervals)
+    return f"{'most' if covered > _END else 'many'} values of {name}"
 
 
 def _one(name: str, low: float, high: float) -> str:

@@ -73,13 +73,13 @@ class Runs:
     def values(self, pair: Pair) -> Array:
         """The loss of each sample, in one call where it returns rows; NaN where it is not finite."""
         if self.rows:
-            return finite(per_row(self._value(pair)))
+            return finite(per_row(self.value(pair)))
         size = leaves(pair.y_pred)[0].shape[0]
-        return finite(np.array([np.mean(self._value(self.part(pair, [i]))) for i in range(size)]))
+        return finite(np.array([np.mean(self.value(self.part(pair, [i]))) for i in range(size)]))
 
     def mean(self, pair: Pair) -> float:
         """The mean loss of the whole batch; NaN where it is not finite."""
-        return float(finite(np.mean(self._value(pair))))
+        return float(finite(np.mean(self.value(pair))))
 
     def flat(self, pair: Pair, value: Array, rng: np.random.Generator, entries: Array | None = None) -> Array:
         """Whether the loss of each sample stays `value` nearby (where only `entries` move): what moves although its
@@ -101,7 +101,12 @@ class Runs:
             rebuilt(pair.y_pred, [part.astype(old.dtype) for part, old in zip(parts, given, strict=True)]),
         )
 
-    def _value(self, pair: Pair) -> Array:
+    def value(self, pair: Pair) -> Array:
+        """What the loss returns.
+
+        Raises:
+            Refused: whatever the loss raises.
+        """
         try:
             with np.errstate(all="ignore"):
                 return self.call.value(pair)

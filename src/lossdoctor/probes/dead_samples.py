@@ -67,7 +67,7 @@ def dead_samples(runs: Runs, pair: Pair, stated: Sequence[Target], rng: np.rando
     confirmed = above(value, best, spread)
     confirmed &= runs.flat(own, value, rng)
     if not np.any(confirmed):
-        return Found(count)
+        return Found(count, everywhere=bool(dead.all()))
     place = int(np.argmax(confirmed))
     better = others[int(np.argmin(np.where(np.isnan(losses[:, place]), np.inf, losses[:, place])))]
     share = float(dead.mean() * confirmed.mean())

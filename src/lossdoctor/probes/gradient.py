@@ -7,12 +7,14 @@ factor shows. Points at kinks, at jumps and in noise are dropped, never judged.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from lossdoctor.probes.calls import Caller, Subject, caller
 from lossdoctor.probes.custom_gradients import CustomGradients, custom_gradients
 from lossdoctor.probes.draws import pair as draw_pair
-from lossdoctor.probes.stops import opposed, unrest
+from lossdoctor.probes.stops import opposed, unrest, unstopped
 from lossdoctor.probes.weighted import Point, Weighted, moved
 from lossdoctor.readings import GradientCheck, Mismatch
 from lossdoctor.session import Array, Pair
@@ -30,7 +32,17 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> GradientChe
     if isinstance(made, GradientCheck):
         return made
     call, weighted = made
-    return compare(call, weighted, contract, rng, custom_gradients(weighted.graph, subject))
+    found = custom_gradients(weighted.graph, subject, weighted.predictions)
+    check = compare(call, weighted, contract, rng, found)
+    if not (check.mismatches and found.custom and found.stop_spans):
+        return check
+    # Which of the two sets gradient and derivative apart? Without the one, the other is judged alone.
+    with unstopped():
+        made = prepared(subject, contract, rng)
+        if isinstance(made, GradientCheck):
+            return check
+        alone = compare(*made, contract, rng, replace(found, stopped=False, stop_spans=()))
+    return alone if alone.wrong else check
 
 
 def prepared(subject: Subject, contract: Contract, rng: np.random.Generator) -> GradientCheck | tuple[Caller, Weighted]:

@@ -6,7 +6,8 @@ loss, and one that does not vanish at the target although the loss is stationary
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -20,6 +21,19 @@ ALIGNED = 4  # points at which whole gradients are compared
 ENTRIES = 64  # of y_pred, at most, for that
 RESTS = 3  # targets at which the gradient should vanish
 STATIONARY = 1e-3  # of the usual derivative: none
+
+
+@contextmanager
+def unstopped() -> Generator[None]:
+    """Let stop_gradient do nothing, in TensorFlow and in Keras, which calls it."""
+    from lossdoctor.graph.untyped_tf import tf
+
+    original = tf.stop_gradient
+    tf.stop_gradient = tf.identity
+    try:
+        yield
+    finally:
+        tf.stop_gradient = original
 
 
 def opposed(weighted: Weighted, centres: Sequence[tuple[Pair, Point]]) -> float | None:

@@ -31,6 +31,8 @@ class Weighted:
     upstream: Array
     connected: bool
 
+    predictions: tuple[Any, ...] = ()  # the inputs of `graph` that are y_pred
+
     @classmethod
     def traced(cls, call: Caller, pair: Pair, dtype: str | None, rng: np.random.Generator) -> Weighted:
         import tensorflow as tf
@@ -63,7 +65,9 @@ class Weighted:
             if tensor.dtype.is_floating and len(operation.inputs) > 0
         }
         epsilon = max(_epsilon(each) for each in dtypes)
-        return cls(call, concrete, concrete.graph, dtype, epsilon, upstream, any(connected))
+        first = len(tf.nest.flatten(arguments[0]))
+        predictions = tuple(concrete.inputs[first : first + len(tf.nest.flatten(arguments[1]))])
+        return cls(call, concrete, concrete.graph, dtype, epsilon, upstream, any(connected), predictions)
 
     def drawn(self, rng: np.random.Generator) -> Weighted:
         """The same with other weights."""

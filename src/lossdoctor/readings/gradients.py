@@ -290,10 +290,13 @@ class DeadGradient:
     draws: int = 0
     share: float = 0.0
     everywhere: bool = False  # no draw had a gradient that is not zero
+    constant: bool = False  # no prediction tried, ordinary or extreme, changes the loss of any y_true drawn
+    spurious: bool = False  # where it is constant: TensorFlow gives a gradient other than zero all the same
     region: str = ""  # "|y_true - y_pred| > 1"; "" where it does not show along one coordinate
     unaimed: bool = False  # of a few numbers a sample, whose best prediction is not known: nothing to walk away from
     pair: Pair | None = None
     better: Value = None  # a prediction with a lower loss for the same y_true
+    others: tuple[Value, ...] = ()  # where it is constant: predictions whose loss is the same
     entries: tuple[int, ...] | None = None  # flat indices of y_pred that are dead at `pair`; None: all
     value: float = float("nan")  # mean loss at `pair`
     better_value: float = float("nan")

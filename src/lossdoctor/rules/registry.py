@@ -30,6 +30,7 @@ Symptom = Literal[
     "no-gradient",  # the gradient is None
     "no-term-gradient",  # a term's gradient is None (shown at `node`'s expression; see reproduce)
     "dead-gradient",  # the gradient is exactly zero while the loss is lower at `better`
+    "constant",  # value and gradient are the same, and zero, at `others`
     "raises",  # raises under `when[0]`
     "raises-at",  # value or gradient raises at an input of the search, and computes at others
     "batch-mismatch",  # the loss of a batch differs from the losses of its samples

@@ -15,6 +15,7 @@ from lossdoctor.search.demonstrations import (
     Demonstration,
     called,
     gradient_function,
+    source_tensors,
 )
 from lossdoctor.spec import Contract
 
@@ -219,8 +220,29 @@ def padding_counts(contract: Contract, arguments: Arguments) -> str:
         """)
 
 
+def constant(contract: Contract, arguments: Arguments) -> str:
+    """The loss and its gradient at predictions of very different kinds (`others`); the gradient may differ from zero
+    with `slopes`."""
+    others = "".join(f"    {source_tensors(other, contract.y_pred)},\n" for other in arguments["others"])
+    dead = "" if arguments.get("slopes") else " and not any(map(np.any, slopes))"
+    return (
+        gradient_function(arguments)
+        + f"others = [\n{others}]\n"
+        + dedent(f"""\
+        rows = [value_and_gradient(y_true, each) for each in (y_pred, *others)]
+        values = np.stack([np.asarray(value, "float64") for value, _ in rows])
+        parts = [part for _, found in rows for part in tf.nest.flatten(found) if part is not None]
+        slopes = [np.asarray(tf.convert_to_tensor(part)) for part in parts]
+        print(f"the loss of {{len(rows)}} predictions is {{values.min():.6g}} to {{values.max():.6g}};",
+              f"{{sum(map(np.count_nonzero, slopes))}} gradient elements are not zero")
+        return bool(np.allclose(values, values[0], rtol=4e-6, atol=0)){dead}
+        """)
+    )
+
+
 # By symptom, as `DEMONSTRATIONS`.
 BEHAVIOURS: Mapping[str, tuple[str, Demonstration]] = {
+    "constant": ("no prediction changes the loss", constant),
     "weight-ignored": ("a sample of weight 0 still counts", weight_ignored),
     "rank-of-one": ("a batch of one has a loss of another rank", rank_of_one),
     "order-matters": ("the loss is not symmetric in its arguments", order_matters),

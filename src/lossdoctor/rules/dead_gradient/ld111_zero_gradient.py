@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lossdoctor.findings import Severity
+from lossdoctor.graph.ir import LossGraph
 from lossdoctor.readings import DeadGradient
 from lossdoctor.rules.registry import Rule, Suspicion
 
@@ -20,6 +21,10 @@ OFTEN = 0.3
 
 @RULE.check
 def zero_gradient(dead: DeadGradient) -> Iterator[Suspicion]:
+    if dead.constant:
+        if not dead.spurious:
+            yield _constant(dead, "its gradient exactly zero")
+        return
     blind = dead.unaimed and dead.share >= OFTEN and not dead.region
     if dead.pair is None or not (dead.everywhere or dead.region or blind):
         return  # without a region the share is that of draws far from any model's, as of noise for images
@@ -38,6 +43,30 @@ def zero_gradient(dead: DeadGradient) -> Iterator[Suspicion]:
         severity=_severity(dead),
         pair=dead.pair,
         arguments={"better": dead.better, "entries": dead.entries},
+    )
+
+
+@RULE.check
+def spurious_gradient(dead: DeadGradient, graph: LossGraph) -> Iterator[Suspicion]:
+    """A constant that comes with a gradient, as a fused operation computes it. One whose gradient the code defines or
+    cuts is a surrogate of something else."""
+    by_hand = any(node.op == "stop_gradient" or node.attrs.get("custom") for node in graph.nodes)
+    if dead.constant and dead.spurious and graph.stage == "traced" and not by_hand:
+        yield _constant(dead, "the gradient that TensorFlow gives is not its derivative")
+
+
+def _constant(dead: DeadGradient, gradient: str) -> Suspicion:
+    where = f"`{_one_line(dead.calls[-1].text)}` loses what the prediction says: " if dead.calls else ""
+    return RULE.at(
+        None,
+        f"{where}the loss is {_number(dead.value)} for this y_true whatever y_pred is, {gradient}, and "
+        "nothing is learned from it",
+        calls=dead.calls,
+        evidence="witnessed",
+        symptom="constant",
+        severity="error",
+        pair=dead.pair,
+        arguments={"others": dead.others, "slopes": dead.spurious},
     )
 
 

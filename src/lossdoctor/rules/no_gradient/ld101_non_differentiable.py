@@ -24,6 +24,8 @@ def non_differentiable(graph: LossGraph, terms: tuple[Term, ...], contract: Cont
         if not term.depends or term.connected or cut is None or cut.reason != "none":
             continue
         node = graph[cut.node]
+        if node.attrs.get("unregistered"):
+            continue  # TensorFlow raises there: LD104
         if not total and _always_zero(graph, node, contract):
             yield RULE.at(
                 node,
