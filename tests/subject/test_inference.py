@@ -280,6 +280,26 @@ def test_a_name_tells_where_the_code_does_not(tmp_path, name, y_true, y_pred):
     assert (str(first.y_true), str(first.y_pred)) == (y_true, y_pred)
 
 
+def test_a_name_does_not_make_classes_of_parameters_nor_masks_of_boxes(tmp_path):
+    likelihood = """
+    def gaussian_nll(y_true, y_pred):
+        mean, spread = y_pred[:, 0], y_pred[:, 1]
+        return tf.math.log(spread) + tf.square((y_true - mean) / spread)
+    """
+    first = guessed(tmp_path, likelihood, "gaussian_nll")[0]
+    assert (str(first.y_true), str(first.y_pred)) == ("float32[B] real", "float32[B,2] real")
+    overlap = """
+    def iou(y_true, y_pred):
+        width = tf.minimum(y_true[..., 2], y_pred[..., 2]) - tf.maximum(y_true[..., 0], y_pred[..., 0])
+        height = tf.minimum(y_true[..., 3], y_pred[..., 3]) - tf.maximum(y_true[..., 1], y_pred[..., 1])
+        return -width * height
+    """
+    boxes = guessed(tmp_path, overlap, "iou")[0]
+    assert (str(boxes.y_true), str(boxes.y_pred)) == ("float32[B,4] real", "float32[B,4] real")
+    first_class = guessed(tmp_path, "def iou(y_true, y_pred):\n    return -y_true[..., 0] * y_pred[..., 0]", "iou")[0]
+    assert str(first_class.y_true).endswith("binary") and str(first_class.y_pred).endswith("unit")
+
+
 def test_each_contract_says_what_it_assumes_and_where_it_is_seen(tmp_path):
     text = "def f(y_true, y_pred):\n    return tf.nn.sigmoid_cross_entropy_with_logits(labels=y_true, logits=y_pred)"
     contracts = guessed(tmp_path, text)

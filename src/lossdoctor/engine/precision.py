@@ -138,7 +138,7 @@ class _Search:
                 if relative >= RELATIVE / 2:
                     rows.append(_Suspect(output, place, index, pair, relative, absolute))
             if time.thread_time() - started > _SECONDS:
-                self.limit = f"time: {compared} of {len(pairs)} inputs compared with float64"
+                self.limit = f"the comparison with float64, of {compared} of {len(pairs)} inputs in the time for it"
                 break
         # Not the median: a loss of pairs or triplets is nearly zero in most draws, and ordinary in the others.
         self.scales = {place: float(np.mean(found)) for place, found in {**other, **ordinary}.items()}
@@ -153,7 +153,7 @@ class _Search:
     def _readable(self, single: Reading[Any]) -> bool:
         elements = sum(value.size for value in single.values if is_array(value))
         if elements > _SCREENED_AT_MOST:
-            self.limit = f"size: {elements} elements in all nodes of the smallest input"
+            self.limit = f"the comparison with float64, of {elements:,} elements for the smallest input: too many"
             return False
         if not is_array(single[self.graph.value]):
             gap = next(iter(single.gaps), None)

@@ -246,7 +246,9 @@ def _others(value: object, words: tuple[str, ...]) -> tuple[Any, ...]:
     if isinstance(value, int | np.integer):
         return (int(value) + 1, 2 * int(value) + 3, max(int(value) - 1, 0))
     if isinstance(value, float | np.floating):
-        return (float(value) * 1.7 + 0.3, float(value) * 0.5 + 0.1, float(value) * 0.5, float(value) + 1.0)
+        number = float(value)
+        varied = (number * 1.7 + 0.3, number * 0.5 + 0.1, number * 0.5, number + 1.0)
+        return tuple(float(f"{one:.6g}") for one in varied)  # plain numbers, for the message
     if isinstance(value, str):
         return words
     if value is None:

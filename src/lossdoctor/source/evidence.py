@@ -222,6 +222,9 @@ class _Reader:
                 whole = False
                 if axis != 0:
                     self.evidence.size(role, axis, least)
+                    place = self.module.literal(part)
+                    if isinstance(place, int):
+                        self.evidence.columns.setdefault((role, axis), set()).add(place)
         if whole:
             return base
         indexed = any(

@@ -27,6 +27,7 @@ class Evidence:
 
     `width` is the number of columns of y_pred that y_true is set against (0: of one column without its axis).
     `sizes` are least sizes of axes (negative ones from the end), `total` the number of elements of one sample.
+    `columns` are the places of an axis that are read one by one.
     """
 
     hints: list[Hint] = field(default_factory=list[Hint])
@@ -35,6 +36,7 @@ class Evidence:
     width: dict[Argument, int] = field(default_factory=dict[Argument, int])
     total: dict[Argument, int] = field(default_factory=dict[Argument, int])
     sizes: dict[tuple[Argument, int], int] = field(default_factory=dict[tuple[Argument, int], int])
+    columns: dict[tuple[Argument, int], set[int]] = field(default_factory=dict[tuple[Argument, int], set[int]])
     events: dict[str, int] = field(default_factory=dict[str, int])  # name -> line of the first
     image: int | None = None  # line of an image operation
     options: Mapping[str, object] = field(default_factory=dict[str, object])  # what the loss was made with

@@ -124,6 +124,8 @@ NAMES: tuple[tuple[frozenset[str], str, str], ...] = (
     (frozenset({"poisson", "msle", "rmsle", "gamma", "tweedie"}), "positive", "positive"),
     (frozenset({"contrastive", "siamese"}), "binary", "positive"),
 )
+# Of these, the words that are said of masks and of boxes alike.
+OVERLAPS = frozenset({"iou", "dice", "jaccard"})
 # Activation of the last layer: the kind of y_pred.
 ACTIVATIONS: dict[str, str] = {
     "sigmoid": "unit",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from lossdoctor.source.hints import Evidence, Hint
 from lossdoctor.source.names import Argument, words
-from lossdoctor.source.vocabulary import NAMES
+from lossdoctor.source.vocabulary import NAMES, OVERLAPS
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,25 @@ def like_image(evidence: Evidence) -> bool:
 
 
 def _from_names(evidence: Evidence, names: tuple[str, ...], line: int) -> None:
+    if "y_true" in evidence.width:
+        return  # it is set against some columns of y_pred, which are parameters then and no classes
     for name in names:
         parts = set(words(name))
         for marks, true, pred in NAMES:
             found = parts & marks
-            if found:
+            if found and not (found <= OVERLAPS and _corners(evidence)):
                 reason = f"the name `{name}` says {min(found)}"
                 evidence.hints.append(Hint("y_true", true, 1, reason, line))
                 evidence.hints.append(Hint("y_pred", pred, 1, reason, line))
                 return
+
+
+def _corners(evidence: Evidence) -> bool:
+    """Whether four columns of both arguments are read one by one: boxes, and not masks, whose overlap is taken."""
+    return all(
+        any(evidence.columns.get((role, axis), set()) >= {0, 1, 2, 3} for axis in (-1, 1, 2))
+        for role in ("y_true", "y_pred")
+    )
 
 
 def _from_events(evidence: Evidence) -> None:
