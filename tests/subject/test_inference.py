@@ -288,6 +288,13 @@ def test_a_name_does_not_make_classes_of_parameters_nor_masks_of_boxes(tmp_path)
     """
     first = guessed(tmp_path, likelihood, "gaussian_nll")[0]
     assert (str(first.y_true), str(first.y_pred)) == ("float32[B] real", "float32[B,2] real")
+    parts = """
+    def nll(y_true, y_pred):
+        mean, log_spread = tf.split(y_pred, 2, axis=-1)
+        return tf.exp(-log_spread) * tf.square(y_true - mean) + log_spread
+    """
+    halves = guessed(tmp_path, parts, "nll")[0]
+    assert (str(halves.y_true), str(halves.y_pred)) == ("float32[B,2] real", "float32[B,4] real")
     overlap = """
     def iou(y_true, y_pred):
         width = tf.minimum(y_true[..., 2], y_pred[..., 2]) - tf.maximum(y_true[..., 0], y_pred[..., 0])

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from lossdoctor.source import vocabulary as words
 from lossdoctor.source.calls import argument
 from lossdoctor.source.hints import Evidence
+from lossdoctor.source.items import PIECE, least_size, pieces, width
 from lossdoctor.source.module import SourceFunction, SourceModule
 from lossdoctor.source.names import Argument, argument_role
 from lossdoctor.source.options import taken
@@ -28,6 +29,7 @@ class _Value:
     shaped: Argument | None = None  # has the shape of an argument
     rank_of: Argument | None = None  # has the rank of an argument, but other sizes
     width: int | None = None  # columns that a slice takes from y_pred; 0: an index, the axis is gone
+    each: int | None = None  # likewise, of each part that it is taken apart into
     complement: Argument | None = None  # is 1 minus an argument
     negated: bool = False
     product: bool = False  # y_true times y_pred
@@ -102,7 +104,7 @@ class _Reader:
         elif isinstance(target, ast.Tuple | ast.List):
             parts = source.elts if isinstance(source, ast.Tuple | ast.List) else []
             for index, item in enumerate(target.elts):
-                part = self._value(parts[index]) if len(parts) == len(target.elts) else _NOTHING
+                part = self._value(parts[index]) if len(parts) == len(target.elts) else _Value(width=value.each)
                 self._bind(item, part, source)
 
     def _value(self, node: ast.expr) -> _Value:
@@ -217,7 +219,7 @@ class _Reader:
             if dots and index == dots[0]:
                 continue
             axis = index - len(parts) if dots and index > dots[0] else index
-            least = self._least(part)
+            least = least_size(part, self.module)
             if least is not None:
                 whole = False
                 if axis != 0:
@@ -231,34 +233,7 @@ class _Reader:
             not isinstance(part, ast.Slice) and part is not (parts[dots[0]] if dots else None) for part in parts
         )
         last = parts[-1] if role == "y_pred" and len(parts) > 1 else None
-        return _Value(rank_of=None if indexed else role, width=self._width(last) if last is not None else None)
-
-    def _width(self, part: ast.expr) -> int | None:
-        """How many columns a slice with literal ends takes; 0 for an index."""
-        if not isinstance(part, ast.Slice):
-            return 0 if isinstance(self.module.literal(part), int) else None
-        start = self.module.literal(part.lower) if part.lower is not None else 0
-        stop = self.module.literal(part.upper) if part.upper is not None else None
-        if isinstance(start, int) and isinstance(stop, int) and 0 <= start < stop and part.step is None:
-            return stop - start
-        return None
-
-    def _least(self, part: ast.expr) -> int | None:
-        """The size that an axis needs for an index or slice; None for the whole axis."""
-        if isinstance(part, ast.Slice):
-            ends = [self.module.literal(end) for end in (part.lower, part.upper) if end is not None]
-            numbers = [end for end in ends if isinstance(end, int)]
-            if not ends:
-                return None
-            start = self.module.literal(part.lower) if part.lower is not None else 0
-            least = max((number if number >= 0 else -number for number in numbers), default=1)
-            if len(numbers) == 2 and numbers[0] >= 0 > numbers[1]:  # 1:-4 leaves out at both ends
-                return numbers[0] - numbers[1] + 1
-            return least + 1 if part.upper is None and isinstance(start, int) and start > 0 else max(least, 1)
-        literal = self.module.literal(part)
-        if isinstance(literal, int):
-            return literal + 1 if literal >= 0 else -literal
-        return 1
+        return _Value(rank_of=None if indexed else role, width=width(last, self.module) if last is not None else None)
 
     def _call(self, node: ast.Call) -> _Value:
         dotted = self.module.resolve(node.func) or ""
@@ -305,6 +280,8 @@ class _Reader:
             return _Value(shaped=first.shaped, product=True)
         if name in ("subtract", "squared_difference") and {value.same for value in values[:2]} == {"y_true", "y_pred"}:
             found.event("difference", node)
+        if role == "y_pred" and name in PIECE and pieces(node, name, self.module):
+            return _Value(each=PIECE[name])
         if name in words.SAME:
             return first
         if name in words.CLIPS or (
@@ -375,15 +352,9 @@ class _Reader:
             found.hint(role, "unit", 2, f"{shown} compares images", node)
         elif name == "cast" and "int" in self._shown(node):
             found.event(f"integer {role}", node)
-        elif name in ("split", "unstack") and (count := self._count(node, name)):
+        elif name in ("split", "unstack") and (count := pieces(node, name, self.module)):
             found.size(role, -1, count)
-            found.last.setdefault(role, count if name == "unstack" else 2 * count)
-
-    def _count(self, node: ast.Call, name: str) -> int | None:
-        given = argument(node, "num_or_size_splits" if name == "split" else "num", 1)
-        axis = self.module.literal(argument(node, "axis", 2) or ast.Constant(0))
-        literal = self.module.literal(given) if given is not None else None
-        return literal if isinstance(literal, int) and axis in (-1, 1) else None
+            found.last.setdefault(role, count * max(PIECE[name], 1))
 
     def _stock(self, node: ast.Call, values: list[_Value], keywords: Mapping[str, _Value]) -> _Value | None:
         """A loss of Keras or TensorFlow that gets an argument; None for any other call."""
