@@ -17,11 +17,11 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
-from typing import Any
+from typing import Any, get_args
 
 from lossdoctor.graph.ir import Span
 from lossdoctor.session import Raised
-from lossdoctor.source.parsed import nodes, parsed
+from lossdoctor.source.parsed import nodes_of, parsed
 
 IsUser = Callable[[str], bool]
 # (generated file, line) -> (file, line, function): how AutoGraph says where its code comes from.
@@ -100,10 +100,10 @@ _Loop = ast.For | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 @lru_cache(maxsize=64)
 def _loops(path: str) -> tuple[_Loop, ...]:
     try:
-        tree = ast.parse("".join(linecache.getlines(path)))
+        tree = parsed("".join(linecache.getlines(path)))
     except (SyntaxError, ValueError):
         return ()
-    return tuple(node for node in ast.walk(tree) if isinstance(node, _Loop))
+    return nodes_of(tree, *get_args(_Loop))
 
 
 def frames_of_traceback(traceback: TracebackType | None, accept: IsUser = is_user) -> tuple[Span, ...]:
@@ -191,7 +191,7 @@ def _statements(path: str) -> tuple[ast.stmt, ...]:
         tree = parsed("".join(linecache.getlines(path)))
     except (SyntaxError, ValueError):
         return ()
-    return tuple(node for node in nodes(tree) if isinstance(node, ast.stmt))
+    return nodes_of(tree, ast.stmt)
 
 
 def _short(qualname: str) -> str:

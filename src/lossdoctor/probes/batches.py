@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -236,17 +237,18 @@ def _way(
 ) -> tuple[Literal["raw", "keras-compile"], Evaluator, int]:
     """The calling that works at some batch size, and the size of the dimensions that are not the batch."""
     raw = Evaluator(subject.call, subject.is_user, contract)
-    flat = isinstance(contract.y_true, Spec) and isinstance(contract.y_pred, Spec)
-    ways: list[tuple[Literal["raw", "keras-compile"], Evaluator]] = [("raw", raw)]
-    if flat:
-        ways.append(("keras-compile", Evaluator(keras_arguments(subject), subject.is_user, contract)))
+    ways: list[tuple[Literal["raw", "keras-compile"], Callable[[], Evaluator]]] = [("raw", lambda: raw)]
+    if isinstance(contract.y_true, Spec) and isinstance(contract.y_pred, Spec):
+        # Made where the raw call fails only: it takes a model.
+        keras = cache(lambda: Evaluator(keras_arguments(subject), subject.is_user, contract))
+        ways.append(("keras-compile", keras))
     named = any(isinstance(dim, str) and dim != "B" for spec in specs_of(contract) for dim in spec.dims)
     for sizes in ((2, 3), FIXED):
         for calling, evaluator in ways:
             for _, other in TRIED if named else TRIED[:1]:
                 pools = (_pool(contract, seed, size, other) for size in sizes)
-                if any(evaluator([pool], execution)[0].raised is None for pool in pools):
-                    return calling, evaluator, other
+                if any(evaluator()([pool], execution)[0].raised is None for pool in pools):
+                    return calling, evaluator(), other
     return "raw", raw, TRIED[0][1]
 
 
