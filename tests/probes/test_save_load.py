@@ -179,3 +179,33 @@ def test_what_shows_that_a_loss_is_meant_to_be_saved(tmp_path: Path) -> None:
     assert not read(tmp_path, config="").meant_to_be_saved
     loading = 'def load(path):\n    return keras.models.load_model(path, custom_objects={"Custom": Custom})\n'
     assert read(tmp_path, config=loading).meant_to_be_saved
+
+
+def test_an_argument_that_only_a_closure_holds_is_compared_by_its_value(tmp_path: Path) -> None:
+    reading = read(
+        tmp_path,
+        value="self.scaled(tf.reduce_mean(error, -1))",
+        config="",
+        construction="super().__init__(**kwargs); self.scaled = lambda loss: weight * loss",
+    )
+    assert outcomes(reading) == {"weight": "lost", "reduction": "kept"}
+
+
+def test_a_loss_that_holds_the_same_is_not_run_again(tmp_path: Path) -> None:
+    path = tmp_path / "user_losses.py"
+    config = GOOD + "\n    ran = []\n"
+    construction = "super().__init__(**kwargs); self.weight = weight"
+    value = "self.ran.append(self.weight) or self.weight * tf.reduce_mean(error, -1)"
+    path.write_text(
+        SOURCE.format(
+            value=value,
+            config=config,
+            parameters="weight=3.0, **kwargs",
+            construction=construction,
+            decorator="# not registered",
+        )
+    )
+    subject = subject_of(path, "Custom")
+    assert outcomes(probe(subject, REAL)) == {"weight": "kept", "reduction": "kept"}  # type: ignore[arg-type]
+    other = [weight for weight in subject.object.ran if weight != 3.0]
+    assert len(other) == 3  # once a sample, not again after loading

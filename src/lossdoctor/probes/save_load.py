@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import ast
 import inspect
+import linecache
 import re
-import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from lossdoctor.graph.ir import Span
 from lossdoctor.graph.spans import is_user, raised, statement_span
 from lossdoctor.probes.calls import Caller, Subject, caller
 from lossdoctor.probes.draws import pair as draw_pair
 from lossdoctor.readings import SavedArgument, SaveLoad
 from lossdoctor.session import Array, Pair, Raised
+from lossdoctor.source.parsed import classes, parsed
 from lossdoctor.spec import Contract, Spec
 
 Way = Literal["from_config", "deserialize"]
@@ -34,6 +35,7 @@ _SAVING = re.compile(
     r"\b(?:load_model|save_model|custom_objects|clone_model)\b|\b(?:model|keras)\w*\.save\(|ModelCheckpoint"
 )
 _SLOW = 0.07  # seconds for one sample, from which one has to do
+_PLAIN = (bool, int, float, str, bytes)
 
 
 def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> SaveLoad:
@@ -62,8 +64,9 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> SaveLoad:
     try:
         default = trip.evaluate(plain)
         if time.perf_counter() - started < _SLOW:
+            rest = replace(trip, samples=samples[1:])
+            default += rest.evaluate(plain)
             trip = replace(trip, samples=samples)
-            default = trip.evaluate(plain)
     except Exception as problem:
         return SaveLoad(False, "it cannot be called", construction=raised(problem, subject.is_user), **facts)
     if not _same(trip.evaluate(plain), default):
@@ -123,7 +126,8 @@ class _Trip:
         result = _Loaded()
         for way, load in ways:
             try:
-                result = _Loaded(way, self.evaluate(load()))
+                loaded = load()
+                result = _Loaded(way, before if _same_state(loaded, loss) else self.evaluate(loaded))
             except Exception as problem:
                 return _Loaded(way, raised=raised(problem, self.is_user))
             if result.values is None or not _same(result.values, before):
@@ -153,6 +157,28 @@ def _same(one: list[Array], other: list[Array]) -> bool:
     return not any(_differs(*both) for both in zip(one, other, strict=True))
 
 
+def _same_state(one: Any, other: Any) -> bool:
+    """Whether two losses are of one class and hold the same plain values, so that they compute the same."""
+    return type(one) is type(other) and _equal(vars(one), vars(other))
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two values are equal for certain; objects of which it is not known count as different."""
+    import keras
+
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(_equal(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, keras.DTypePolicy):
+        return one.get_config() == other.get_config()
+    return type(one) in _PLAIN and one == other
+
+
 def _facts(kind: type) -> dict[str, Any]:
     import keras
 
@@ -161,16 +187,12 @@ def _facts(kind: type) -> dict[str, Any]:
     path = inspect.getsourcefile(kind)
     span = init_span = config_span = None
     if path is not None:
-        try:
-            lines, first = inspect.getsourcelines(kind)
-            definition = ast.parse(textwrap.dedent("".join(lines))).body[0]
-        except (OSError, SyntaxError, TypeError):
-            definition, first = None, 1
-        if isinstance(definition, ast.ClassDef):
-            span = _span(path, first, definition, kind.__name__)
+        definition = _definition(kind)
+        if definition is not None:
+            span = statement_span(path, definition.lineno, kind.__name__)
             own = {node.name: node for node in definition.body if isinstance(node, ast.FunctionDef)}
             init_span, config_span = (
-                _span(path, first, own[name], f"{kind.__name__}.{name}") if name in own else None
+                statement_span(path, own[name].lineno, f"{kind.__name__}.{name}") if name in own else None
                 for name in ("__init__", "get_config")
             )
     return {
@@ -186,14 +208,23 @@ def _facts(kind: type) -> dict[str, Any]:
 def _saves_models(path: str | None) -> bool:
     """Whether the text of a file saves or loads models."""
     try:
-        text = Path(path).read_text("utf-8") if path else ""
+        return path is not None and _saves(Path(path).read_text("utf-8"))
     except (OSError, UnicodeDecodeError):  # a notebook's cell
         return False
+
+
+@lru_cache(maxsize=16)
+def _saves(text: str) -> bool:
     return _SAVING.search(text) is not None
 
 
-def _span(path: str, first: int, node: ast.ClassDef | ast.FunctionDef, function: str) -> Span:
-    return statement_span(path, first + node.lineno - 1, function)
+def _definition(kind: type) -> ast.ClassDef | None:
+    """The statement that defines a class; None where its text is not to be had."""
+    try:
+        lines = linecache.getlines(inspect.getsourcefile(kind) or "")
+        return classes(parsed("".join(lines))).get(kind.__qualname__)
+    except (OSError, SyntaxError, TypeError, ValueError):
+        return None
 
 
 def _defines(kind: type, method: str) -> bool:
@@ -258,9 +289,8 @@ def _others(value: object, words: tuple[str, ...]) -> tuple[Any, ...]:
 
 def _words(kind: type) -> tuple[str, ...]:
     """The strings that the class compares something with: the values that a string argument may have."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
-    except (OSError, SyntaxError, TypeError):
+    definition = _definition(kind)
+    if definition is None:
         return ()
 
     def strings(node: ast.AST) -> Iterator[str]:
@@ -268,7 +298,7 @@ def _words(kind: type) -> tuple[str, ...]:
             if isinstance(part, ast.Constant) and isinstance(part.value, str):
                 yield part.value
 
-    compared = [node for node in ast.walk(tree) if isinstance(node, ast.Compare)]
+    compared = [node for node in ast.walk(definition) if isinstance(node, ast.Compare)]
     return tuple(dict.fromkeys(word for node in compared for word in strings(node)))
 
 
