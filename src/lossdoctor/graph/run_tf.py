@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lossdoctor.graph.untyped_tf import atomic_function, context, ops, tf
+from lossdoctor.graph.untyped_tf import atomic_function, constant_op, context, ops, tf
 from lossdoctor.spec import dtype_name
 
 _names = itertools.count()
@@ -58,28 +58,41 @@ class Executable:
         self._function = atomic_function.from_func_graph(name, _View(graph, fetches, effects=effects), attributes)
         self._inputs = [tensor.dtype for tensor in graph.inputs[: len(graph.inputs) - len(graph.external_captures)]]
         self._captures = graph.external_captures
+        self._unoptimised: Any = None  # options, made once: making them takes as long as a small graph
 
     def __call__(self, feeds: Sequence[Any], *, optimised: bool) -> list[Any]:
         """Eager tensors, one for each fetch. Raises what TensorFlow raises."""
         with ops.init_scope():
-            args = [tf.convert_to_tensor(feed, dtype) for feed, dtype in zip(feeds, self._inputs, strict=True)]
-            with graph_optimiser(enabled=optimised):
+            args = [_eager(feed, dtype) for feed, dtype in zip(feeds, self._inputs, strict=True)]
+            if optimised:
+                return list(self._function.call_flat(*args, *self._captures) or ())
+            if self._unoptimised is None:
+                self._unoptimised = _options()
+            with _calling_with(self._unoptimised):
                 return list(self._function.call_flat(*args, *self._captures) or ())
 
 
-@contextmanager
-def graph_optimiser(*, enabled: bool) -> Generator[None]:
-    """Run functions of this thread as the graph optimiser leaves them, or exactly as they were traced."""
-    if enabled:
-        yield
-        return
-    current = context.context()
-    config = current.config
-    rewrites = config.graph_options.rewrite_options
-    rewrites.disable_meta_optimizer = True
+def _eager(feed: Any, dtype: Any) -> Any:
+    """`tf.convert_to_tensor`, without looking for what else an array could be."""
+    if type(feed) is np.ndarray:
+        return constant_op.convert_to_eager_tensor(feed, context.context(), dtype)
+    return tf.convert_to_tensor(feed, dtype)
+
+
+def _options() -> Any:
+    """How functions are called without the graph optimiser, and else as TensorFlow is set up."""
+    config = context.context().config
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
     config.allow_soft_placement = True
+    return context.FunctionCallOptions(config_proto=config)
+
+
+@contextmanager
+def _calling_with(options: Any) -> Generator[None]:
+    """Functions of this thread are called with these options."""
+    current = context.context()
     saved = current.function_call_options
-    current.function_call_options = context.FunctionCallOptions(config_proto=config)
+    current.function_call_options = options
     try:
         yield
     finally:

@@ -18,6 +18,7 @@ from tensorflow.python.eager import context as _context
 from tensorflow.python.eager.polymorphic_function import atomic_function as _atomic_function
 from tensorflow.python.eager.polymorphic_function import autograph_util as _autograph_util
 from tensorflow.python.eager.polymorphic_function import polymorphic_function as _polymorphic_function
+from tensorflow.python.framework import constant_op as _constant_op
 from tensorflow.python.framework import func_graph as _func_graph
 from tensorflow.python.framework import function_def_to_graph as _function_def_to_graph
 from tensorflow.python.framework import importer as _importer
@@ -29,6 +30,7 @@ tf: Any = _tensorflow
 config_pb2: Any = _config_pb2
 meta_graph_pb2: Any = _meta_graph_pb2
 context: Any = _context
+constant_op: Any = _constant_op
 atomic_function: Any = _atomic_function
 autograph_util: Any = _autograph_util
 polymorphic_function: Any = _polymorphic_function

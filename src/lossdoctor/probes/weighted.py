@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lossdoctor.graph.run_tf import Executable
 from lossdoctor.probes.calls import Caller
 from lossdoctor.session import Array, Pair
 
@@ -21,10 +22,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Weighted:
-    """sum(upstream * loss) and its gradient, traced once, as `fit` traces (without AutoGraph)."""
+    """sum(upstream * loss) and its gradient, traced once, as `fit` traces (without AutoGraph), and run as traced."""
 
     call: Caller
-    function: Any
+    function: Executable
     graph: Any
     dtype: str | None  # replaces the dtype of all floating inputs
     epsilon: float  # rounding unit of the coarsest floating tensor on the way
@@ -67,7 +68,9 @@ class Weighted:
         epsilon = max(_epsilon(each) for each in dtypes)
         first = len(tf.nest.flatten(arguments[0]))
         predictions = tuple(concrete.inputs[first : first + len(tf.nest.flatten(arguments[1]))])
-        return cls(call, concrete, concrete.graph, dtype, epsilon, upstream, any(connected), predictions)
+        # Without the graph optimiser: it takes longer than all the calls together.
+        function = Executable(concrete.graph, concrete.outputs, effects=True)
+        return cls(call, function, concrete.graph, dtype, epsilon, upstream, any(connected), predictions)
 
     def drawn(self, rng: np.random.Generator) -> Weighted:
         """The same with other weights."""
@@ -77,7 +80,8 @@ class Weighted:
         import tensorflow as tf
 
         y_true, y_pred = self.call.tensors(pair.y_true, pair.y_pred, self.dtype)
-        total, size, gradients = self.function(y_true, y_pred, tf.constant(self.upstream))
+        feeds = [*tf.nest.flatten(y_true), *tf.nest.flatten(y_pred), self.upstream]
+        total, size, *gradients = self.function(feeds, optimised=False)
         return Point(float(total), float(size), [np.asarray(one, dtype=np.float64) for one in gradients])
 
 
