@@ -9,6 +9,7 @@ import pytest
 from tests.probes.fakes import BINARY, REAL, contract, standard_losses, written
 
 from lossdoctor.probes.callings import probe
+from lossdoctor.worker.local import LocalSession
 
 pytestmark = pytest.mark.real
 
@@ -169,3 +170,27 @@ def test_unit_predictions_are_drawn_from_the_contract(tmp_path: Path) -> None:
     assert set(np.unique(reading.pair.y_true)) <= {0.0, 1.0}
     assert reading.pair.y_pred.min() >= 0.0
     assert reading.pair.y_pred.max() <= 1.0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return tf.reduce_mean((y_true - y_pred) ** 2, axis=-1)",
+        "print('a'); print('b'); return tf.reduce_mean((y_true - y_pred) ** 2)",
+        "error = y_true - y_pred; return error, error",
+        "return 1.0",
+        "return tf.function(lambda x: tf.reduce_mean(x, axis=-1), jit_compile=True)(y_true - y_pred)",
+        "tf.debugging.assert_less(y_pred, -1e9); return y_true - y_pred",
+        "return tf.cast(y_true - y_pred, 'bfloat16')",
+    ],
+)
+def test_the_graph_that_is_there_tells_the_same(tmp_path: Path, body: str) -> None:
+    path = tmp_path / "losses.py"
+    path.write_text(f"import tensorflow as tf\ndef loss(y_true, y_pred):\n    {body}\n")
+    session = LocalSession()
+    session.load(f"{path}:loss")
+    session.trace(REAL)
+    anew = probe(session._loaded(), REAL)
+    there = session.probe("callings", REAL)
+    for one, other in zip(anew.outcomes, there.outcomes, strict=True):
+        assert repr(one) == repr(other)

@@ -46,6 +46,7 @@ class Live:
         self._function: Executable | None = None
         self._value: Executable | None = None
         self._compiled: Executable | None = None
+        self.prints = 0  # lines that the loss printed while it was traced
         self._refused: dict[Any, Evaluation] = {}  # by shapes: XLA's compiler says no whatever the values
 
     @property

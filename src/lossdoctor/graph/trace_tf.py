@@ -90,6 +90,8 @@ class Program:
     value: Any
     gradients: tuple[Any | None, ...]  # one for each leaf of y_pred
     records: Records
+    # Whether the loss returned a tensor and called no `tf.function`: then this is the graph that `fit` makes of it.
+    direct: bool
 
 
 def flatten(structure: Structure, value: Any) -> list[Any]:
@@ -115,9 +117,10 @@ def build(call: Call, contract: Contract, accept: spans.IsUser) -> Program:
         iterator = iter(flat)
         y_true = map_structure(lambda _: next(iterator), contract.y_true)
         y_pred = map_structure(lambda _: next(iterator), contract.y_pred)
-        with _recording(records, _frame(), gradient=False), _tf_functions_in_place():
+        with _recording(records, _frame(), gradient=False), _tf_functions_in_place() as inlined:
             value = call(y_true, y_pred)
         made["inputs"] = flat
+        made["direct"] = isinstance(value, tf.Tensor) and not inlined
         made["value"] = value = _as_tensor(value)
         predictions = [x for leaf, x in zip(all_leaves, flat, strict=True) if leaf.role == "y_pred"]
         with _recording(records, _frame(), gradient=True), _tf_functions_in_place(), _unregistered_as_none():
@@ -126,7 +129,15 @@ def build(call: Call, contract: Contract, accept: spans.IsUser) -> Program:
     graph = func_graph.func_graph_from_py_func(
         "loss", body, args=tuple(_tensor_spec(leaf) for leaf in all_leaves), kwargs={}, add_control_dependencies=True
     )
-    return Program(graph, all_leaves, tuple(made["inputs"]), made["value"], tuple(made["gradients"]), records)
+    return Program(
+        graph,
+        all_leaves,
+        tuple(made["inputs"]),
+        made["value"],
+        tuple(made["gradients"]),
+        records,
+        made["direct"],
+    )
 
 
 def _leaves(structure: Structure, role: str) -> Iterator[Leaf]:
@@ -228,13 +239,16 @@ def tracing() -> bool:
 
 
 @contextmanager
-def _tf_functions_in_place() -> Generator[None]:
-    """Let a call of a `tf.function` put its operations in the calling graph, AutoGraph applied as it asks."""
+def _tf_functions_in_place() -> Generator[list[Any]]:
+    """Let a call of a `tf.function` put its operations in the calling graph, AutoGraph applied as it asks; yields those
+    that were called."""
     original = polymorphic_function.Function.__call__
+    inlined: list[Any] = []
 
     def in_place(function: Any, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(ops.get_default_graph(), func_graph.FuncGraph):
             return original(function, *args, **kwargs)
+        inlined.append(function)
         python_function = function._python_function
         if function._autograph:
             python_function = autograph_util.py_func_from_autograph(
@@ -247,7 +261,7 @@ def _tf_functions_in_place() -> Generator[None]:
     in_place.in_place = True  # pyright: ignore[reportFunctionMemberAccess]  # how it is known again
     polymorphic_function.Function.__call__ = in_place
     try:
-        yield
+        yield inlined
     finally:
         polymorphic_function.Function.__call__ = original
 

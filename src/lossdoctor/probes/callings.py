@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lossdoctor.graph.spans import raised
-from lossdoctor.probes.calls import TRIED, Subject
+from lossdoctor.probes.calls import TRIED, Live, Subject
 from lossdoctor.probes.capture import Sink
 from lossdoctor.probes.draws import pair as ordinary
 from lossdoctor.probes.draws import sizes as size_table
@@ -98,10 +98,13 @@ def keras_reduced(subject: Subject) -> Callable[[Any, Any, Any], Any]:
     return _compiled(subject, _Seen())
 
 
-def probe(subject: Subject, contract: Contract, *, seed: int = 0, batch: int | None = None) -> Callings:
+def probe(
+    subject: Subject, contract: Contract, *, seed: int = 0, batch: int | None = None, live: Live | None = None
+) -> Callings:
     """Call the loss in every calling at one ordinary batch.
 
     Args:
+        live: the traced loss, if it is there; where `fit` makes the same graph of the raw call, that is run.
         batch: number of samples; by default at least four, and different from every other dimension, so that
             nothing fits by coincidence.
     """
@@ -121,7 +124,7 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0, batch: int | N
     first, pair = chosen
     if first.raised is not None and out_of_memory(first.raised):
         return Callings((first,), pair)
-    outcomes = [first, runner.run(pair, "raw", "graph")]
+    outcomes = [first, _in_graph(live, pair) or runner.run(pair, "raw", "graph")]
     if first.ok and not outcomes[1].ok:
         # What AutoGraph makes of it matters only where the loss runs and the graph fails without.
         outcomes.append(runner.run(pair, "raw", "autograph"))
@@ -133,6 +136,28 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0, batch: int | N
     outcomes.append(runner.run(pair, "keras-loss", "eager"))
     outcomes.append(runner.run(pair, "keras-loss", "eager", weighted=True))
     return Callings(tuple(outcomes), pair)
+
+
+def _in_graph(live: Live | None, pair: Pair) -> Outcome | None:
+    """The raw call in the graph that is there already; None where it is another one, or raises."""
+    if live is None or not live.program.direct:
+        return None
+    value = live.run([pair], "graph")[0].value
+    if value is None:
+        return None
+    dtype = live.program.value.dtype.name
+    return Outcome(
+        "raw",
+        "graph",
+        weighted=False,
+        ok=True,
+        returned="tensor",
+        shape=value.shape,
+        dtype=dtype,
+        scalar=value.ndim == 0,
+        value=value,
+        prints=live.prints,
+    )
 
 
 def _has_other_names(contract: Contract) -> bool:

@@ -102,6 +102,11 @@ def caller(subject: Subject, contract: Contract, rng: np.random.Generator, batch
 class Live(Protocol):
     """What the probes need of a traced loss (`graph.frontend_tf.Live`)."""
 
+    prints: int
+
+    @property
+    def program(self) -> Any: ...
+
     def value(self, y_true: Any, y_pred: Any) -> Any: ...
 
     def run(self, pairs: Sequence[Pair], execution: Literal["graph", "unoptimised", "xla"]) -> list[Evaluation]: ...

@@ -98,7 +98,10 @@ class LocalSession:
 
         def attempt(call: Callable[[Any, Any], Any]) -> tuple[Any, Raised | None]:
             try:
-                return trace(call, contract, is_user=subject.is_user), None
+                with captured() as sink:
+                    live = trace(call, contract, is_user=subject.is_user)
+                live.prints = sink.lines
+                return live, None
             except UsageError:
                 raise
             except (Exception, SystemExit) as problem:
