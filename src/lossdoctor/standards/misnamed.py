@@ -1,29 +1,36 @@
 """Whether a loss is what its name says: a standard loss, or a known variant of it.
 
 A variant may have another scale, offset, sign, reduction, or other parameters. Something else is told only where the
-evidence is strong: the loss is exactly another standard loss, or it is the promised one for a part of the errors only.
+evidence is strong: the loss is exactly another standard loss, or the promised one but for one slip, or it is the
+promised one for a part of the errors only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 
+from lossdoctor.findings import UsageError
 from lossdoctor.formula.compare import compare
 from lossdoctor.formula.evaluate import in_floats
 from lossdoctor.formula.expression import Formula
+from lossdoctor.formula.meaning import Declared
 from lossdoctor.formula.parse import parse_formula
 from lossdoctor.session import Array, Pair
 from lossdoctor.spec import Spec, numpy_dtype, shape_of
 from lossdoctor.standards.catalogue import Standard
 from lossdoctor.standards.names import ELEMENTWISE, Promise
-from lossdoctor.standards.reading import Misnamed
+from lossdoctor.standards.reading import Misnamed, Relation
 from lossdoctor.standards.recognise import Recogniser, constants
+from lossdoctor.standards.slips import Slip, slips
 
 _ERRORS = np.concatenate([np.linspace(-3.0, 3.0, 61), [-30.0, -10.0, -5.0, 5.0, 10.0, 30.0]])
 _PART, _WHOLE = 0.2, 0.97  # shares of the curve: as much is the promised loss, and as much would be all of it
 _RTOL = 1e-4
+_VARIANTS = 5  # of the parameters, with which slips are tried
+_FIRST = 4  # inputs that are looked at before all
 
 
 def misnamed(recogniser: Recogniser, promise: Promise) -> Misnamed | None:
@@ -42,6 +49,10 @@ def misnamed(recogniser: Recogniser, promise: Promise) -> Misnamed | None:
         relation = row[0].relation if row else None
         if relation is not None and relation.kind == "same" and not relation.approximate:
             return _told(recogniser, promise, recogniser.formula(family[0], {}, None), 0.0, standard)
+    slipped = _slipped(recogniser, family)
+    if slipped is not None:
+        standard, slip = slipped
+        return _told(recogniser, promise, recogniser.formula(standard, {}, None), 0.0, slip=slip.words)
     if family[0].name in ELEMENTWISE:
         best = _partly(recogniser, family)
         if best is not None:
@@ -49,8 +60,44 @@ def misnamed(recogniser: Recogniser, promise: Promise) -> Misnamed | None:
     return None
 
 
+def _slipped(recogniser: Recogniser, family: Sequence[Standard]) -> tuple[Standard, Slip] | None:
+    """The promised loss and the one slip that makes it this loss, up to a factor."""
+    for standard in family:
+        for parameters in ({}, *islice(standard.variants(constants(recogniser.graph)), _VARIANTS)):
+            for slip in slips(str(recogniser.formula(standard, parameters, None))):
+                meaning = Declared(parse_formula(slip.text))
+                if _proportional(recogniser, meaning) and _is(recogniser.relation(meaning)):
+                    return standard, slip
+    return None
+
+
+def _proportional(recogniser: Recogniser, meaning: Declared) -> bool:
+    """Whether a few values allow it: the rest of the comparison takes its time."""
+    ratios: list[float] = []
+    for pair, seen in zip(recogniser.pairs[:_FIRST], recogniser.seen[:_FIRST], strict=True):
+        try:
+            theirs = float(np.mean(meaning.floats(pair)))
+        except UsageError:  # it does not fit the shapes
+            return False
+        ours = float(np.mean(seen.value))
+        if not np.isfinite(theirs) or not np.isfinite(ours) or theirs == 0:
+            return False
+        ratios.append(ours / theirs)
+    return bool(ratios) and min(ratios) > 0 and np.ptp(ratios) <= 1e-2 * max(ratios)
+
+
+def _is(relation: Relation) -> bool:
+    return relation.kind == "same" or (relation.kind == "scaled" and relation.scale > 0 and not relation.offset)
+
+
 def _told(
-    recogniser: Recogniser, promise: Promise, formula: Formula, share: float, other: Standard | None = None
+    recogniser: Recogniser,
+    promise: Promise,
+    formula: Formula,
+    share: float,
+    other: Standard | None = None,
+    *,
+    slip: str = "",
 ) -> Misnamed | None:
     check = compare(
         recogniser.session,
@@ -64,7 +111,7 @@ def _told(
     )
     if check.difference is None or check.difference.shapes_differ:
         return None
-    return Misnamed(promise.title, promise.word, other.title if other else "", str(formula), share, check)
+    return Misnamed(promise.title, promise.word, other.title if other else "", slip, str(formula), share, check)
 
 
 def _partly(recogniser: Recogniser, family: Sequence[Standard]) -> tuple[Formula, float] | None:

@@ -39,7 +39,13 @@ _PROMISES: dict[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("mean", "squared", "error"): ("mean squared error", ("MeanSquaredError",)),
     ("mae",): ("mean absolute error", ("MeanAbsoluteError",)),
     ("mean", "absolute", "error"): ("mean absolute error", ("MeanAbsoluteError",)),
+    ("mape",): ("mean absolute percentage error", ("MeanAbsolutePercentageError",)),
+    ("mean", "absolute", "percentage", "error"): ("mean absolute percentage error", ("MeanAbsolutePercentageError",)),
     ("msle",): ("mean squared logarithmic error", ("MeanSquaredLogarithmicError",)),
+    ("mean", "squared", "logarithmic", "error"): (
+        "mean squared logarithmic error",
+        ("MeanSquaredLogarithmicError",),
+    ),
     ("bce",): ("binary cross-entropy", ("BinaryCrossentropy",)),
     ("binary", "crossentropy"): ("binary cross-entropy", ("BinaryCrossentropy",)),
     ("binary", "cross", "entropy"): ("binary cross-entropy", ("BinaryCrossentropy",)),

@@ -80,6 +80,7 @@ class Misnamed:
         family: the standard loss, in words, such as "Huber loss".
         word: the name that promises it.
         other: the standard loss that it is instead; "" where it is none.
+        slip: what was done to the promised one, such as "without sqrt"; "" where it is no single slip.
         nearest: formula of the promised loss; of its variant that agrees for most errors.
         share: of errors for which that variant agrees.
         check: the loss against that variant.
@@ -88,6 +89,7 @@ class Misnamed:
     family: str
     word: str
     other: str
+    slip: str
     nearest: str
     share: float
     check: FormulaCheck

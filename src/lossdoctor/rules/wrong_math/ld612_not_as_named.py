@@ -18,9 +18,10 @@ def not_as_named(misnamed: Misnamed, traced: Traced) -> Iterator[Suspicion]:
     check = misnamed.check
     if check.difference is not None:
         found = mismatch(RULE, check, check.difference, traced, misnamed.family)
-        instead = (
-            f"it is {misnamed.other} instead"
-            if misnamed.other
-            else f"it is that for {misnamed.share:.0%} of the errors tried, and no known variant of it"
-        )
+        if misnamed.other:
+            instead = f"it is {misnamed.other} instead"
+        elif misnamed.slip:
+            instead = f"it is that {misnamed.slip}"
+        else:
+            instead = f"it is that for {misnamed.share:.0%} of the errors tried, and no known variant of it"
         yield replace(found, message=f"named `{misnamed.word}`, {found.message}; {instead}")

@@ -37,7 +37,7 @@ def _message(check: FormulaCheck, found: Difference, name: str) -> str:
         return f"the loss has the shape {found.value.shape} where {name} gives {found.expected.shape}"
     place = int(np.argmax(np.abs(found.value - found.expected)))
     value, expected = (float(side.reshape(-1)[place]) for side in (found.value, found.expected))
-    short = name.split(" ", 2)[1] if name.startswith(("its ", "the ")) else name
+    short = name.removeprefix("its ").removeprefix("the ")
     reduced = f" ({found.reduction.replace('formula', short)})" if found.reduction else ""
     parts = [f"the loss is {value:.6g} where {name} gives {expected:.6g}{reduced}"]
     if check.relation:
