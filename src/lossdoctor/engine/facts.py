@@ -36,7 +36,12 @@ def facts(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
         )
     yield from _formula(readings)
     direction = readings.available(Direction)
-    if direction is not None and direction.comparison is not None and direction.comparison.lowest_at_target:
+    if (
+        direction is not None
+        and direction.comparison is not None
+        and direction.comparison.lowest_at_target
+        and not direction.gain
+    ):
         yield Fact(
             "lowest-at-target",
             f"no wrong prediction has a lower loss than the target, in {direction.comparison.draws} draws",

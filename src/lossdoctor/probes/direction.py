@@ -18,6 +18,7 @@ from lossdoctor.probes.calls import Caller, Live, Subject, caller, quick
 from lossdoctor.probes.draws import Sizes, draw
 from lossdoctor.readings import Comparison, Counterexample, Direction, Fall, Ray, Wrong
 from lossdoctor.session import Array, Pair
+from lossdoctor.source.names import is_gain_name
 from lossdoctor.spec import Contract, Spec
 
 BATCHES = 5  # y_true draws for the comparison
@@ -38,6 +39,8 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0, live: Live | N
         return Direction(False, "the loss does not accept ordinary inputs of its specs")
     call = quick(call, rng, live)
     known = targets.meaning(contract, call.sizes)
+    gain = targets.gains(contract, call.sizes) if isinstance(known, str) and earns(subject) else None
+    known = known if gain is None else gain
     falls, rays = _rays(call, contract, None if isinstance(known, str) else known, rng)
     if isinstance(known, str):
         return Direction(False, known, unbounded=falls, rays=rays)
@@ -45,7 +48,7 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0, live: Live | N
     if comparison.draws < 8:
         return Direction(False, "the loss is not a number at the target", unbounded=falls, rays=rays)
     swapped = None
-    if (comparison.not_lowest_at_target or falls) and _same_dims(contract):
+    if (comparison.not_lowest_at_target or falls) and _same_dims(contract) and gain is None:
         backwards = replace(call, function=lambda y_true, y_pred: subject.call(y_pred, y_true), cast=True)
         if not _rays(backwards, contract, known, rng)[0]:
             swapped, _ = _compare(backwards, contract, known, rng, SWAPPED_BATCHES)
@@ -56,7 +59,14 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0, live: Live | N
         if alike.beaten_far_out:
             backwards = replace(call, function=lambda y_true, y_pred: subject.call(y_pred, y_true), cast=True)
             alike_swapped, _ = _compare(backwards, contract, known, rng, BATCHES, alike=True)
-    return Direction(True, "", best, comparison, swapped, falls, rays, alone, alike, alike_swapped)
+    return Direction(
+        True, "", best, comparison, swapped, falls, rays, alone, alike, alike_swapped, gain=gain is not None
+    )
+
+
+def earns(subject: Subject) -> bool:
+    """Whether the loss is named after what decisions earn (`sharpe_loss`, `ProfitLoss`)."""
+    return is_gain_name(subject.loaded.name)
 
 
 def _of_each_label(

@@ -85,6 +85,26 @@ def meaning(contract: Contract, sizes: Sizes) -> Meaning | str:
     return f"no best prediction is known for y_true {true.kind} and y_pred {pred.kind}"
 
 
+def gains(contract: Contract, sizes: Sizes) -> Meaning | None:
+    """The best decisions, where y_true is what is earned by them: take what is positive, or what is largest. None
+    where y_pred is no share or probability of each."""
+    true, pred = contract.y_true, contract.y_pred
+    if not isinstance(true, Spec) or not isinstance(pred, Spec) or true.kind != "real":
+        return None
+    shape = shape_of(pred, sizes)
+    if shape_of(true, sizes) != shape:
+        return None
+    if pred.kind in ("unit", "binary"):
+        return Meaning((lambda t: (t > 0).astype(float),), lambda p: 1.0 - p, (_filled(0.5),))
+    if pred.kind == "probability" and shape[-1] > 1:
+
+        def largest(t: Array) -> Array:
+            return (t == t.max(axis=-1, keepdims=True)).astype(float)
+
+        return Meaning((largest,), lambda p: np.roll(p, 1, axis=-1), (_uniform,))
+    return None
+
+
 def needs_batch_of_one(contract: Contract) -> bool:
     """(B,) against (B,1) broadcasts to (B,B) in a raw call; with one sample it cannot."""
     true, pred = contract.y_true, contract.y_pred

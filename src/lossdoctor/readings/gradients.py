@@ -142,6 +142,7 @@ class Direction:
     labels: tuple[tuple[float, Comparison], ...] = ()  # batches of one label each, where the labels are two
     alike: Comparison | None = None
     alike_swapped: Comparison | None = None
+    gain: bool = False  # named after what is earned: the "target" are the decisions that earn most
 
     @property
     def wrong_label(self) -> tuple[float, Comparison] | None:

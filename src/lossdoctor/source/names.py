@@ -111,6 +111,23 @@ _SCORES = frozenset(
         "r2",
     ]
 )
+# Words of what a decision earns: more of it is better, whatever the decision is.
+_GAINS = frozenset(
+    {
+        "sharpe",
+        "sortino",
+        "profit",
+        "profits",
+        "reward",
+        "rewards",
+        "gain",
+        "gains",
+        "pnl",
+        "payoff",
+        "revenue",
+        "utility",
+    }
+)
 # Words of arguments that are no prediction.
 _NO_PREDICTION = frozenset({"x", "model", "mask", "weight", "weights", "config", "path", "axis", "epoch", "name"})
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
@@ -150,6 +167,11 @@ def is_loose_pair(parameters: Sequence[str]) -> bool:
 def is_loss_name(name: str) -> bool:
     found = words(name)
     return bool({"loss", "losses", "objective", "criterion", "cost"} & set(found)) or name.lower().endswith("loss")
+
+
+def is_gain_name(name: str) -> bool:
+    """Whether a name says that y_true is what is earned by the decisions of y_pred."""
+    return bool(_GAINS & set(words(name)))
 
 
 def is_other_name(name: str) -> bool:

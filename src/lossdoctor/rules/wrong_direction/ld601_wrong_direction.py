@@ -35,13 +35,16 @@ def wrong_direction(direction: Direction, graph: LossGraph, dependence: Reading[
         )
     elif direction.arguments_swapped:
         message = "the loss is lowest at the target only with its two arguments the other way round"
+    elif found.worst_at_target and direction.gain:
+        message = "the loss is higher the more is earned: named after a gain, it minimises it"
     elif found.worst_at_target and not direction.critic:
         message = "the loss rises towards the target: a score that should be maximised is minimised"
     else:
         return
+    best = "for the decisions that earn most" if direction.gain else "at the target"
     yield RULE.at(
         graph[graph.value],
-        f"{message} ({example.at_target:.4g} at the target, {example.at_wrong:.4g} for {_WRONG[example.wrong]})",
+        f"{message} ({example.at_target:.4g} {best}, {example.at_wrong:.4g} for {_WRONG[example.wrong]})",
         calls=_returned(graph[graph.value].calls),
         evidence="witnessed",
         symptom="decreases-away",
