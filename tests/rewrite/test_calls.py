@@ -25,6 +25,20 @@ def loss(y_true, y_pred):
     assert not proposals(tmp_path, code.replace("np.abs", "np.sort"), "y_pred.numpy()", "no-gradient")
 
 
+def test_a_branch_on_a_tensor_is_left_to_autograph(tmp_path: Path) -> None:
+    code = """\
+class Custom(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        if tf.reduce_sum(y_true) > 0:
+            return tf.reduce_mean(tf.square(y_true - y_pred), axis=-1)
+        return tf.reduce_mean(tf.abs(y_pred), axis=-1)
+"""
+    at = "tf.reduce_sum(y_true) > 0"
+    found = proposals(tmp_path, code, at, "graph-mode", name="Custom", rule="fails-in-graph")
+    assert [text for _, text in found] == [code.replace("    def", "    @tf.function\n    def")]
+    assert not proposals(tmp_path, code, at, "graph-mode", name="Custom", rule="frozen-random")
+
+
 def test_names_of_tensorflow_1(tmp_path: Path) -> None:
     old = "tf.reduce_sum(tf.log(tf.to_float(y_pred)), reduction_indices=-1, keep_dims=True)"
     new = "tf.reduce_sum(tf.math.log(tf.cast(y_pred, tf.float32)), axis=-1, keepdims=True)"

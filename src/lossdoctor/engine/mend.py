@@ -260,8 +260,8 @@ class Mender:
             elif own[key]:
                 own[key] -= 1
                 remaining.append(finding)
-            else:
-                new.append(finding)
+            elif finding.severity == "error" or self.readings.traced.traced is not None:
+                new.append(finding)  # what only a graph shows is no news where the old loss had none
         return new, remaining
 
     def _located(self, step: Step) -> Iterator[tuple[Finding, str]]:

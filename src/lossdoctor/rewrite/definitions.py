@@ -89,6 +89,20 @@ def logits_option(site: Site) -> Iterator[Proposal]:
     yield Proposal(f"{title}: changes the value", (change,), changes_values=True, agreement="none")
 
 
+def converted(site: Site) -> Iterator[Proposal]:
+    """`tf.function` above the loss: AutoGraph, which `fit` does not apply, then turns its branches and loops on tensors
+    into operations."""
+    function = entry(site)
+    if function is None or site.finding.name != "fails-in-graph":
+        return
+    start, _ = site.source.region(function)  # of the `def`, below what decorates it
+    indent = site.source.text[site.source.text.rfind("\n", 0, start) + 1 : start]
+    api = next((api for api in apis(site.source, function) if api.module == "tensorflow"), None)
+    if api is not None and not indent.strip():
+        text = f"@{api.prefix}.function"
+        yield Proposal(text, (Change(start, start, f"{text}\n{indent}"),))
+
+
 def entry(site: Site) -> ast.FunctionDef | None:
     """The function of this file that is called with y_true and y_pred."""
     line = site.loaded.span.line

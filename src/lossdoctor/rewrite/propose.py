@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from lossdoctor.findings import Family
 from lossdoctor.rewrite.classes import called, constructor
-from lossdoctor.rewrite.definitions import cast_labels, config, fraction, integer_labels, logits_option
+from lossdoctor.rewrite.definitions import cast_labels, config, converted, fraction, integer_labels, logits_option
 from lossdoctor.rewrite.divisions import division
 from lossdoctor.rewrite.exponentials import exponential
 from lossdoctor.rewrite.guards import absorbed, discarded
@@ -58,7 +58,7 @@ _MENDS: Mapping[Family, tuple[Mend, ...]] = {
     "keras-contract": (backend, modern, logits_option, called, parameters, constructor, config),
     "efficiency": (mapped, direct, diagonal),
     "no-gradient": (translated,),
-    "graph-mode": (translated, static_size, modern),
+    "graph-mode": (translated, static_size, modern, converted),
     "crash": (backend, modern, translated),
     "wrong-direction": (exchanged, flipped),
 }
