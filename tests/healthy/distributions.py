@@ -32,7 +32,7 @@ def laplace_nll(y_true, y_pred):
     return ops.sum(ops.abs(y_true - place) / scale + ops.log(2.0 * scale), axis=-1)
 
 
-def mixture_density(components=3):
+def mixture_density():
     def loss(y_true, y_pred):
         logits, means, spreads = tf.split(y_pred, 3, axis=-1)
         deviations = tf.nn.softplus(spreads) + 1e-2
