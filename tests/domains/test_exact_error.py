@@ -97,6 +97,10 @@ def test_infinite_elements_are_no_matter_of_precision() -> None:
     assert deviation(np.array([np.inf, 1.0]), np.array([1.0, 1.0]), "value") == (0.0, 0.0)
 
 
+def test_an_error_where_the_exact_value_is_zero_has_no_bound() -> None:
+    assert deviation(np.array([3.0, 1e10]), np.array([3.0, 0.0]), "value") == (1.0, 1e10)
+
+
 def test_the_exact_value_of_a_node_in_between_is_known() -> None:
     graph = loss(node(0, "input"), node(1, "exp", 0), node(2, "log", 1))
     truth = exact(graph, {0: np.array(700.0, np.float32)}, [2])

@@ -86,7 +86,8 @@ def deviation(got: Array, expected: Array, output: Output) -> tuple[float, float
     size: Array = np.abs(np.where(known, expected, 0.0))
     if output == "gradient":
         size = np.full_like(size, size.max())
-    worst = int(np.argmax(error / np.maximum(size, np.finfo(np.float64).tiny)))
+    with np.errstate(over="ignore"):  # an error where the exact value is 0 has no bound
+        worst = int(np.argmax(error / np.maximum(size, np.finfo(np.float64).tiny)))
     absolute = float(error.flat[worst])
     return (absolute / float(size.flat[worst]) if size.flat[worst] else (1.0 if absolute else 0.0)), absolute
 

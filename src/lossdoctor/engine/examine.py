@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from lossdoctor.engine.double import needless_double
 from lossdoctor.engine.executions import executions
 from lossdoctor.engine.facts import complete, facts, gaps
@@ -54,6 +56,7 @@ class Job:
     purpose: Purpose = "check"
 
 
+@np.errstate(all="ignore")  # inputs at which arithmetic overflows are what is looked at, and no news of its own
 def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     """Load, trace, read, run the rules, settle. Raises `SessionError` if the worker died or the target cannot be
     loaded."""
