@@ -12,6 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 _FORGOTTEN = ("abs", "sqrt", "square", "log", "exp", "softplus", "sigmoid")
+_INPUTS = {"t": "y_true", "p": "y_pred"}
 _OTHER = {"maximum": "minimum", "minimum": "maximum"}
 
 
@@ -51,6 +52,10 @@ def _changes(tree: ast.expr) -> Iterator[tuple[str, Change]]:
         yield f"with {other} for {name}", _renamed(name, other)
     yield "with the branches exchanged", _other_branch
     yield "without the 1 that is added", _without_one
+    for factor in dict.fromkeys(filter(None, map(_factor, ast.walk(tree)))):
+        yield f"without the factor {factor}", _without_factor(factor)
+    for place in _names(tree):
+        yield f"with {_INPUTS[_other_input(place)]} for {_INPUTS[place.id]} in one place", _at(place)
 
 
 def _found(tree: ast.expr, wanted: Callable[[ast.AST], ast.expr | None]) -> Iterator[ast.expr]:
@@ -128,6 +133,45 @@ def _without_one(node: ast.expr) -> ast.expr | None:
             if isinstance(one, ast.Constant) and one.value == 1:
                 return rest
     return None
+
+
+def _factor(node: ast.AST) -> str:
+    """The number that a product or a quotient has; "" for others."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+        sides = (node.left, node.right) if isinstance(node.op, ast.Mult) else (node.right,)
+        found = [side for side in sides if isinstance(side, ast.Constant)]
+        return ast.unparse(found[0]) if found else ""
+    return ""
+
+
+def _without_factor(factor: str) -> Change:
+    def change(node: ast.expr) -> ast.expr | None:
+        if _factor(node) != factor or not isinstance(node, ast.BinOp):
+            return None
+        first = isinstance(node.op, ast.Mult) and isinstance(node.left, ast.Constant)
+        return node.right if first else node.left
+
+    return change
+
+
+def _names(tree: ast.expr) -> Iterator[ast.Name]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in ("t", "p"):
+            yield node
+
+
+def _other_input(place: ast.Name) -> str:
+    return "p" if place.id == "t" else "t"
+
+
+def _at(place: ast.Name) -> Change:
+    """The other input at this place only; copies keep the column."""
+
+    def change(node: ast.expr) -> ast.expr | None:
+        here = isinstance(node, ast.Name) and (node.lineno, node.col_offset) == (place.lineno, place.col_offset)
+        return ast.Name(_other_input(place), ast.Load()) if here else None
+
+    return change
 
 
 def _named(node: ast.expr) -> str:

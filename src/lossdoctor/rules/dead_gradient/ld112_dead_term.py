@@ -6,9 +6,13 @@ from collections.abc import Iterator
 
 from lossdoctor.domains.dependence import Dependence
 from lossdoctor.domains.interpret import Reading
+from lossdoctor.domains.intervals import Ranges
 from lossdoctor.domains.terms import Term
 from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.rules.registry import Rule, Suspicion
+from lossdoctor.spec import Contract, Spec
+
+_THRESHOLDS = ("relu", "relu6", "maximum", "minimum", "clip")
 
 RULE = Rule(code="LD112", name="dead-term", family="dead-gradient", severity="error")
 
@@ -30,6 +34,33 @@ def dead_term(graph: LossGraph, terms: tuple[Term, ...], dependence: Reading[Dep
             symptom="no-term-gradient",
             arguments={"expression": graph[term.node].call},
         )
+
+
+@RULE.check
+def shut_for_a_label(
+    graph: LossGraph, dependence: Reading[Dependence], ranges: Ranges, contract: Contract
+) -> Iterator[Suspicion]:
+    """A threshold that no prediction reaches, and a label whose samples have no other gradient: a forgotten margin.
+
+    Where the label has one, the threshold is a guard against predictions that do not occur.
+    """
+    labels = contract.y_true
+    if graph.stage != "traced" or not isinstance(labels, Spec) or labels.kind not in ("binary", "sign"):
+        return
+    for node in graph.where(*_THRESHOLDS, role="forward"):
+        interval = ranges[node]
+        if interval.low != interval.high or not any(dependence[arg].link == "live" for arg in node.args):
+            continue
+        for label in (0.0 if labels.kind == "binary" else -1.0, 1.0):
+            yield RULE.at(
+                node,
+                f"`{node.call}` is {interval.low:g} for every y_pred of the spec, and where y_true is {label:g} nothing"
+                " else depends on y_pred: nothing is learned from those samples",
+                evidence="proved",
+                severity="warning",
+                symptom="label-without-gradient",
+                arguments={"label": label, "batch": 4},
+            )
 
 
 def _where(graph: LossGraph, term: Term, dependence: Reading[Dependence]) -> Node:
