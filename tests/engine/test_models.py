@@ -89,6 +89,69 @@ def test_a_loss_of_the_users_is_examined_with_what_the_model_gives_it() -> None:
     assert any("categorical cross-entropy as the loss" in one for one in report.blame.evidence)
 
 
+def test_masks_several_inputs_and_half_precision_are_no_fault() -> None:
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    tokens, labels = RNG.integers(1, 20, (16, 7)), RNG.integers(0, 5, (16, 7))
+    tokens[:, 4:] = 0
+    masked = keras.Sequential(
+        [keras.Input((None,), dtype="int32"), layers.Embedding(20, 8, mask_zero=True), layers.Dense(5, "softmax")]
+    )
+    masked.compile("adam", "sparse_categorical_crossentropy")
+    assert ld.check(masked, x=tokens, y=labels).blame.party == "none"
+
+    parts = keras.Input((5,), name="a"), keras.Input((3,), name="b")
+    joined = keras.Model(list(parts), layers.Dense(1)(layers.Concatenate()(list(parts))))
+    joined.compile("adam", "mse")
+    for given in ([X, X[:, :3]], {"a": X, "b": X[:, :3]}):
+        assert ld.check(joined, x=given, y=X[:, :1]).blame.party == "none"
+
+    half = keras.Sequential([keras.Input((5,)), layers.Dense(3, dtype="mixed_float16"), layers.Softmax()])
+    half.compile("adam", "sparse_categorical_crossentropy")
+    assert ld.check(half, x=X, y=LABELS).blame.party == "none"
+
+
+def test_what_a_layer_or_the_model_adds_is_examined_with_its_line() -> None:
+    import keras
+    from keras import layers, ops
+
+    class Added(layers.Layer):
+        def __init__(self, function: Any) -> None:
+            super().__init__()
+            self.function = function
+
+        def call(self, inputs: Any) -> Any:
+            self.add_loss(ops.mean(self.function(inputs)))  # the added line
+            return inputs
+
+    class Computed(keras.Model):
+        def call(self, inputs: Any) -> Any:
+            return inputs
+
+        def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, **_: Any) -> Any:
+            return ops.mean((y_pred - y) / ops.zeros_like(y))  # the computed line
+
+    def of(function: Any) -> Any:
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((5,)), layers.Dense(4), Added(function), layers.Dense(5)])
+        model.compile("adam", "mse")
+        return ld.check(model, x=X, y=X)
+
+    text = Path(__file__).read_text(encoding="utf-8").splitlines()
+    assert of(ops.square).blame.party == "none"
+    (value,), (slope,) = of(ops.log).findings, of(lambda x: ops.sqrt(ops.relu(x))).findings
+    assert (value.rule, slope.rule) == ("LD841", "LD845")
+    assert "the first operation to give that" in value.message and "`add_loss`" in slope.message
+    assert text[slope.location.line - 1].endswith("# the added line")
+    computed = Computed()
+    computed.compile("adam")
+    report = ld.check(computed, x=X, y=X)
+    assert (report.blame.party, report.blame.rule) == ("loss", "LD841")
+    assert text[report.blame.line - 1].endswith("# the computed line")
+
+
 def test_a_data_set_stands_for_x_and_y() -> None:
     batches = [(X, LABELS)]
     assert ld.check(classifier(), x=iter(batches)).blame.party == "none"

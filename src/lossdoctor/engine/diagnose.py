@@ -67,7 +67,7 @@ def report_of_model(
         y_pred=_joined(y_pred),
         origin="data",
         assumptions=tuple(_assumptions(batch)),
-        verdict=verdict(found, complete=run.raised is None and not notes),
+        verdict=verdict(found, complete=run.finite and not notes),
         findings=found,
         facts=tuple(_facts(batch, run)),
         gaps=tuple(Gap(note, "", 1, "internal") for note in notes),

@@ -45,6 +45,8 @@ def blame(told: Sequence[Told], losses: Sequence[LossReport], run: ModelRun | No
     candidates += list(_of_losses(losses, _RANK_SUDDEN if run is not None and _sudden(run) else _RANK_LATER))
     evidence = () if run is None else tuple(_evidence(run))
     if not candidates:
+        if run is not None and not run.finite:
+            return Blame("none", "loss or gradients of this batch are not finite, and why was not found", evidence)
         what = "loss, data, model and optimizer" if run is not None else "the step"
         return Blame("none", f"nothing is wrong with {what} on this batch", evidence)
     _, _, chosen = min(candidates, key=lambda item: item[:2])
@@ -54,7 +56,7 @@ def blame(told: Sequence[Told], losses: Sequence[LossReport], run: ModelRun | No
 def _of(one: Told, losses: Sequence[LossReport]) -> Blame:
     finding = one.finding
     path, line, rule, reason = finding.location.path, finding.location.line, finding.rule, finding.message
-    if one.accused.party == "loss":
+    if one.accused.party == "loss" and (one.accused.what or finding.name == "loss-raises"):
         own = next(iter(_explaining(finding, losses)), None)
         if own is not None:  # the loss's own examination knows the line
             path, line, rule = own.location.path, own.location.line, own.rule

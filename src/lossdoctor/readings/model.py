@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lossdoctor.graph.ir import Span
 from lossdoctor.session import Raised
 
 Array = NDArray[Any]
@@ -126,6 +127,7 @@ class TermRun:
     per_sample: Array | None = None
     raised: Raised | None = None
     added: bool = False  # by add_loss or a regulariser
+    calls: tuple[Span, ...] = ()  # the user's frames of `add_loss`
     constant: float | None = None  # the loss of the best constant prediction
     constant_what: str = ""
     squashed: bool = False  # finite once the predictions are put through a sigmoid
@@ -199,6 +201,7 @@ class ModelRun:
     standard_name: str = ""
     optimizer: str = ""
     rate: float | None = None
+    origin: tuple[Span, ...] = ()  # the user's frames of the first operation to give NaN or infinity, if the loss does
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @property

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from lossdoctor.graph.ir import Span
+from lossdoctor.graph.spans import frames, raised
 from lossdoctor.readings.model import Array, LayerRun
+from lossdoctor.subject.frames import is_user_file
 
 SATURATED = 1e-6  # nearer than this to its limit, a sigmoid or tanh passes hardly a millionth of the gradient
 _PLAIN = (int, float, str, bool)
@@ -31,6 +35,7 @@ class Recorder:
     calls: list[Call] = field(default_factory=list[Call])
     last: dict[int, Any] = field(default_factory=dict[int, Any])  # id of an output -> the layer that made it
     kept: list[Any] = field(default_factory=list[Any])  # so that ids stay theirs
+    added: dict[int, tuple[Span, ...]] = field(default_factory=dict[int, "tuple[Span, ...]"])  # by id of the tensor
 
 
 @contextlib.contextmanager
@@ -51,11 +56,34 @@ def recorded() -> Iterator[Recorder]:
             recorder.kept.append(tensor)
         return result
 
-    keras.layers.Layer.__call__ = call
+    add: Any = keras.layers.Layer.add_loss
+
+    def add_loss(self: Any, loss: Any) -> None:
+        calls = frames(sys._getframe(1), None, is_user_file, {})
+        recorder.added |= dict.fromkeys((id(tensor) for tensor in tensors(loss)), calls)
+        add(self, loss)
+
+    keras.layers.Layer.__call__, keras.layers.Layer.add_loss = call, add_loss
     try:
         yield recorder
     finally:
-        keras.layers.Layer.__call__ = original
+        keras.layers.Layer.__call__, keras.layers.Layer.add_loss = original, add
+
+
+def first_nonfinite(run: Callable[[], object]) -> tuple[Span, ...]:
+    """The user's frames of the first operation that gives NaN or infinity when `run` runs eagerly; () if none does."""
+    import tensorflow as tf
+
+    tf.debugging.enable_check_numerics()
+    try:
+        run()
+    except tf.errors.InvalidArgumentError as problem:
+        return raised(problem, is_user_file).calls
+    except Exception:  # the user's code, told of elsewhere
+        return ()
+    finally:
+        tf.debugging.disable_check_numerics()
+    return ()
 
 
 def tensors(value: Any) -> list[Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lossdoctor.findings import UsageError
+from lossdoctor.graph.ir import Span
 from lossdoctor.graph.spans import raised
 from lossdoctor.readings.model import Array, Batch, Flow, ModelRun, Output, TermRun, VariableRun
 from lossdoctor.session import Raised
@@ -18,7 +19,7 @@ from lossdoctor.subject.frames import is_user_file
 from lossdoctor.subject.models import own_compute_loss
 from lossdoctor.trials.arrays import Given
 from lossdoctor.trials.experiments import Program, experiments
-from lossdoctor.trials.forward import Recorder, activation_of, layer_runs, maker_of, recorded
+from lossdoctor.trials.forward import Recorder, activation_of, first_nonfinite, layer_runs, maker_of, recorded
 from lossdoctor.trials.losses import flow_of, term
 from lossdoctor.trials.uses import losses_by_output, use_of
 
@@ -81,6 +82,7 @@ class _Base:
         self.problem: Raised | None = None
         self.stage: Any = ""
         self.value: float | None = None
+        self.origin: tuple[Span, ...] = ()
         self.terms: list[TermRun] = []
         self.variables: tuple[VariableRun, ...] = ()
 
@@ -109,8 +111,14 @@ class _Base:
         self._terms(added)
         if total is not None:
             self.value = float(total)
+            if not np.isfinite(self.value):
+                self.origin = first_nonfinite(lambda: self._loss(x, y, weight))
             parts |= {f"add_loss {place}": one for place, one in enumerate(added)} if parts else {}
             self.variables = self._gradients(tape, total, parts)
+
+    def _loss(self, x: Any, y: Any, weight: Any) -> Any:
+        prediction = self.model(x, training=True)
+        return self.model.compute_loss(x=x, y=y, y_pred=prediction, sample_weight=weight)
 
     def _symbolic(self) -> None:
         """The outputs of a model that raises, as far as they are known without running it."""
@@ -175,7 +183,8 @@ class _Base:
             self.terms.append(term(name, loss, true, prediction, weight, self.given.rows))
         for place, one in enumerate(added):
             value = float(np.mean(np.asarray(one)))
-            self.terms.append(TermRun(f"add_loss {place}", value, "unknown", added=True))
+            calls = self.recorder.added.get(id(one), ())
+            self.terms.append(TermRun(f"add_loss {place}", value, "unknown", added=True, calls=calls))
 
     def _gradients(self, tape: Any, total: Any, parts: Mapping[str, Any]) -> tuple[VariableRun, ...]:
         variables = list(self.model.trainable_variables)
@@ -208,6 +217,7 @@ class _Base:
             raised=self.problem,
             stage=self.stage,
             optimizer=type(optimizer).__name__ if optimizer is not None else "",
+            origin=self.origin,
         )
 
     def batch(self) -> Batch:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lossdoctor.readings.model import Array, Batch, ModelRun, Output, Party
-from lossdoctor.rules.data.batches import numeric, target
+from lossdoctor.rules.data.batches import not_finite, numeric, target
 from lossdoctor.rules.registry import Accused, Rule, Suspicion
 
 RULE = Rule(code="LD841", name="loss-not-finite", family="model", severity="error")
@@ -44,6 +44,34 @@ def loss_not_finite(batch: Batch, run: ModelRun) -> Iterator[Suspicion]:
             evidence="witnessed",
             accused=Accused(party, what, (rows[0],) if rows else (), rank=22),
         )
+
+
+@RULE.check
+def rest_not_finite(batch: Batch, run: ModelRun) -> Iterator[Suspicion]:
+    """What `add_loss`, a regulariser or an own `compute_loss` makes, where the losses of the outputs are finite."""
+    if run.raised is not None or run.value is None or np.isfinite(run.value) or not _fine(batch, run):
+        return
+    added = next((term for term in run.terms if term.added and not np.isfinite(term.value or 0.0)), None)
+    calls = run.origin or (() if added is None else added.calls)
+    what = "what a layer adds to it is not" if added is not None else "what is made of these in `compute_loss` is not"
+    first = f": {what}" if not calls else f": `{' '.join(calls[-1].text.split())}` is the first operation to give that"
+    yield RULE.at(
+        None,
+        f"the loss of this batch is {run.value}, though every layer's output and the loss of every output is "
+        f"finite{first}",
+        calls=calls,
+        evidence="witnessed",
+        accused=Accused("loss" if calls else "model", "" if calls else "model", rank=22),
+    )
+
+
+def _fine(batch: Batch, run: ModelRun) -> bool:
+    """Everything that has a rule of its own is finite: inputs, layers, targets, predictions, losses of outputs."""
+    given = [array for _, array in batch.inputs]
+    held = [part for output in batch.outputs for part in (output.y_true, output.y_pred, output.weight)]
+    if any(not_finite(array) is not None for array in (*given, *held)) or any(not layer.finite for layer in run.layers):
+        return False
+    return all(term.value is None or bool(np.isfinite(term.value)) for term in run.terms if not term.added)
 
 
 def _clean(batch: Batch, output: Output) -> Array | None:
