@@ -12,6 +12,7 @@ from lossdoctor.domains.exact import as_array, exact
 from lossdoctor.domains.exact_double import widened
 from lossdoctor.domains.machine import UNKNOWN, machine
 from lossdoctor.graph.ir import Graph, Node
+from lossdoctor.ops import TABLE
 from lossdoctor.ops.arrays import Array
 
 
@@ -179,6 +180,55 @@ def test_order_of_top_k() -> None:
     found = read(nodes, vector(0.5, 2.5, 1.0))
     assert found is not None
     np.testing.assert_array_equal(found, [1.0, 2.0])
+
+
+IMAGE, FILTER = (1, 4, 4, 2), (2, 2, 2, 3)
+WINDOW = {"strides": (1, 1, 1, 1), "padding": "VALID"}
+POOL = {"ksize": (1, 2, 2, 1), "strides": (1, 2, 2, 1), "padding": "SAME"}
+PATCH = {"ksizes": (1, 2, 2, 1), "strides": (1, 1, 1, 1), "rates": (1, 1, 1, 1), "padding": "VALID"}
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes", "result", "attrs"),
+    [
+        ("extract_patches", (IMAGE,), (1, 3, 3, 8), PATCH),
+        ("avg_pool", (IMAGE,), (1, 2, 2, 2), POOL),
+        ("avg_pool_grad", ((1, 2, 2, 2),), IMAGE, {**POOL, "shape": IMAGE}),
+        ("conv2d", (IMAGE, FILTER), (1, 3, 3, 3), WINDOW),
+        ("conv2d_input_grad", (FILTER, (1, 3, 3, 3)), IMAGE, {**WINDOW, "shape": IMAGE}),
+        ("conv2d_filter_grad", (IMAGE, (1, 3, 3, 3)), FILTER, {**WINDOW, "shape": FILTER}),
+        ("depthwise_conv2d", (IMAGE, FILTER), (1, 3, 3, 6), WINDOW),
+        ("depthwise_conv2d_input_grad", (FILTER, (1, 3, 3, 6)), IMAGE, {**WINDOW, "shape": IMAGE}),
+        ("depthwise_conv2d_filter_grad", (IMAGE, (1, 3, 3, 6)), FILTER, {**WINDOW, "shape": FILTER}),
+        ("space_to_depth", (IMAGE,), (1, 2, 2, 8), {"block": 2}),
+        ("depth_to_space", ((1, 2, 2, 8),), IMAGE, {"block": 2}),
+    ],
+)
+def test_windows_of_images_agree_with_float64(name: str, shapes: tuple, result: tuple, attrs: dict) -> None:
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+    nodes = [node(i, "input", shape=shape) for i, shape in enumerate(shapes)]
+    nodes.append(node(len(nodes), name, *range(len(shapes)), shape=result, attrs=attrs))
+    found = read(nodes, *arrays)
+    value = TABLE.by_name[name].value
+    assert found is not None and value is not None
+    expected = value(*(array.astype(np.float64) for array in arrays), **attrs)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
+
+
+SEGMENTS = ("segment_sum", "segment_mean", "segment_prod", "unsorted_segment_sum", "unsorted_segment_prod")
+
+
+@pytest.mark.parametrize("name", SEGMENTS)
+def test_segments_agree_with_float64(name: str) -> None:
+    rows, ids = np.random.default_rng(0).standard_normal((5, 2)).astype(np.float32), np.array([0, 0, 1, 2, 2])
+    number = {"num": 3} if name.startswith("unsorted") else {}
+    inputs = [node(0, "input", shape=(5, 2)), node(1, "input", shape=(5,), dtype="int64")]
+    found = read([*inputs, node(2, name, 0, 1, shape=(3, 2), attrs=number)], rows, ids)
+    value = TABLE.by_name[name].value
+    assert found is not None and value is not None
+    expected = value(rows.astype(np.float64), ids, **number)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_an_operation_without_rule_is_unknown() -> None:

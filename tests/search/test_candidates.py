@@ -15,6 +15,7 @@ CONTRACTS = [
     ("float32[B] real", "float32[B,1] real"),
     ("float32[B,5] onehot", "float32[B,5] probability"),
     ("int32[B,6] label(20)", "float32[B,6,20] logit"),
+    ("int32[B,3] label(5)", "float32[B,5] logit"),
     ("float32[B,T] real missing", "float32[B,T] real"),
     ("float32[B,4] sign", "float16[B,4] logit"),
     ("float32[B,H,W,1] binary", "float32[B,H,W,1] unit"),
@@ -55,6 +56,8 @@ def test_ties_and_opposites_occur() -> None:
     labels = made("int32[B] label(4)", "float32[B,4] logit")
     confident = [p for p in labels if p.y_pred.max() >= 100 and p.y_pred.argmax(-1)[0] == p.y_true[0]]
     assert confident
+    tagged = made("int32[B,2] label(8)", "float32[B,8] logit")  # several labels a sample
+    assert any(p.y_pred.max() >= 100 and p.y_pred[0, p.y_true[0]].min() >= 100 > p.y_pred[0].min() for p in tagged)
 
 
 def test_all_but_one_and_a_single_entry_missing_occur() -> None:

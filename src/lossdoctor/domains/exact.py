@@ -23,7 +23,23 @@ from lossdoctor.ops.arrays import Array, is_array
 BITS = (128, 512, 2048)
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _KINDS = ("shape", "control", "matmul")  # move, add and multiply: NumPy does that with any objects
-_MOVES = ("where", "cumulative_sum", "cumulative_prod", "bias_add_grad")
+_SEGMENTS = ("segment_sum", "segment_mean", "segment_prod", "unsorted_segment_sum", "unsorted_segment_prod")
+_WINDOWS = (  # of the image operations, those that do nothing else either
+    "extract_patches",
+    "space_to_depth",
+    "depth_to_space",
+    "space_to_batch",
+    "batch_to_space",
+    "avg_pool",
+    "avg_pool_grad",
+    "conv2d",
+    "conv2d_input_grad",
+    "conv2d_filter_grad",
+    "depthwise_conv2d",
+    "depthwise_conv2d_input_grad",
+    "depthwise_conv2d_filter_grad",
+)
+_MOVES = ("where", "cumulative_sum", "cumulative_prod", "bias_add_grad", *_SEGMENTS, *_WINDOWS)
 # These order or tell apart what they move, which NumPy would do without asking whether the balls can decide it.
 _ORDERS = (
     "scatter_max",

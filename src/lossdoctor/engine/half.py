@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ from lossdoctor.spec import Contract, Spec, discrete_values, map_structure
 _INPUTS = 8  # ordinary ones
 # Of the ordinary loss: float16 has three digits and bfloat16 two, and a healthy loss keeps one at least.
 _WRONG = 0.1
+# What half of the samples may be off by: eight roundings of bfloat16, which a loss without a fault has seldom.
+_TYPICAL = 0.03
 _CONDITIONING = 8.0  # times what the rounding of the inputs explains, as for float32 (engine.precision)
 _TRIED_AT_MOST = 64  # operations that are tried as the cause
 _UNITS = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
@@ -41,6 +43,8 @@ def in_half(contract: Contract, dtype: str) -> Contract:
 def half_rounding(session: Session, contract: Contract, traced: Traced, witnesses: Witnesses) -> HalfRounding | None:
     """An ordinary input at which half precision gives a finite and wrong value; None if most of them are right.
 
+    Looked at are realistic draws, and the same draws with classes that half precision has no number for.
+
     Raises:
         SessionError: the worker died.
     """
@@ -48,30 +52,78 @@ def half_rounding(session: Session, contract: Contract, traced: Traced, witnesse
     dtype = None if graph is None else half_dtype(graph)
     if graph is None or dtype is None:
         return None
-    inputs = list(_ordinary(witnesses))
-    if not inputs:
-        return None
-    pairs = [pair for pair, _ in inputs]
+    ordinary = [pair for pair, _ in _ordinary(witnesses)]
+    for pairs in (ordinary, list(_of_high_classes(contract, ordinary, int(1 / _UNITS[dtype])))):
+        compared = _compared(session, contract, pairs, _UNITS[dtype])
+        worst = _worst(compared)
+        if worst is not None:
+            return HalfRounding(dtype, worst.pair, worst.got, worst.twin, _blamed(graph, contract, worst.pair))
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """One input, with the loss as it is, in float32, and in float32 at the inputs moved by half an ulp."""
+
+    pair: Pair
+    got: Array
+    twin: Array
+    near: Array
+
+    def errors(self, scale: float) -> Array:
+        """The error of each sample in the ordinary loss; 0 where the rounding of the inputs explains it."""
+        error, explained = np.abs(self.got - self.twin), np.abs(self.near - self.twin)
+        explained = np.maximum(explained, np.median(explained))  # one sample may be lucky
+        tiny = np.finfo(np.float64).tiny
+        return np.where(error > _CONDITIONING * explained, error / np.maximum(np.abs(self.twin), max(scale, tiny)), 0.0)
+
+
+def _compared(session: Session, contract: Contract, pairs: list[Pair], unit: float) -> list[_Compared]:
+    if not pairs:
+        return []
+    moved = [_moved(contract, pair, unit) for pair in pairs]
+    results: list[Evaluation] = session.evaluate(pairs, "unoptimised")
     twins: list[Evaluation] = session.probe("half", contract, pairs=pairs)
-    moved: list[Evaluation] = session.probe(
-        "half", contract, pairs=[_moved(contract, pair, _UNITS[dtype]) for pair in pairs]
-    )
-    known = [
-        (pair, got, _values(twin), _values(near))
-        for (pair, got), twin, near in zip(inputs, twins, moved, strict=True)
-        if _comparable(got, twin) and _comparable(twin, near)
+    near: list[Evaluation] = session.probe("half", contract, pairs=moved)
+    return [
+        _Compared(pair, _values(got), _values(twin), _values(close))
+        for pair, got, twin, close in zip(pairs, results, twins, near, strict=True)
+        if _comparable(got, twin) and _comparable(twin, close)
     ]
-    scale = float(np.median([np.abs(twin).max(initial=0.0) for _, _, twin, _ in known])) if known else 0.0
-    wrong: list[tuple[float, Pair, Array, Array]] = []
-    for pair, got, twin, near in known:
-        error = float(np.abs(_values(got) - twin).max(initial=0.0))
-        floor = float(np.abs(near - twin).max(initial=0.0))
-        if scale and error > max(_WRONG * max(scale, float(np.abs(twin).max())), _CONDITIONING * floor):
-            wrong.append((error / scale, pair, _values(got), twin))
-    if 2 * len(wrong) <= len(known):
+
+
+def _worst(compared: list[_Compared]) -> _Compared | None:
+    """The input that is most wrong, if most inputs are wrong by a tenth, or most samples by more than a few roundings
+    and some by a tenth."""
+    scale = float(np.median([np.abs(each.twin).max(initial=0.0) for each in compared])) if compared else 0.0
+    if not scale:
         return None
-    _, pair, value, twin = max(wrong, key=lambda item: item[0])
-    return HalfRounding(dtype, pair, value, twin, _blamed(graph, contract, pair))
+    largest = [
+        (float(np.abs(each.got - each.twin).max(initial=0.0)) / max(scale, float(np.abs(each.twin).max())), each)
+        for each in compared
+        if each.errors(0.0).any()
+    ]
+    wrong = [each for share, each in largest if share > _WRONG]
+    samples = np.concatenate([each.errors(scale / 4).reshape(-1) for each in compared])
+    if 2 * len(wrong) > len(compared) or (np.median(samples) > _TYPICAL and samples.max() > _WRONG):
+        return max(largest, key=lambda item: item[0])[1]
+    return None
+
+
+def _of_high_classes(contract: Contract, pairs: list[Pair], limit: int) -> Iterator[Pair]:
+    """The pairs with every label an odd number above `limit`, which half precision rounds to an even one."""
+    of = pair_specs(contract)
+    rng = np.random.default_rng(0)
+    if not any(spec.kind == "label" and spec.dtype not in HALF and (spec.classes or 0) > limit + 1 for spec in of):
+        return
+    for pair in pairs:
+        parts: list[Array] = []
+        for spec, array in zip(of, pair_arrays(contract, pair), strict=True):
+            classes = spec.classes or 0
+            if spec.kind == "label" and spec.dtype not in HALF and classes > limit + 1:
+                array = rng.choice(np.arange(limit + 1, classes, 2), array.shape).astype(array.dtype)
+            parts.append(array)
+        yield make_pair(contract, parts)
 
 
 def _ordinary(witnesses: Witnesses) -> Iterator[tuple[Pair, Evaluation]]:

@@ -18,7 +18,7 @@ from lossdoctor.engine.precision_points import BATCH, ORDINARY, points
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.ops.arrays import Array, is_array
 from lossdoctor.rules.precision_loss.mends import mend
-from lossdoctor.search.leaves import pair_arrays, pair_specs
+from lossdoctor.search.leaves import batch_size, chosen, pair_arrays, pair_specs
 from lossdoctor.session import Evaluation, Execution, Pair, Session, SessionError
 from lossdoctor.spec import Contract, discrete_values
 
@@ -39,6 +39,7 @@ _EXECUTIONS: tuple[Execution, ...] = ("eager", "graph", "xla")
 _SORTS: tuple[tuple[Output, bool], ...] = (("value", False), ("gradient", False), ("value", True))
 _PERTURBED = 4
 _ELEMENTS_AT_MOST = 4096  # of all nodes at one point: about 50 ms of exact arithmetic
+_ALONE_AT_MOST = 16_384  # of all nodes, of the one sample that is looked at where a batch has more than that
 _SCREENED_AT_MOST = 200_000
 _SECONDS = 0.4  # of this thread for the screening; the exact part is bounded by the number of suspects
 _SUSPECTS = 3  # of each sort, that are decided exactly
@@ -144,14 +145,14 @@ class _Search:
         self.scales = {place: float(np.mean(found)) for place, found in {**other, **ordinary}.items()}
         rows = [replace(row, share=self._share(row, row.share)) for row in rows]
         kept = [replace(row, minor=minor) for row in rows if (minor := _minor(row)) is not None]
-        return sorted(kept, key=lambda row: -min(row.relative, _GRAVE) * min(row.share, _FELT)), compared
+        return sorted(kept, key=_weight, reverse=True), compared
 
     def _share(self, suspect: _Suspect, absolute: float) -> float:
         scale = self.scales.get(suspect.place, 0.0)
         return absolute / scale if scale else float("inf")
 
     def _readable(self, single: Reading[Any]) -> bool:
-        elements = sum(value.size for value in single.values if is_array(value))
+        elements = _elements(single)
         if elements > _SCREENED_AT_MOST:
             self.limit = f"the comparison with float64, of {elements:,} elements for the smallest input: too many"
             return False
@@ -166,9 +167,13 @@ class _Search:
     def _confirmed(self, suspect: _Suspect) -> Inaccuracy | None:
         inputs = self._inputs(suspect.pair)
         single = machine(self.graph, inputs)
-        if sum(value.size for value in single.values if is_array(value)) > _ELEMENTS_AT_MOST:
-            self.limit = "size: too many elements for exact arithmetic"
-            return None
+        if _elements(single) > _ELEMENTS_AT_MOST:
+            suspect = self._alone(suspect)
+            inputs = self._inputs(suspect.pair)
+            single = machine(self.graph, inputs)
+            if _elements(single) > _ALONE_AT_MOST:
+                self.limit = "size: too many elements for exact arithmetic"
+                return None
         truth = exact(self.graph, inputs, [suspect.place])
         if truth is None:
             self._unknown(inputs)
@@ -214,6 +219,20 @@ class _Search:
             index=suspect.index,
         )
 
+    def _alone(self, suspect: _Suspect) -> _Suspect:
+        """The same with the one sample of the batch that is furthest off by itself."""
+        found = [suspect]
+        for number in range(batch_size(suspect.pair, self.contract)):
+            pair = chosen(suspect.pair, self.contract, [number])
+            inputs = self._inputs(pair)
+            single = machine(self.graph, inputs)[suspect.place]
+            double = machine(self.wide, {place: _wide(array) for place, array in inputs.items()})[suspect.place]
+            if is_array(single) and is_array(double):
+                relative, absolute = deviation(single.astype(np.float64), double, suspect.output)
+                share = self._share(suspect, absolute)
+                found.append(replace(suspect, pair=pair, relative=relative, share=share))
+        return max(found[1:] or found, key=_weight)
+
     def _run(self, suspect: _Suspect, execution: Execution) -> Array | None:
         try:
             result: Evaluation = self.session.evaluate([suspect.pair], execution)[0]
@@ -252,6 +271,14 @@ class _Search:
         self.limit, self.limit_node = (
             (gap.op, gap.node) if gap else ("a comparison that exact arithmetic leaves open", None)
         )
+
+
+def _weight(suspect: _Suspect) -> float:
+    return min(suspect.relative, _GRAVE) * min(suspect.share, _FELT)
+
+
+def _elements(single: Reading[Any]) -> int:
+    return sum(value.size for value in single.values if is_array(value))
 
 
 def _minor(suspect: _Suspect) -> bool | None:

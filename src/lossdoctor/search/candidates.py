@@ -20,6 +20,7 @@ from lossdoctor.graph.ir import LossGraph
 from lossdoctor.ops import TABLE
 from lossdoctor.search.boxes import box_points
 from lossdoctor.search.leaves import examined, make_pair, pair_arrays, pair_specs, specs
+from lossdoctor.search.rounding import rounded_rows
 from lossdoctor.search.thresholds import crossings
 from lossdoctor.session import Pair, Settings
 from lossdoctor.spec import Contract, Spec, boundary_values, dim_names, hard_values, numpy_dtype, sample, shape_of
@@ -82,7 +83,9 @@ def candidates(
     keep(_one_at_an_edge(of, shapes, magnitude, ordinary), 80)
     keep(_spreads(of, shapes, magnitude, ordinary), 40)
     keep(_batches(contract, of, true, sizes, rng, magnitude), 16)
-    keep(_packets(contract, of, true, sizes, rng.spawn(1)[0], magnitude), 40)
+    packets, rounded = rng.spawn(1)[0], rng.spawn(1)[0]
+    keep(_packets(contract, of, true, sizes, packets, magnitude), 40)
+    keep(rounded_rows(contract, _drawn(contract, rounded, {**sizes, "B": _PACKET}, magnitude), rounded), 24)
     keep(_random(contract, rng, sizes, magnitude, named), max(16, settings.draws // 4))
     return list(found.values())
 
@@ -181,9 +184,9 @@ def _as_prediction(
 ) -> Iterator[Array]:
     target = y_true.astype(np.float64)
     if t_spec.kind == "label" and shape and shape[-1] == t_spec.classes:
-        classes = target.reshape(target.shape[: len(shape) - 1] if target.ndim >= len(shape) else target.shape)
-        if classes.shape == shape[:-1]:
-            target = np.eye(shape[-1])[np.nan_to_num(classes).astype(int)]
+        rows = np.eye(shape[-1])[np.nan_to_num(target).astype(int)]
+        if rows.size and rows.size % int(np.prod(shape)) == 0:  # several labels a row, as of a sample with several tags
+            target = rows.reshape((*shape[:-1], -1, shape[-1])).max(axis=-2)
     if target.size == int(np.prod(shape)):
         target = target.reshape(shape)
     if target.shape != shape:

@@ -78,10 +78,21 @@ def examined(parts: Sequence[Array], of: Sequence[Spec], magnitude: float) -> bo
 
 def repeated(pair: Pair, contract: Contract, size: int) -> Pair:
     """The samples of a pair over and over, up to a batch of `size`."""
+    return chosen(pair, contract, np.arange(size) % max(1, batch_size(pair, contract)))
+
+
+def chosen(pair: Pair, contract: Contract, samples: Sequence[int] | Array) -> Pair:
+    """The samples of these numbers."""
     parts: list[Array] = []
     for spec, array in zip(pair_specs(contract), pair_arrays(contract, pair), strict=True):
         for axis, dim in enumerate(spec.dims):
             if dim == BATCH:
-                array = np.take(array, np.arange(size) % array.shape[axis], axis=axis)
+                array = np.take(array, samples, axis=axis)
         parts.append(array)
     return make_pair(contract, parts)
+
+
+def batch_size(pair: Pair, contract: Contract) -> int:
+    """The number of samples of a pair; 1 where the contract has no batch axis."""
+    known = zip(pair_specs(contract), pair_arrays(contract, pair), strict=True)
+    return next((array.shape[spec.dims.index(BATCH)] for spec, array in known if BATCH in spec.dims), 1)

@@ -19,7 +19,7 @@ def message(graph: LossGraph, found: Inaccuracy) -> str:
     call = graph[found.node].call
     bits = min(round(found.bits), SIGNIFICAND)
     place = f"the derivative of `{call}`" if found.backward else f"`{call}`"
-    got, expected = worst(found)
+    got, expected = (0.0 if abs(number) < np.finfo(np.float32).tiny else number for number in worst(found))
     what = "the loss" if found.output == "value" else "the gradient"
     return f"{place} loses {bits} of {SIGNIFICAND} bits: {what} has {got:.6g} instead of {expected:.6g}"
 

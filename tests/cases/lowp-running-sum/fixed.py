@@ -1,0 +1,7 @@
+import tensorflow as tf
+
+
+def bin_distance(y_true, y_pred):
+    y_true, y_pred = tf.cast(y_true, tf.float32), tf.cast(y_pred, tf.float32)
+    difference = tf.cumsum(y_pred, axis=-1) - tf.cumsum(y_true, axis=-1)
+    return tf.reduce_sum(tf.abs(tf.cast(difference, tf.float32)), axis=-1)
