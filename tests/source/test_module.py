@@ -128,3 +128,16 @@ def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(UsageError, match="Cannot read"):
         read_module(tmp_path / "absent.py")
     assert read_module(tmp_path / "latin.py").constants == {"x": "é"}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_segments_are_those_of_ast(end: str) -> None:
+    lines = ["größe = 'ä' + f(", "    'ü\f', b)", "def f(x, y=1): return [", "  x,", "\ty]"]
+    text = end.join(lines)
+    module = SourceModule(text)
+    seen = 0
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.expr | ast.stmt | ast.arg):
+            seen += 1
+            assert module.segment(node) == ast.get_source_segment(text, node)
+    assert seen > 15

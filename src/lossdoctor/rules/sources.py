@@ -17,7 +17,7 @@ def span_of(module: SourceModule, node: ast.expr | ast.stmt | ast.arg) -> Span:
         _characters(module.lines[node.lineno - 1], node.col_offset) + 1,
         end_line,
         _characters(module.lines[end_line - 1], end) + 1,
-        ast.get_source_segment(module.text, node) or "",
+        module.segment(node),
     )
 
 

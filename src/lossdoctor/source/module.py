@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 from lossdoctor.findings import UsageError
 from lossdoctor.source.parsed import nodes, parsed
 
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$")
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 # Names under which Keras can be imported; longest first.
 _KERAS_ROOTS = (
@@ -68,7 +70,7 @@ class SourceFunction:
 
     def segment(self, node: ast.AST) -> str:
         """The source text of a node."""
-        return ast.get_source_segment(self.module.text, node) or ""
+        return self.module.segment(node)
 
     @property
     def docstring(self) -> str:
@@ -125,6 +127,21 @@ class SourceModule:
     @cached_property
     def lines(self) -> tuple[str, ...]:
         return tuple(io.StringIO(self.text).read().split("\n"))
+
+    @cached_property
+    def _encoded(self) -> tuple[bytes, ...]:
+        """The lines with their ends, as the positions of `ast` count them: in UTF-8 bytes."""
+        return tuple(line.encode() for line in _LINE.findall(self.text))
+
+    def segment(self, node: ast.AST) -> str:
+        """The source text of a node, as `ast.get_source_segment` gives it, which splits all of the text each time."""
+        if not isinstance(node, ast.expr | ast.stmt | ast.arg) or node.end_lineno is None:
+            return ast.get_source_segment(self.text, node) or ""
+        first, last = node.lineno - 1, node.end_lineno - 1
+        lines = list(self._encoded[first : last + 1])
+        lines[-1] = lines[-1][: node.end_col_offset]
+        lines[0] = lines[0][node.col_offset :]
+        return b"".join(lines).decode()
 
     @cached_property
     def statements(self) -> tuple[ast.stmt, ...]:
