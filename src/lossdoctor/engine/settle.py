@@ -36,6 +36,7 @@ class Settler:
     witnesses: Witnesses
     places: Places
     notes: list[str] = field(default_factory=list[str])  # what went wrong in lossdoctor itself
+    replayed: dict[str, int] = field(default_factory=dict[str, int])  # the exit status of each script
     told: set[tuple[str, Any]] = field(default_factory=set[tuple[str, Any]])  # faults of half precision
 
     def settle(self, suspicions: Iterable[Suspicion]) -> list[Finding]:
@@ -230,11 +231,13 @@ class Settler:
 
     def _replay(self, code: str) -> int:
         """Run a reproduction script: 1 while the fault stands. Anything but 0 and 1 is our own bug, and noted."""
-        replayed = self.readings.session.replay(code)
-        if replayed.status not in (0, 1):
-            last = replayed.output.strip().splitlines()[-1:] or ["no output"]
-            self.notes.append(f"a reproduction script failed ({last[0]}); this is a bug in lossdoctor")
-        return replayed.status
+        if code not in self.replayed:  # several suspicions may come to the same call
+            replayed = self.readings.session.replay(code)
+            self.replayed[code] = replayed.status
+            if replayed.status not in (0, 1):
+                last = replayed.output.strip().splitlines()[-1:] or ["no output"]
+                self.notes.append(f"a reproduction script failed ({last[0]}); this is a bug in lossdoctor")
+        return self.replayed[code]
 
     def _witness(self, pair: Pair, result: Evaluation | None) -> Witness:
         gradients = result.gradients if result else ()

@@ -68,10 +68,12 @@ def reference_runs(graph: Any, order: Sequence[Any], specs: Sequence[Leaf], cont
     choices = [assignments(specs)]
     if any(name != "B" for name in choices[0][0]):
         choices.append(assignments(specs, _LARGE))
-    trials = [(sizes, graph) for sizes in choices]
+    trials = [(sizes, True) for sizes in choices]
     if any(op.control_inputs for op in order):  # assertions on values, which the reference inputs may not pass
-        trials.append((choices[0], _without_control(graph)))
-    for sizes, trial in trials:
+        trials.append((choices[0], False))
+    trial = graph
+    for sizes, guarded in trials:
+        trial = graph if guarded else _without_control(graph)
         fetches = [trial.get_tensor_by_name(name) for name in names]
         feeds = [_draw(contract, specs, one, seed) for one in sizes]
         function = _executable(trial, fetches)
@@ -81,7 +83,7 @@ def reference_runs(graph: Any, order: Sequence[Any], specs: Sequence[Leaf], cont
         found = [value for value in values if not isinstance(value, Exception)]
         if len(found) == len(sizes):
             return [Run(one, value) for one, value in zip(sizes, found, strict=True)]
-    sizes, trial = trials[-1]
+    sizes, _ = trials[-1]
     runs: list[Run] = []
     fetches = [trial.get_tensor_by_name(name) for name in names]
     for one in sizes:

@@ -40,6 +40,7 @@ class Subject:
         self.unreproducible = unreproducible
         self._made = made
         self._model: Any = None
+        self._users: dict[str, bool] = {}
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The raw call: of a `Loss` its `call`, without cast and reduction. Raises what the loss raises."""
@@ -65,7 +66,12 @@ class Subject:
 
     def is_user(self, filename: str) -> bool:
         """Whether a frame of this file is the user's; the file that defines the loss always is."""
-        return os.path.abspath(filename) == self.loaded.path or is_user_file(filename)
+        if filename.startswith("<"):  # whose text may be registered at any time
+            return is_user_file(filename)
+        known = self._users.get(filename)
+        if known is None:  # asked for each frame of each operation
+            known = self._users[filename] = os.path.abspath(filename) == self.loaded.path or is_user_file(filename)
+        return known
 
 
 def load(target: TargetRef | str) -> Subject:
