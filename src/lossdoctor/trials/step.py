@@ -171,10 +171,12 @@ def _read(function: Any, record: Recording, problem: Raised | None, kept: _Kept,
         for source, gradient in zip(event.sources, event.results, strict=False)
         if gradient is not None
     }
+    # Of a variable that the step makes itself, nobody knows what it was before.
+    known = {key_of(one) for owner in kept.objects for one in _variables(owner)}
     not_applied = tuple(
         name
         for key, name in got.items()
-        if key in read and key not in applied and key not in changed and problem is None
+        if key in read and key in known and key not in applied and key not in changed and problem is None
     )
     code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
     return StepRun(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ _TARGETS = frozenset({"y_true", "labels", "label", "target", "targets", "true", 
 _PREDICTIONS = frozenset(
     {"y_pred", "logits", "output", "outputs", "pred", "preds", "prediction", "predictions", "y_hat"}
 )
+_NUMPY = os.path.join("site-packages", "numpy")
 _LEAVING = ("numpy", "__float__", "__int__", "__array__")
 _LEFT = 16  # events of a kind that are kept
 _ALIKE = 0.999  # cosine of two gradients that are one, up to a factor
@@ -351,6 +353,18 @@ def _leaving(record: Recording) -> Iterator[None]:
         yield
 
 
+def _converted(frame: FrameType, record: Recording) -> None:
+    """A tensor that the user's code passes to a function of NumPy, which reads its memory and asks nobody."""
+    import tensorflow as tf
+
+    if frame.f_back is None or not is_user_file(frame.f_back.f_code.co_filename) or len(record.left) >= _LEFT:
+        return
+    given = next((value for value in frame.f_locals.values() if isinstance(value, tf.Tensor)), None)
+    if given is not None:
+        called = f"`{frame.f_code.co_name}` of NumPy"
+        record.left.append((called, frames(frame.f_back, None, is_user_file, {}), given))
+
+
 def _by_user(frame: FrameType | None) -> bool:
     """Whether a frame is the user's, or NumPy called by the user."""
     while frame is not None and "numpy" in frame.f_code.co_filename:
@@ -377,6 +391,9 @@ def _profiled(record: Recording) -> Iterator[None]:
         if event != "call" or record.busy:
             return
         code = frame.f_code
+        if record.active > 0 and _NUMPY in code.co_filename:
+            _converted(frame, record)
+            return
         names = code.co_varnames[: code.co_argcount]
         if names and names[0] == "self":
             names = names[1:]

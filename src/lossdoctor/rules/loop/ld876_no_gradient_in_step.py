@@ -19,7 +19,8 @@ def no_gradient_in_step(step: StepRun) -> Iterator[Suspicion]:
             yield RULE.at(
                 None,
                 f"`{call.target_text or 'the loss'}` has no gradient to any of {len(call.sources)} variables: "
-                "something between them has none (argmax, round, a comparison, a cast to integers, stop_gradient)",
+                "something between them has none (argmax, round, a comparison, a cast to integers, stop_gradient, a "
+                "function of NumPy)",
                 calls=call.target_calls or call.calls,
                 evidence="witnessed",
                 accused=Accused("loss", rank=9),

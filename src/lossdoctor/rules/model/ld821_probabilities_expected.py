@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lossdoctor.readings.model import Batch, ModelRun, Output
-from lossdoctor.rules.model.heads import probabilities, row_sums
+from lossdoctor.rules.model.heads import numbers_of, probabilities, row_sums
 from lossdoctor.rules.registry import Accused, Rule, Suspicion
 
 RULE = Rule(code="LD821", name="probabilities-expected", family="model", severity="error")
@@ -44,9 +44,9 @@ def probabilities_expected(batch: Batch, run: ModelRun) -> Iterator[Suspicion]:
 
 
 def _of_classes(output: Output) -> bool:
-    """Whether the target is made of 0s and 1s, or of labels."""
-    true = output.y_true
-    return true is not None and true.dtype != object and bool((np.asarray(true) == np.rint(true)).all())
+    """Whether the target is made of 0s and 1s, or of labels: whole numbers of two kinds or more."""
+    numbers = numbers_of(output)
+    return numbers is not None and bool((numbers == np.rint(numbers)).all()) and np.unique(numbers).size > 1
 
 
 def _off(output: Output) -> np.ndarray:
