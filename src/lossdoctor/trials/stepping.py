@@ -367,7 +367,7 @@ def _converted(frame: FrameType, record: Recording) -> None:
 
 def _by_user(frame: FrameType | None) -> bool:
     """Whether a frame is the user's, or NumPy called by the user."""
-    while frame is not None and "numpy" in frame.f_code.co_filename:
+    while frame is not None and _NUMPY in frame.f_code.co_filename:
         frame = frame.f_back
     return frame is not None and is_user_file(frame.f_code.co_filename)
 
