@@ -2,9 +2,9 @@
 
     python benchmarks/gradient_seeds.py [--seeds 200] [--only NAME] [--shard 1/4]
 
-The losses are those of `wrong_gradients.py`. A wrong one passes where the check calls the gradient consistent; a
-healthy one is accused where a mismatch is reported. Prints what failed, and exits 1 if more than one wrong run in a
-thousand passes, or any healthy one is accused.
+The losses are those of `wrong_gradients.py` and of `keras.losses`. A wrong one passes where the check calls the
+gradient consistent; a healthy one is accused where a mismatch is reported. Prints what failed, and exits 1 if more than
+one wrong run in a thousand passes, or any healthy one is accused.
 
 The check itself is the probe's. What it would ask of the loss is known from the draws alone, so all seeds are asked at
 once, in one vectorised call of the traced loss, and the probe then reads the answers.
@@ -13,14 +13,18 @@ once, in one vectorised call of the traced loss, and the probe then reads the an
 from __future__ import annotations
 
 import argparse
+import inspect
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_losses import LOSSES
 from lossdoctor.probes.custom_gradients import custom_gradients
 from lossdoctor.probes.gradient import DRAWS, compare, prepared
 from lossdoctor.probes.weighted import Point, Weighted
@@ -32,6 +36,17 @@ from wrong_gradients import HEALTHY, WRONG, Loss
 
 SPEC = "float32[B,4] real"
 PASSING = 1e-3
+FIELDS = ("call", "function", "graph", "dtype", "epsilon", "connected", "source")
+
+
+def standard() -> dict[str, tuple[Loss, tuple[str, str]]]:
+    """The losses of `keras.losses` that treat samples one by one, as functions, with their specs."""
+    found: dict[str, tuple[Loss, tuple[str, str]]] = {}
+    for name, specs in LOSSES:
+        made: Any = getattr(keras.losses, name, None)
+        if inspect.isfunction(made) and name not in ("circle", "ctc"):
+            found[f"keras {name}"] = made, specs
+    return found
 
 
 @dataclass(frozen=True)
@@ -64,24 +79,25 @@ def key(pair: Pair, upstream: Array) -> bytes:
 _QUESTIONS: dict[tuple[object, ...], tuple[list[bytes], list[Array]]] = {}
 
 
-def checks(loss: Loss, seeds: range) -> list[GradientCheck]:
-    contract, subject = parse_contract(SPEC, SPEC), subject_of(loss)
+def checks(loss: Loss, seeds: range, specs: tuple[str, str] = (SPEC, SPEC)) -> list[GradientCheck]:
+    contract, subject = parse_contract(*specs), subject_of(loss)
     made = prepared(subject, contract, np.random.default_rng(seeds[0]))
     if isinstance(made, GradientCheck):
         return [made] * len(seeds)
     call, weighted = made
     # What a stop_gradient does to training takes many more questions, and no part in this.
     found = replace(custom_gradients(weighted.graph, subject, weighted.predictions), stop_spans=())
-    fields = {name: getattr(weighted, name) for name in ("call", "function", "graph", "dtype", "epsilon", "connected")}
-    like = (seeds, tuple(call.sizes.items()), weighted.upstream.shape, weighted.dtype)
+    fields = {name: getattr(weighted, name) for name in FIELDS}
+    like = (specs, seeds, tuple(call.sizes.items()), weighted.upstream.shape, weighted.dtype)
     if like not in _QUESTIONS:
         asked: list[tuple[Pair, Array]] = []
         for seed in seeds:
             rng = np.random.default_rng(seed)
             asking = Recording(**fields, upstream=weighted.drawn(rng).upstream, asked=asked)
             compare(call, asking, contract, rng, found, enough=DRAWS + 1)
+        whole = np.asarray(asked[0][0].y_true).dtype.kind in "iu"
         stacks = [
-            np.stack([np.asarray(pair.y_true, np.float64) for pair, _ in asked]),
+            np.stack([np.asarray(pair.y_true, np.int32 if whole else np.float64) for pair, _ in asked]),
             np.stack([np.asarray(pair.y_pred, np.float64) for pair, _ in asked]),
             np.stack([upstream for _, upstream in asked]),
         ]
@@ -98,8 +114,11 @@ def checks(loss: Loss, seeds: range) -> list[GradientCheck]:
 def answers(weighted: Weighted, keys: Sequence[bytes], stacks: Sequence[Array]) -> dict[bytes, Point]:
     """All questions in one call."""
     dtypes = (weighted.dtype or "float32", weighted.dtype or "float32", "float64")
-    given = [tf.constant(stack, dtype) for stack, dtype in zip(stacks, dtypes, strict=True)]
-    run = tf.function(lambda *parts: tf.vectorized_map(lambda one: weighted.function(*one), parts), autograph=False)
+    given = [
+        tf.constant(stack, "int32" if stack.dtype.kind == "i" else dtype)
+        for stack, dtype in zip(stacks, dtypes, strict=True)
+    ]
+    run = tf.function(lambda *parts: tf.vectorized_map(lambda one: weighted.source(*one), parts), autograph=False)
     totals, sizes, (gradients,) = run(*given)
     rows = zip(keys, totals.numpy(), sizes.numpy(), np.asarray(gradients, np.float64), strict=True)
     return {one: Point(float(total), float(size), [gradient]) for one, total, size, gradient in rows}
@@ -113,7 +132,8 @@ def main() -> int:
     options = parser.parse_args()
     turn, shards = (int(part) for part in options.shard.split("/"))
     wrong_ones = {name: loss for name, loss in list(WRONG.items())[turn - 1 :: shards] if options.only in name}
-    right_ones = {name: loss for name, loss in list(HEALTHY.items())[turn - 1 :: shards] if options.only in name}
+    healthy_ones = {name: (loss, (SPEC, SPEC)) for name, loss in HEALTHY.items()} | standard()
+    right_ones = {name: one for name, one in list(healthy_ones.items())[turn - 1 :: shards] if options.only in name}
     started = time.monotonic()
     runs = passed = healthy = accused = unjudged = 0
     for name, loss in wrong_ones.items():
@@ -123,8 +143,8 @@ def main() -> int:
         runs, passed = runs + len(found), passed + len(through)
         if through:
             print(f"wrong {name}: passes for seeds {through[:10]} ({len(through)} of {len(found)})", flush=True)
-    for name, loss in right_ones.items():
-        found = checks(loss, range(options.seeds))
+    for name, (loss, specs) in right_ones.items():
+        found = checks(loss, range(options.seeds), specs)
         print(f"healthy {name}", file=sys.stderr, flush=True)
         wrong = [seed for seed, one in enumerate(found) if one.mismatches]
         healthy, accused = healthy + len(found), accused + len(wrong)

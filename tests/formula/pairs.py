@@ -195,7 +195,7 @@ WRONG = (
         "quadratic = 0.5 * tf.square(size)\n"
         "linear = size - 0.5\n"
         "return tf.reduce_mean(tf.where(small, quadratic, linear), axis=-1)",
-        "equals it at",
+        "equals the formula at",
     ),
     Example(
         "signed-condition",
@@ -205,7 +205,7 @@ WRONG = (
         "size = tf.abs(d)\n"
         "small = d <= 1.0  # here\n"
         "return tf.reduce_mean(tf.where(small, 0.5 * d * d, size - 0.5), axis=-1)",
-        "equals it at",
+        "equals the formula at",
     ),
     Example(
         "linear-part-without-offset",
@@ -243,7 +243,7 @@ WRONG = (
         "a = y_true * tf.math.log(q)\n"
         "b = (1.0 - y_true) * tf.math.log(q)  # here\n"
         "return -tf.reduce_mean(a + b, axis=-1)",
-        "equals it at",
+        "equals the formula at",
     ),
     Example(
         "softmax-axis",
@@ -264,7 +264,7 @@ WRONG = (
         REAL,
         "mean((t - p)**2, axis=-1)",
         "d = y_true - y_pred\nd = tf.clip_by_value(d, -1.0, 1.0)  # here\nreturn tf.reduce_mean(tf.square(d), axis=-1)",
-        "equals it at",
+        "equals the formula at",
     ),
     Example(
         "root-of-mean-for-mean-of-root",

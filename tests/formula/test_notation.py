@@ -28,6 +28,8 @@ def same(text: str, plain: str) -> bool:
         (r"\frac{1}{n}\sum_{i=1}^{n} (y_i - \hat{y}_i)^2", MSE),
         (r"$L = \frac1n \sum_{i=1}^n \left(y_i - \hat y_i\right)^{2}$", MSE),
         (r"\frac{\sum_{i=1}^n (y_i-\hat{y}_i)^2}{n}", MSE),
+        (r"\frac{1}{n}\sum_i (y_i - \hat{y}_i)^2", MSE),
+        (r"\frac{1}{N} \sum_{i} \max(0, 1 - y_i \hat{y}_i)", "mean(maximum(0, 1 - t*p), axis=-1)"),
         (r"-\sum_{c=1}^{C} y_c \log \hat{y}_c", "-sum(t*log(p), axis=-1)"),
         (r"-y\log\sigma(\hat y)-(1-y)\log(1-\sigma(\hat y))", "-t*log(sigmoid(p)) - (1 - t)*log(1 - sigmoid(p))"),
         (
@@ -72,6 +74,7 @@ def test_latex_that_says_no_formula_is_refused(latex: str, said: str) -> None:
     ("text", "plain"),
     [
         ("Piecewise(((p - t)**2/2, Abs(p - t) <= 1), (Abs(p - t) - Rational(1, 2), True))", HUBER),
+        ("1 - exp(-(y - yhat)**2/8)", "1 - exp(-(t - p)**2/8)"),
         ("Max(0, 1 - y*yhat)", "maximum(0, 1 - t*p)"),
         ("Sum((y_true[i] - y_pred[i])**2, (i, 1, n))", "sum((t - p)**2, axis=-1)"),
         ("Piecewise((t, (p > 0) & (p < Float(0.5))), (p, True))", "where((p > 0)*(p < 0.5), t, p)"),

@@ -188,7 +188,7 @@ def _repair(
                 _mended(wide, contract, pair, {node.id: put.reshape(has.shape)}, same)
                 for pair, put, has in zip(pairs, wanted, columns[node.id], strict=True)
             ):
-                return Blamed(node, part.text)
+                return Blamed(node, f"`{part.text}`" if part.text else "")
     return None
 
 

@@ -37,6 +37,7 @@ _RELATIONS = {
     "<": "<", ">": ">", "=": "==", "\\le": "<=", "\\leq": "<=", "\\leqslant": "<=", "\\ge": ">=", "\\geq": ">=",
     "\\geqslant": ">=", "\\lt": "<", "\\gt": ">", "\\ne": "!=", "\\neq": "!=",
 }  # fmt: skip
+_COUNTS = ("n", "N", "m", "M", "d", "D", "k", "K", "C")  # of a sum that has no bound
 _OPENERS = {"(": ")", "[": "]", "\\{": "\\}", "\\lbrack": "\\rbrack"}
 _BARS = {"|": "|", "\\lvert": "\\rvert", "\\vert": "\\vert", "\\lVert": "\\rVert", "\\|": "\\|"}
 _NORMS = ("\\lVert", "\\|")
@@ -81,6 +82,8 @@ class _Reader:
         self.used: list[str] = []  # indices outside of the sums over them
         self.summed: list[str] = []  # indices of sums
         self.bounds = set(re.findall(r"\\sum(?:_\{[^{}]*\}|_.)?\^\{?\s*([A-Za-z])\s*\}?", plain))
+        if not self.bounds and "\\sum" in plain:
+            self.bounds = set(_COUNTS)  # "\frac{1}{n}\sum_i": the sum does not say how far it goes
 
     def whole(self) -> str:
         # "L(y, \hat{y}) = …" names what follows.
@@ -152,9 +155,7 @@ class _Reader:
         top: list[str] = []
         for one in above:
             if isinstance(one, _Sum):
-                found = one.bound in counts
-                if found:
-                    counts.remove(one.bound)
+                found = self.counted(one.bound, counts)
                 body = self.unfolded(one.body, counts)
                 top.append(f"{'mean' if found else 'sum'}({body}, axis=-1)")
             else:
@@ -170,10 +171,16 @@ class _Reader:
         match = re.match(r"sum<(\w?)>\((.*)\)$", body, re.DOTALL)
         if match is None:
             return body
-        found = match[1] in counts
-        if found:
-            counts.remove(match[1])
+        found = self.counted(match[1], counts)
         return f"{'mean' if found else 'sum'}({self.unfolded(match[2], counts)}, axis=-1)"
+
+    @staticmethod
+    def counted(bound: str, counts: list[str]) -> bool:
+        """Take the count of a sum out of a denominator; any, where the sum has no bound."""
+        if bound in counts or (not bound and counts):
+            counts.remove(bound or counts[0])
+            return True
+        return False
 
     def count(self) -> str:
         return "sum(0*y_pred + 1, axis=-1)"

@@ -13,6 +13,7 @@ from lossdoctor.formula.parse import parse_formula
 
 _SYMPY = re.compile(r"\b(Piecewise|Abs|Max|Min|Rational|Integer|Float|Symbol|Sum|Pow|Mul|Add|acos|loggamma)\s*\(")
 _SYMBOLS = {"y": "y_true", "yhat": "y_pred", "y_hat": "y_pred", "yp": "y_pred", "yt": "y_true"}
+_OF_SYMPY = re.compile(rf"\b({'|'.join(_SYMBOLS)})\b")  # which names nothing in our own notation
 _RENAMED = {"Abs": "abs", "acos": "arccos", "loggamma": "lgamma", "ln": "log", "exp": "exp"}
 
 
@@ -39,7 +40,7 @@ def read_formula(given: Any) -> Formula:
             return parse_formula(translated)
         except UsageError as problem:
             raise UsageError(f"{problem}; the LaTeX was read as {translated}") from None
-    return parse_formula(from_sympy(given) if _SYMPY.search(given) else given)
+    return parse_formula(from_sympy(given) if _SYMPY.search(given) or _OF_SYMPY.search(given) else given)
 
 
 def from_sympy(text: str) -> str:

@@ -38,7 +38,7 @@ def relation(found: Sequence[Difference], contract: Contract, agreeing: int, com
         offset = float(offsets.mean())
         return f"is the formula {'plus' if offset > 0 else 'minus'} {abs(offset):.4g}"
     if agreeing:
-        return f"equals it at {agreeing} of {compared} inputs"
+        return f"equals the formula at {agreeing} of {compared} inputs"
     return ""
 
 

@@ -31,8 +31,8 @@ class Weighted:
     epsilon: float  # rounding unit of the coarsest floating tensor on the way
     upstream: Array
     connected: bool
-
     predictions: tuple[Any, ...] = ()  # the inputs of `graph` that are y_pred
+    source: Any = None  # what was traced: total, size and gradients of (y_true, y_pred, upstream)
 
     @classmethod
     def traced(cls, call: Caller, pair: Pair, dtype: str | None, rng: np.random.Generator) -> Weighted:
@@ -70,7 +70,7 @@ class Weighted:
         predictions = tuple(concrete.inputs[first : first + len(tf.nest.flatten(arguments[1]))])
         # Without the graph optimiser: it takes longer than all the calls together.
         function = Executable(concrete.graph, concrete.outputs, effects=True)
-        return cls(call, function, concrete.graph, dtype, epsilon, upstream, any(connected), predictions)
+        return cls(call, function, concrete.graph, dtype, epsilon, upstream, any(connected), predictions, weighted)
 
     def drawn(self, rng: np.random.Generator) -> Weighted:
         """The same with other weights."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lossdoctor.formula.reading import FormulaCheck, SlopeCheck
+from lossdoctor.graph.ir import LossGraph
 from lossdoctor.readings import GradientCheck
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.rules.wrong_math.mismatch import tolerance
@@ -34,10 +35,10 @@ def formula_gradient(formula: FormulaCheck, gradient: GradientCheck) -> Iterator
 
 
 @RULE.check
-def declared_gradient(slopes: SlopeCheck, gradient: GradientCheck) -> Iterator[Suspicion]:
+def declared_gradient(slopes: SlopeCheck, gradient: GradientCheck, graph: LossGraph) -> Iterator[Suspicion]:
     """Against a formula of the gradient itself."""
     found = slopes.difference
-    if found is None:
+    if found is None or graph.stage != "traced":
         return
     place = int(np.argmax(np.abs(found.value - found.expected)))
     used, expected = (float(side.reshape(-1)[place]) for side in (found.value, found.expected))
@@ -45,7 +46,7 @@ def declared_gradient(slopes: SlopeCheck, gradient: GradientCheck) -> Iterator[S
     yield RULE.at(
         None,
         f"the gradient is {used:.6g} where its formula gives {expected:.6g}{clause}",
-        calls=(gradient.custom_spans or gradient.stop_spans)[:1],
+        calls=(gradient.custom_spans or gradient.stop_spans)[:1] or graph[graph.value].calls,
         evidence="witnessed",
         symptom="expected",
         pair=found.pair,

@@ -37,13 +37,13 @@ def _message(check: FormulaCheck, found: Difference, name: str) -> str:
         return f"the loss has the shape {found.value.shape} where {name} gives {found.expected.shape}"
     place = int(np.argmax(np.abs(found.value - found.expected)))
     value, expected = (float(side.reshape(-1)[place]) for side in (found.value, found.expected))
-    short = name.removeprefix("its ").removeprefix("the ")
+    short = "reference" if name.startswith("the reference") else name.removeprefix("its ").removeprefix("the ")
     reduced = f" ({found.reduction.replace('formula', short)})" if found.reduction else ""
     parts = [f"the loss is {value:.6g} where {name} gives {expected:.6g}{reduced}"]
     if check.relation:
         parts.append(f"it {check.relation.replace('formula', short)}")
     if check.expected and check.written:
-        parts.append(f"here the {short} has `{check.expected}`")
+        parts.append(f"here the {short} has {check.expected}")
     return "; ".join(parts)
 
 
