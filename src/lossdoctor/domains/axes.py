@@ -6,7 +6,6 @@ somebody asked for it. A pair of shapes alone cannot tell `x[:, None] - x` from 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -14,6 +13,7 @@ from typing import Literal
 
 from lossdoctor.domains.dependence import Dependence, dependence
 from lossdoctor.domains.interpret import Reading, interpret
+from lossdoctor.graph.dims import of_batch
 from lossdoctor.graph.ir import Dim, Graph, LossGraph, Node
 from lossdoctor.ops import TABLE
 
@@ -42,7 +42,7 @@ class Axis:
     @property
     def batch(self) -> bool:
         """Whether the axis grows with the batch."""
-        return isinstance(self.dim, str) and re.search(r"\bB\b", self.dim) is not None
+        return of_batch(self.dim)
 
     @property
     def named(self) -> bool:

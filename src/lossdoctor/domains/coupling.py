@@ -6,12 +6,11 @@ made for each of them, and is not meant here.
 
 from __future__ import annotations
 
-import re
-
 from lossdoctor.domains.axes import Broadcast
 from lossdoctor.domains.dependence import Dependence, dependence
 from lossdoctor.domains.interpret import Reading
-from lossdoctor.graph.ir import Dim, LossGraph, Node
+from lossdoctor.graph.dims import of_batch
+from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.ops import TABLE
 
 _CONTRACTIONS = frozenset({"matmul", "einsum", "fused_matmul"})
@@ -38,7 +37,7 @@ def relation_of_samples(loss: LossGraph, broadcasts: tuple[Broadcast, ...]) -> N
 
 def _pairs(node: Node) -> bool:
     """A table with a row and a column for each sample."""
-    return sum(map(_batch, node.shape or ())) > 1
+    return sum(map(of_batch, node.shape or ())) > 1
 
 
 def _contracts(loss: LossGraph, node: Node) -> bool:
@@ -53,8 +52,8 @@ def _orders(loss: LossGraph, node: Node) -> bool:
         return False
     if node.op.startswith("cumulative_"):
         axis = node.attrs.get("axis", 0)
-        return isinstance(axis, int) and -len(source) <= axis < len(source) and _batch(source[axis])
-    return node.op in _ORDERS and _batch(source[-1])
+        return isinstance(axis, int) and -len(source) <= axis < len(source) and of_batch(source[axis])
+    return node.op in _ORDERS and of_batch(source[-1])
 
 
 def _covariance(loss: LossGraph, node: Node, values: Reading[Dependence]) -> bool:
@@ -82,8 +81,4 @@ def _centred(loss: LossGraph, place: int) -> bool:
 
 
 def _has_batch(node: Node) -> bool:
-    return any(map(_batch, node.shape or ()))
-
-
-def _batch(dim: Dim) -> bool:
-    return isinstance(dim, str) and re.search(r"\bB\b", dim) is not None
+    return any(map(of_batch, node.shape or ()))

@@ -24,7 +24,7 @@ Link = Literal["", "stopped", "cut", "dead", "live"]
 _STRENGTH: dict[Link, int] = {"": 0, "stopped": 1, "cut": 2, "dead": 3, "live": 4}
 
 # Results whose number of elements depends on the values of the argument.
-_COUNTING = frozenset({"nonzero", "unique", "unique_counts"})
+COUNTING = frozenset({"nonzero", "unique", "unique_counts"})
 _COUNTS = frozenset({"shape", "size"})
 # These read the shape of an argument, never its values.
 SHAPE_ONLY = frozenset({"dims", "shape", "size", "rank", "ndim", "zeros_like", "ones_like", "broadcast_gradient_args"})
@@ -144,7 +144,7 @@ class DependenceDomain:
             value = replace(value, link="live")
         if value.connected and (node.attrs.get("unregistered") or not _differentiable(node.dtype)):
             value = replace(value, link="cut")
-        if node.op in _COUNTING:
+        if node.op in COUNTING:
             return replace(value, counted=value.y_pred | value.counted)
         open_shape = node.shape is None or "?" in node.shape
         return value if open_shape or not value.counted else replace(value, counted=frozenset[Attr]())

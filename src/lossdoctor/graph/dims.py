@@ -112,6 +112,11 @@ def names(dim: Dim) -> frozenset[str]:
     return frozenset(name for _, factors in parse(dim) for name in factors)
 
 
+def of_batch(dim: Dim) -> bool:
+    """Whether a dimension grows with the batch."""
+    return isinstance(dim, str) and re.search(r"\bB\b", dim) is not None
+
+
 def monomial(dim: Dim) -> tuple[int, tuple[str, ...]] | None:
     """Coefficient and names if the dimension is a single term, else None."""
     if dim == UNKNOWN:

@@ -144,7 +144,7 @@ class Live:
         value, *found = results
         rest = iter(found)
         gradients = tuple(None if g is None else array(next(rest)) for g in self.program.gradients)
-        return Evaluation(array(value), gradients)
+        return Evaluation(array(value).real, gradients)  # Keras keeps the real part
 
 
 def trace(call: Call, contract: Contract, *, is_user: spans.IsUser | None = None, seed: int = 0) -> Live:

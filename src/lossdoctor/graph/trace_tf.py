@@ -150,7 +150,9 @@ def _gradients(value: Any, predictions: Sequence[Any]) -> list[Any | None]:
     if not (value.dtype.is_floating or value.dtype.is_complex):
         return [None] * len(predictions)
     floats = [x for x in predictions if x.dtype.is_floating]
-    found = iter(tf.gradients(value, floats) if floats else [])
+    # Of a complex loss the derivative of the real part, which is what Keras keeps.
+    upstream = [tf.ones_like(value)] if value.dtype.is_complex else None
+    found = iter(tf.gradients(value, floats, grad_ys=upstream) if floats else [])
     gradients = [next(found) if x.dtype.is_floating else None for x in predictions]
     return [tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in gradients]
 

@@ -81,7 +81,8 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> SaveLoad:
         if result.outcome == "unjudged" and choices and len(switched) > len(fixed) and not isinstance(value, bool):
             with_all = with_all if with_all is not None else _evaluated(trip, switched)
             result = _change(trip, switched, with_all, name, value, choices)
-        changed.append(replace(result, at_default=_holds(loss, name, value)))
+        unnamed = name not in inspect.signature(kind).parameters
+        changed.append(replace(result, at_default=_holds(loss, name, value), among_kwargs=unnamed))
     return SaveLoad(True, "", tuple(changed), unchanged, **facts)
 
 

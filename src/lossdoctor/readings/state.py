@@ -29,6 +29,7 @@ class SavedArgument:
     raised: Raised | None = None
     reason: str = ""
     at_default: bool = False  # this very loss holds the default, so that it loses nothing itself
+    among_kwargs: bool = False  # the constructor does not name it
 
 
 @dataclass(frozen=True, slots=True)

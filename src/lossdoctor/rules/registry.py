@@ -34,7 +34,8 @@ Symptom = Literal[
     "raises",  # raises under `when[0]`
     "raises-at",  # value or gradient raises at an input of the search, and computes at others
     "batch-mismatch",  # the loss of a batch differs from the losses of its samples
-    "scales-with-batch",  # loss and gradient grow with the batch
+    "scales-with-batch",  # loss and gradient grow with the batch, or shrink
+    "complex-loss",  # the loss is a complex number
     "execution-mismatch",  # eager and graph differ
     "decreases-away",  # the loss is lower at `away` than at the target
     "unbounded",  # the loss falls without end

@@ -185,6 +185,14 @@ def not_a_tensor(contract: Contract, arguments: Arguments) -> str:
         """)
 
 
+def complex_loss(contract: Contract, arguments: Arguments) -> str:
+    return dedent(f"""\
+        value = tf.convert_to_tensor({called(arguments)}(y_true, y_pred))
+        print("the loss is of dtype", value.dtype.name, "and its first number", np.ravel(value)[:1])
+        return value.dtype.is_complex
+        """)
+
+
 def dies(contract: Contract, arguments: Arguments) -> str:
     """Value and gradient, eagerly and as a graph, in a process of its own, with limits on the time of each
     (`seconds`) and on memory (`gibibytes` beyond the start).
@@ -267,6 +275,8 @@ def batch_mismatch(contract: Contract, arguments: Arguments) -> str:
 
 def scales_with_batch(contract: Contract, arguments: Arguments) -> str:
     times = int(arguments.get("times", 4))
+    grows = f"abs(more) > {1 + (times - 1) / 4} * abs(once) > 0"
+    verdict = f"0 < abs(more) < abs(once) / {1 + (times - 1) / 4}" if arguments.get("shrinks") else grows
     return dedent(f"""\
         def repeated(value, times):
             return tf.nest.map_structure(lambda part: tf.concat([part] * times, 0), value)
@@ -274,7 +284,7 @@ def scales_with_batch(contract: Contract, arguments: Arguments) -> str:
         once = float(tf.reduce_mean({called(arguments)}(y_true, y_pred)))
         more = float(tf.reduce_mean({called(arguments)}(repeated(y_true, {times}), repeated(y_pred, {times}))))
         print(f"mean loss {{once:.6g}}, and {{more:.6g}} for the same batch {times} times over")
-        return abs(more) > {1 + (times - 1) / 4} * abs(once) > 0
+        return {verdict}
         """)
 
 
@@ -372,12 +382,13 @@ def save_load(contract: Contract, arguments: Arguments) -> str:
     """get_config and from_config, then Keras's own serialisation, with one constructor argument changed."""
     name = arguments.get("argument")
     make = f"type(_loss)({name}={arguments.get('value')!r})" if name else "_loss"
+    call = "" if name == "reduction" else ".call"  # Keras reduces in `__call__`
     return dedent(f"""\
         saved = {make}
-        before = float(tf.reduce_mean(saved.call(y_true, y_pred)))
+        before = float(tf.reduce_mean(saved{call}(y_true, y_pred)))
         try:
             again = type(saved).from_config(saved.get_config())
-            after = float(tf.reduce_mean(again.call(y_true, y_pred)))
+            after = float(tf.reduce_mean(again{call}(y_true, y_pred)))
         except Exception as error:
             print(f"loading raises {{type(error).__name__}}: {{' '.join(str(error).split())[:200]}}")
             return True
@@ -480,7 +491,7 @@ DEMONSTRATIONS: Mapping[str, tuple[str, Demonstration]] = {
     "raises": ("the call raises", raises),
     "raises-at": ("the loss or its gradient raises at this input", raises),
     "batch-mismatch": ("the loss of a batch is not that of its samples", batch_mismatch),
-    "scales-with-batch": ("the mean loss grows with the size of the batch", scales_with_batch),
+    "scales-with-batch": ("the mean loss changes with the size of the batch", scales_with_batch),
     "execution-mismatch": ("two executions of the loss differ", execution_mismatch),
     "decreases-away": ("the loss is lower at a wrong prediction than at the target", decreases_away),
     "unbounded": ("the loss falls without end", unbounded),
@@ -488,6 +499,7 @@ DEMONSTRATIONS: Mapping[str, tuple[str, Demonstration]] = {
     "save-load": ("the loss changes by saving and loading", save_load),
     "frozen": ("a compiled loss keeps what it read when it was traced", frozen),
     "retrace-raises": ("the loss runs for the first batch size only", retrace_raises),
+    "complex-loss": ("the loss is a complex number", complex_loss),
     "not-a-tensor": ("the loss returns no tensor", not_a_tensor),
     "dies": ("calling the loss ends or hangs the process", dies),
     "expected": ("the value is not what it should be", expected_value),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from lossdoctor.graph.ir import Dim, LossGraph, Node
+from lossdoctor.graph.dims import of_batch
+from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.ops import TABLE
 from lossdoctor.rules.efficiency.memory import largest, said
 from lossdoctor.rules.registry import Rule, Suspicion
@@ -27,7 +27,7 @@ def unused_pairs(graph: LossGraph) -> Iterator[Suspicion]:
         if pairs is None:
             continue
         shape = pairs.shape
-        if shape is None or len(shape) < 2 or shape[-1] != shape[-2] or not _batch(shape[-1]):
+        if shape is None or len(shape) < 2 or shape[-1] != shape[-2] or not of_batch(shape[-1]):
             continue
         table = _table(graph, pairs)
         readers = {user for place in table for user in users[place] if _computes(graph[user])} - table - {node.id}
@@ -62,11 +62,11 @@ def _table(graph: LossGraph, pairs: Node) -> set[int]:
     stack = [pairs.id]
     while stack:
         node = graph[stack.pop()]
-        if node.id in found or sum(map(_batch, node.shape or ())) < 2:
+        if node.id in found or sum(map(of_batch, node.shape or ())) < 2:
             continue
         row = TABLE.by_name.get(node.op)
-        below = [arg for arg in node.args if sum(map(_batch, graph[arg].shape or ())) >= 2]
-        features = node.op in _SUMS and sum(map(_batch, node.shape or ())) == 2  # both axes of the batch are left
+        below = [arg for arg in node.args if sum(map(of_batch, graph[arg].shape or ())) >= 2]
+        features = node.op in _SUMS and sum(map(of_batch, node.shape or ())) == 2  # both axes of the batch are left
         if below and node.op not in _MOVES and not features and (row is None or row.kind != "elementwise"):
             return set()
         found.add(node.id)
@@ -76,7 +76,3 @@ def _table(graph: LossGraph, pairs: Node) -> set[int]:
 
 def _computes(node: Node) -> bool:
     return node.role == "forward" and node.op not in ("dims", "shape", "zeros_like", "ones_like")
-
-
-def _batch(dim: Dim) -> bool:
-    return isinstance(dim, str) and re.search(r"\bB\b", dim) is not None

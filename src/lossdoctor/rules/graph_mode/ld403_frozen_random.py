@@ -1,9 +1,11 @@
-"""LD403: a random number of Python or NumPy, or the next item of an iterator, drawn once for the whole training."""
+"""LD403: random numbers, or the next item of an iterator, that are drawn once for the whole training."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lossdoctor.graph.dims import of_batch
+from lossdoctor.graph.ir import LossGraph
 from lossdoctor.readings import Frozen
 from lossdoctor.rules.registry import Rule, Suspicion
 
@@ -25,3 +27,28 @@ def frozen_random(frozen: Frozen) -> Iterator[Suspicion]:
         arguments={"holder": "draw"},
         when=("graph", "keras-compile"),
     )
+
+
+@RULE.check
+def fixed_seed(graph: LossGraph) -> Iterator[Suspicion]:
+    """Numbers for each sample whose seed is a constant of the graph; what has no axis of the batch may be meant."""
+    if graph.stage != "traced":
+        return
+    before = graph.graph.ancestors(graph.value)
+    for node in graph.where(role="forward"):
+        if (
+            node.id not in before
+            or not node.op.startswith("stateless_random")
+            or not any(map(of_batch, node.shape or ()))
+        ):
+            continue
+        if all(graph[arg].op == "constant" for arg in node.args):
+            yield RULE.at(
+                node,
+                f"`{' '.join(node.call.split())}` has a fixed seed, so that every step gets the same numbers: the "
+                "noise is a constant, one for each place in the batch; a `keras.random.SeedGenerator` gives new ones",
+                evidence="proved",
+                when=("eager", "graph"),
+                severity="warning",
+            )
+            return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from lossdoctor.domains.dependence import COUNTING
 from lossdoctor.findings import Severity
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.ops import TABLE
@@ -54,9 +55,13 @@ def _refused(graph: LossGraph, executions: Executions, severity: Severity) -> It
 
 
 def _without_substitute(refused: Raised) -> bool:
-    """Whether XLA lacks the mathematics itself, as of a determinant: nothing in the loss is to be mended then."""
+    """Whether XLA lacks the mathematics itself, as of a determinant: nothing in the loss is to be mended then.
+
+    Results as long as the data say (`unique`) have a substitute of fixed size.
+    """
     found = _UNSUPPORTED.search(refused.message)
-    return found is not None and found["op"] in TABLE.by_tf and TABLE.by_tf[found["op"]].value is not None
+    row = TABLE.by_tf.get(found["op"]) if found is not None else None
+    return row is not None and row.value is not None and row.name not in COUNTING
 
 
 def _python(graph: LossGraph, refused: Raised) -> bool:

@@ -12,13 +12,16 @@ RULE = Rule(code="LD511", name="config-lost", family="keras-contract", severity=
 
 @RULE.check
 def config_lost(saved: SaveLoad) -> Iterator[Suspicion]:
-    lost = saved.lost
+    # Reduction last: what a class takes among **kwargs, few give it.
+    lost = sorted(saved.lost, key=lambda argument: argument.name == "reduction")
     if not saved.attempted or not lost:
         return
     first = lost[0]
     names = ", ".join(f"`{argument.name}`" for argument in lost)
     # A loss of a library that was made with the defaults loses nothing; what it could lose is the library's to mend.
-    harmless = saved.of_library and all(argument.at_default for argument in lost)
+    # Nor does one that takes the reduction among **kwargs and was given none.
+    defaults = all(argument.at_default for argument in lost)
+    harmless = defaults and (saved.of_library or all(argument.among_kwargs for argument in lost))
     span = saved.config_span or saved.span
     cause = "get_config leaves it out" if saved.overrides_get_config else "the class has no get_config"
     yield RULE.at(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from lossdoctor.graph.ir import Dim, LossGraph, Node
+from lossdoctor.graph.dims import of_batch
+from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.ops import TABLE
 from lossdoctor.rules.registry import Rule, Suspicion
 
@@ -16,7 +16,7 @@ RULE = Rule(code="LD225", name="batch-axis-lost", family="reduction", severity="
 def batch_axis_lost(graph: LossGraph) -> Iterator[Suspicion]:
     node = graph[graph.value]
     shape = node.shape
-    if graph.stage != "traced" or not shape or any(_batch(dim) or dim in ("?", 1) for dim in shape):
+    if graph.stage != "traced" or not shape or any(of_batch(dim) or dim in ("?", 1) for dim in shape):
         return
     lost = _lost_at(graph, node)
     if lost is None:
@@ -43,10 +43,6 @@ def _lost_at(graph: LossGraph, node: Node) -> Node | None:
         if row is None or row.kind != "reduce" or found.role != "forward" or not found.args:
             continue
         source = graph[found.args[0]]
-        if source.shape and any(map(_batch, source.shape)) and not any(map(_batch, found.shape or ("B",))):
+        if source.shape and any(map(of_batch, source.shape)) and not any(map(of_batch, found.shape or ("B",))):
             return found
     return None
-
-
-def _batch(dim: Dim) -> bool:
-    return isinstance(dim, str) and re.search(r"\bB\b", dim) is not None

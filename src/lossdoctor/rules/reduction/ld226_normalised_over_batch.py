@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from lossdoctor.domains.axes import Broadcast
 from lossdoctor.domains.coupling import relation_of_samples
 from lossdoctor.domains.dependence import Dependence
 from lossdoctor.domains.interpret import Reading
-from lossdoctor.graph.ir import Dim, LossGraph, Node
+from lossdoctor.graph.dims import of_batch
+from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.probes.batches import Batches
 from lossdoctor.rules.registry import Rule, Suspicion
 
@@ -29,7 +29,7 @@ def normalised_over_batch(
     if graph.stage != "traced" or batches.scalar or batches.relation != "coupled":
         return
     relation = relation_of_samples(graph, broadcasts)
-    if relation is not None and sum(map(_batch, relation.shape or ())) < 2:
+    if relation is not None and sum(map(of_batch, relation.shape or ())) < 2:
         return  # products of features, summed over the samples: there the norm of a feature is what is meant
     for node in graph.where("multiply", "divide", role="forward"):
         total = _norm_over_batch(graph, node)
@@ -54,7 +54,7 @@ def _norm_over_batch(graph: LossGraph, node: Node) -> Node | None:
     pairs = [(node.args[0], node.args[1])] + ([(node.args[1], node.args[0])] if node.op == "multiply" else [])
     for vector, scale in pairs:
         shape = graph[vector].shape
-        if shape is None or len(shape) < 2 or shape[-1] == 1 or not any(map(_batch, shape)):
+        if shape is None or len(shape) < 2 or shape[-1] == 1 or not any(map(of_batch, shape)):
             continue
         total = _sum_behind(graph, scale)
         if total is not None and _source(graph, total) == vector and not _centred(graph, graph[vector]):
@@ -72,11 +72,11 @@ def _sum_behind(graph: LossGraph, place: int) -> Node | None:
             return None
         root = root or node.op in ("sqrt", "rsqrt")
         node = graph[rest[0]]
-    if node.op != "sum" or not root or any(map(_batch, node.shape or ("B",))):
+    if node.op != "sum" or not root or any(map(of_batch, node.shape or ("B",))):
         return None
     squares = graph[node.args[0]]
     squared = squares.op == "square" or (squares.op == "multiply" and squares.args[0] == squares.args[1])
-    return node if squared and any(map(_batch, squares.shape or ())) else None
+    return node if squared and any(map(of_batch, squares.shape or ())) else None
 
 
 def _source(graph: LossGraph, total: Node) -> int:
@@ -85,7 +85,7 @@ def _source(graph: LossGraph, total: Node) -> int:
 
 def _centred(graph: LossGraph, node: Node) -> bool:
     """Whether a mean over the batch was taken off before, so that the sum is a variance."""
-    return node.op == "subtract" and any(not any(map(_batch, graph[arg].shape or ("B",))) for arg in node.args)
+    return node.op == "subtract" and any(not any(map(of_batch, graph[arg].shape or ("B",))) for arg in node.args)
 
 
 def _axes(total: Node, rank: int) -> str:
@@ -94,7 +94,3 @@ def _axes(total: Node, rank: int) -> str:
     if None in axes or len(axes) == rank:
         return "all axes"
     return f"ax{'is' if len(axes) == 1 else 'es'} {', '.join(map(str, axes))}"
-
-
-def _batch(dim: Dim) -> bool:
-    return isinstance(dim, str) and re.search(r"\bB\b", dim) is not None

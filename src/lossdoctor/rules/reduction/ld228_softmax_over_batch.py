@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from lossdoctor.domains.axes import Broadcast
 from lossdoctor.domains.coupling import relation_of_samples
 from lossdoctor.domains.dependence import Dependence
 from lossdoctor.domains.interpret import Reading
+from lossdoctor.graph.dims import of_batch
 from lossdoctor.graph.ir import Dim, LossGraph, Node
 from lossdoctor.probes.batches import Batches
 from lossdoctor.rules.registry import Rule, Suspicion
@@ -51,17 +51,13 @@ def _scores(graph: LossGraph, node: Node) -> tuple[Dim, ...] | None:
             return None
         axis = total.attrs.get("axis")
         axis = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
-        if not isinstance(axis, int) or not _batch(source.shape[axis]):
+        if not isinstance(axis, int) or not of_batch(source.shape[axis]):
             return None
         shape = source.shape
     else:  # TensorFlow brings the axis to the end and back
         order = source.attrs.get("axes")
-        if source.op != "permute_dims" or not isinstance(order, tuple) or not _batch(source.shape[-1]):
+        if source.op != "permute_dims" or not isinstance(order, tuple) or not of_batch(source.shape[-1]):
             return None
         shape = graph[source.args[0]].shape
-    others = [dim for dim in shape or () if not _batch(dim)]
+    others = [dim for dim in shape or () if not of_batch(dim)]
     return shape if shape and any(dim != 1 for dim in others) else None
-
-
-def _batch(dim: Dim) -> bool:
-    return isinstance(dim, str) and re.search(r"\bB\b", dim) is not None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from lossdoctor.domains.axes import Broadcast
 from lossdoctor.domains.coupling import relation_of_samples
 from lossdoctor.domains.dependence import Dependence
 from lossdoctor.domains.interpret import Reading
-from lossdoctor.graph.ir import Dim, LossGraph, Node
+from lossdoctor.graph.dims import of_batch
+from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.ops import TABLE
 from lossdoctor.probes.batches import Batches
 from lossdoctor.rules.registry import Rule, Suspicion
@@ -30,7 +30,7 @@ def batch_statistic(
     shape = graph[graph.value].shape
     if graph.stage != "traced" or batches.relation != "coupled" or batches.evidence is None:
         return
-    if not shape or not _batch(shape[0]) or relation_of_samples(graph, broadcasts) is not None:
+    if not shape or not of_batch(shape[0]) or relation_of_samples(graph, broadcasts) is not None:
         return
     before = graph.graph.ancestors(graph.value)
     for node in graph.where(role="forward"):
@@ -61,8 +61,4 @@ def _global(graph: LossGraph, node: Node) -> bool:
         return False  # one number a sample: there is no other axis that could have been meant
     if len(axes if isinstance(axes, tuple) else (axes,)) == 1 and axes is not None:
         return False  # over the samples alone, and somebody wrote so
-    return any(map(_batch, source)) and all(dim == 1 for dim in node.shape)
-
-
-def _batch(dim: Dim) -> bool:
-    return isinstance(dim, str) and re.search(r"\bB\b", dim) is not None
+    return any(map(of_batch, source)) and all(dim == 1 for dim in node.shape)

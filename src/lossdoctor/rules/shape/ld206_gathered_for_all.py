@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from lossdoctor.domains.dependence import Dependence
 from lossdoctor.domains.interpret import Reading
-from lossdoctor.graph.ir import Dim, LossGraph
+from lossdoctor.graph.dims import of_batch
+from lossdoctor.graph.ir import LossGraph
 from lossdoctor.probes.batches import Batches
 from lossdoctor.rules.registry import Rule, Suspicion
 
@@ -24,8 +24,8 @@ def gathered_for_all(graph: LossGraph, dependence: Reading[Dependence], batches:
         axis = node.attrs.get("axis", 0)
         if node.attrs.get("batch_dims") or not isinstance(axis, int) or not source.shape or not indices.shape:
             continue
-        rows = [place for place, dim in enumerate(source.shape) if _batch(dim)]
-        if not rows or axis % len(source.shape) in rows or not any(map(_batch, indices.shape)):
+        rows = [place for place, dim in enumerate(source.shape) if of_batch(dim)]
+        if not rows or axis % len(source.shape) in rows or not any(map(of_batch, indices.shape)):
             continue
         if dependence[indices].y_true and dependence[source].y_pred:
             shape = ", ".join(str(dim) for dim in node.shape or ())
@@ -37,7 +37,3 @@ def gathered_for_all(graph: LossGraph, dependence: Reading[Dependence], batches:
                 symptom="batch-mismatch",
                 pair=batches.evidence,
             )
-
-
-def _batch(dim: Dim) -> bool:
-    return isinstance(dim, str) and re.search(r"\bB\b", dim) is not None
