@@ -233,6 +233,16 @@ class ErrorItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """A function of a file that has the name of a loss, and was not taken for one."""
+
+    target: str  # what examines it
+    path: str
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The result of one run: what `--format json` writes and every renderer reads."""
 
@@ -240,6 +250,7 @@ class Report:
     seed: int
     losses: tuple[LossReport, ...]
     errors: tuple[ErrorItem, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:

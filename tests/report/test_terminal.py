@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 from rich.text import Text
 
-from lossdoctor.findings import Edit, Fact, Finding, Fix, Link, Location, Report, Witness
+from lossdoctor.findings import Edit, Fact, Finding, Fix, Link, Location, Report, Skipped, Witness
 from lossdoctor.report import View, formats, renderer
 from lossdoctor.report.parts.finding import LIMIT, add_finding
 from lossdoctor.report.parts.sheet import Sheet
@@ -55,6 +55,11 @@ def show(finding: Finding, root: Path, width: int = 80, **view: object) -> list[
 
 def test_golden(make_report: Callable[..., Report], focal: Path) -> None:
     assert render(make_report(), View(width=80, root=focal, elapsed=4.1)) == GOLDEN
+
+
+def test_what_was_passed_by_is_named(make_report: Callable[..., Report]) -> None:
+    report = replace(make_report(), skipped=(Skipped("losses.py:nll", "losses.py", 4, "whose arguments say nothing"),))
+    assert "   passed by losses.py:nll, whose arguments say nothing\n" in render(report, View(width=80))
 
 
 def test_message_stands_beside_the_carets_where_it_fits(finding: Finding, focal: Path) -> None:

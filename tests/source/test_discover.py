@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from lossdoctor.source.discover import losses_of
+from lossdoctor.source.discover import losses_of, passed_by
 from lossdoctor.source.module import SourceModule
 
 HEAD = """
@@ -206,4 +206,37 @@ def test_instances():
         ("with_stock", "function"),
         ("bound", "instance"),
         ("short", "function"),
+    ]
+
+
+def test_what_has_the_name_of_a_loss_and_is_none_is_told(tmp_path):
+    path = tmp_path / "losses.py"
+    path.write_text(
+        HEAD
+        + textwrap.dedent("""
+            def vae_loss(x, outputs):
+                return tf.reduce_mean(x - outputs)
+
+            def nll_gaussian(y, params):
+                return inner_loss(y, params)
+
+            def inner_loss(a, b):
+                return a - b
+
+            def dice_loss(y_true, y_pred):
+                return y_true - y_pred
+
+            def kl_divergence(mu, log_var, weight):
+                return mu
+
+            def dice_score(a, b):
+                return a
+
+            def area(a, b):
+                return a
+            """)
+    )
+    assert [(name, "`x` and `outputs`" in why) for name, _, why in passed_by(path)] == [
+        ("vae_loss", True),
+        ("nll_gaussian", False),
     ]

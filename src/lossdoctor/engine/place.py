@@ -22,10 +22,7 @@ class Places:
     folder: Path
 
     def path(self, path: str) -> str:
-        try:
-            return Path(os.path.realpath(path)).relative_to(os.path.realpath(self.folder)).as_posix()
-        except ValueError:
-            return str(Path(path))
+        return readable(path, self.folder)
 
     def locate(self, calls: Sequence[Span]) -> tuple[Location, str]:
         """The deepest user frame, or the definition of the target, and the function that holds it."""
@@ -49,3 +46,11 @@ class Places:
         if len(links) > _LINKS_AT_MOST:
             links = [*links[: _LINKS_AT_MOST - 1], links[-1]]
         return tuple(links)
+
+
+def readable(path: str, folder: Path) -> str:
+    """A path relative to a folder; absolute outside it."""
+    try:
+        return Path(os.path.realpath(path)).relative_to(os.path.realpath(folder)).as_posix()
+    except ValueError:
+        return str(Path(path))

@@ -17,13 +17,14 @@ from lossdoctor.engine.construction import report_of_construction
 from lossdoctor.engine.deaths import report_of_death
 from lossdoctor.engine.examine import Job, Progress, Purpose, examine
 from lossdoctor.engine.meanings import reference_target
+from lossdoctor.engine.place import readable
 from lossdoctor.engine.several import parts_of
 from lossdoctor.engine.verify import verify
-from lossdoctor.findings import ErrorItem, LossReport, Report, UsageError
+from lossdoctor.findings import ErrorItem, LossReport, Report, Skipped, UsageError
 from lossdoctor.formula.notation import read_formula
 from lossdoctor.rules.registry import Rule
 from lossdoctor.session import Pair, Session, SessionError, Settings
-from lossdoctor.source.discover import discover
+from lossdoctor.source.discover import discover, passed_by
 from lossdoctor.spec import Contract, contract_from_arrays, load_data, parse_contract
 from lossdoctor.spec.arrays import as_array, is_structure
 from lossdoctor.targets import TargetRef, parse_target
@@ -115,7 +116,22 @@ def check(
 
         with ThreadPoolExecutor(max(1, jobs)) as threads:
             outcomes = list(threads.map(work, prepared))
-    return report_of(outcomes, settings)
+    skipped = tuple(item for target in targets for item in _skipped(target, config))
+    return replace(report_of(outcomes, settings), skipped=skipped)
+
+
+def _skipped(target: str, config: Config) -> Iterator[Skipped]:
+    """Of a target that is a file as a whole: what has the name of a loss in it, and was not examined."""
+    try:
+        keyed = any(entry.target == target for entry in config.losses)
+        root = config.root if keyed else Path.cwd()
+        reference = parse_target(target, root)
+        found = passed_by(reference.path) if reference.name is None and reference.path is not None else ()
+    except UsageError:  # told already
+        return
+    for name, line, reason in found:
+        assert reference.path is not None
+        yield Skipped(f"{target}:{name}", readable(reference.path, root), line, reason)
 
 
 def _workers(

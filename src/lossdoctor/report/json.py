@@ -30,6 +30,10 @@ def document(report: Report) -> dict[str, Any]:
         "seed": report.seed,
         "losses": [loss_document(loss) for loss in report.losses],
         "errors": [{"target": item.target, "message": item.message} for item in report.errors],
+        "skipped": [
+            {"target": item.target, "path": item.path, "line": item.line, "reason": item.reason}
+            for item in report.skipped
+        ],
     }
 
 

@@ -33,6 +33,9 @@ def render(report: Report, view: View) -> str:
     for error in report.errors:
         sheet.gap()
         _add_error(sheet, error)
+    if report.skipped:
+        sheet.gap()
+        _add_list(sheet, "passed by", [f"{item.target}, {item.reason}" for item in report.skipped])
     sheet.gap()
     sheet.add(*sheet.wrap(Text(summary(report, view.elapsed), "bold"), sheet.width))
     return sheet.text()

@@ -11,7 +11,7 @@ from typing import Literal
 
 from lossdoctor.source.calls import argument, literal_arguments
 from lossdoctor.source.module import SourceClass, SourceFunction, SourceModule, own_nodes, read_module
-from lossdoctor.source.names import is_loose_pair, is_loss_name, is_other_name, is_pair
+from lossdoctor.source.names import is_loose_pair, is_loss_name, is_other_name, is_pair, sounds_like_loss
 
 CandidateKind = Literal["function", "class", "instance", "factory"]
 
@@ -50,6 +50,16 @@ def losses_of(module: SourceModule) -> tuple[Candidate, ...]:
     return tuple(sorted(_Discovery(module).candidates(), key=lambda candidate: candidate.line))
 
 
+def passed_by(path: str | Path) -> tuple[tuple[str, int, str], ...]:
+    """Name, line and why, of the functions of a file that are called like losses and are not among `discover`'s.
+
+    Raises:
+        UsageError: no such file or not Python.
+    """
+    module = read_module(path)
+    return tuple(sorted(_Discovery(module).passed_by(), key=lambda found: found[1]))
+
+
 class _Discovery:
     def __init__(self, module: SourceModule) -> None:
         self.module = module
@@ -67,6 +77,21 @@ class _Discovery:
             own = candidate.kind == "class" or (candidate.kind != "instance" and is_loss_name(name))
             if own or name not in helpers:
                 yield candidate
+
+    def passed_by(self) -> Iterator[tuple[str, int, str]]:
+        """Functions of two arguments that have the name of a loss, whose arguments do not say which is which."""
+        losses = self._losses()
+        helpers = self._helpers({*losses, *(function.name for function in self.module.functions.values())})
+        for function in self.module.functions.values():
+            name, parameters = function.name, function.parameters
+            if function.qualname != name or name in losses or name in helpers or name.startswith("_"):
+                continue
+            takes_two = function.required == 2 and not function.required_keywords
+            if not takes_two or not function.returns_value or is_pair(parameters) or is_other_name(name):
+                continue
+            if is_loss_name(name) or sounds_like_loss(name):
+                given = " and ".join(f"`{parameter}`" for parameter in parameters[:2])
+                yield name, function.line, f"whose arguments {given} do not say which is y_true and which is y_pred"
 
     def _losses(self) -> dict[str, Candidate]:
         """Everything that is a loss by its form."""
@@ -259,13 +284,7 @@ class _Discovery:
 
     @cached_property
     def compiled(self) -> frozenset[str]:
-        """Names passed as `loss` to a `compile`."""
-        return frozenset(
-            node.id
-            for value in compile_arguments(self.module, "loss", 1)
-            for node in _values(value)
-            if isinstance(node, ast.Name)
-        )
+        return losses_of_compile(self.module)
 
     @cached_property
     def factories(self) -> frozenset[str]:
@@ -286,6 +305,16 @@ class _Discovery:
             for node in _values(value)
             if isinstance(node, ast.Name)
         )
+
+
+def losses_of_compile(module: SourceModule) -> frozenset[str]:
+    """Names passed as `loss` to a `compile`."""
+    return frozenset(
+        node.id
+        for value in compile_arguments(module, "loss", 1)
+        for node in _values(value)
+        if isinstance(node, ast.Name)
+    )
 
 
 def compile_arguments(module: SourceModule, keyword: str, position: int) -> Iterator[ast.expr]:

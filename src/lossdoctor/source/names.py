@@ -128,6 +128,28 @@ _GAINS = frozenset(
         "utility",
     }
 )
+# What losses measure.
+_MEASURES = frozenset(
+    [
+        "nll",
+        "likelihood",
+        "elbo",
+        "crossentropy",
+        "entropy",
+        "divergence",
+        "kl",
+        "mse",
+        "rmse",
+        "mae",
+        "huber",
+        "hinge",
+        "triplet",
+        "contrastive",
+        "dice",
+        "jaccard",
+        "tversky",
+    ]
+)
 # Words of arguments that are no prediction.
 _NO_PREDICTION = frozenset({"x", "model", "mask", "weight", "weights", "config", "path", "axis", "epoch", "name"})
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
@@ -172,6 +194,11 @@ def is_loss_name(name: str) -> bool:
 def is_gain_name(name: str) -> bool:
     """Whether a name says that y_true is what is earned by the decisions of y_pred."""
     return bool(_GAINS & set(words(name)))
+
+
+def sounds_like_loss(name: str) -> bool:
+    """Whether a name has a word of what losses measure, though it does not call itself a loss."""
+    return bool(_MEASURES & set(words(name)))
 
 
 def is_other_name(name: str) -> bool:

@@ -23,6 +23,7 @@ from lossdoctor.spec.parse import parse_contract
 from lossdoctor.subject.locate import source_of
 from lossdoctor.subject.reasons import believe
 from lossdoctor.subject.shapes import fixes_shape, pred_dims, true_specs
+from lossdoctor.subject.structures import structured
 from lossdoctor.targets import parse_target
 
 # Tried in this order where the code gives no reason to choose.
@@ -66,12 +67,13 @@ def infer(target: str | Loaded, root: str | Path | None = None) -> tuple[Contrac
     stated = declared_contract(module, function)
     if stated is not None:
         return (stated,)
+    apart = list(structured(module, function, name))
     try:
         own = list(_from_code(module, function, name, _options(target)))
     except RecursionError:  # expressions too deep to read
         own = []
     contracts: dict[tuple[str, str], Contract] = {}
-    for item in [*own, *_in_other_shapes(own), *_natural()]:
+    for item in [*apart, *own, *_in_other_shapes(own), *_natural()]:
         contracts.setdefault((str(item.y_true), str(item.y_pred)), item)
     return tuple(contracts.values())
 
