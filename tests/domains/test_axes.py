@@ -165,3 +165,17 @@ def test_broadcasts_of_traced_losses(name: str, accidents: int) -> None:
     found = broadcasts(trace(function, parse_contract(true, pred)).traced)
     assert sum(one.accidental for one in found) == accidents
     assert not any(one.stretch for one in found)
+
+
+@pytest.mark.parametrize(("made", "accident"), [("%5", True), ("%6", False)])
+def test_a_mask_with_its_new_axis_in_the_middle(made: str, accident: bool) -> None:
+    graph = loss(f"""
+    loss(%0 y_true: f32[B,7], %1 y_pred: f32[B,7]) -> %7, gradients none
+      %2: f32[] = constant {{0.0}}
+      %3: bool[B,7] = not_equal %0 %2
+      %4: f32[B,7] = astype %3 dtype='float32'
+      %5: f32[B,1,7] = expand_dims %4 axis=1
+      %6: f32[B,1,7] = expand_dims %0 axis=1
+      %7: f32[B,B,7] = multiply %1 {made}
+    """)
+    assert [found.accidental for found in broadcasts(graph)] == [accident]

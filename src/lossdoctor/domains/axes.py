@@ -34,6 +34,9 @@ _SLICES = frozenset({"slice", "strided_slice", "take", "item"})
 _KEEPS_RANK = frozenset({"astype", "identity", "stop_gradient", "check_numerics", "flip", "roll", "pad", "concat"})
 
 
+_MASK_MOVES = frozenset({"astype", "expand_dims", "reshape", "strided_slice", "identity", "stop_gradient"})
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
     dim: Dim
@@ -242,7 +245,10 @@ def _pair(
     if dims_a == dims_b:
         return None
     why, stretch = "", False
-    if len(a) < len(b):
+    masked = _masks_others(loss, node, left, right, reading) or _masks_others(loss, node, right, left, reading)
+    if masked:
+        why = masked
+    elif len(a) < len(b):
         why = _accident(a, b, _same_data(depends[left], depends[right]))
     elif len(b) < len(a):
         why = _accident(b, a, _same_data(depends[left], depends[right]))
@@ -251,6 +257,29 @@ def _pair(
         stretch = bool(why)
     shape = node.shape or _broadcast(dims_a, dims_b)
     return Broadcast(node.id, left, right, dims_a, dims_b, shape, bool(why) and not stretch, why, stretch)
+
+
+def _masks_others(loss: LossGraph, node: Node, mask: int, values: int, reading: Reading[Axes]) -> str:
+    """Why a mask (B, 1, T) of single samples that multiplies their values (B, T) is an accident; "" if it is none.
+
+    `x[:, None, :] * y` makes pairs on purpose where both are vectors; a mask belongs to the sample it was made of.
+    """
+    high, low = reading[mask], reading[values]
+    if node.op not in ("multiply", "where") or not high or not low or len(high) != len(low) + 1 or len(low) < 2:
+        return ""
+    middle = high[1].dim == 1 and high[1].origin == "explicit"
+    if (
+        not middle
+        or not low[0].batch
+        or (high[0].dim, *(axis.dim for axis in high[2:])) != tuple(axis.dim for axis in low)
+    ):
+        return ""
+    source = loss[mask]
+    while source.dtype != "bool" and source.op in _MASK_MOVES and source.args:
+        source = loss[source.args[0]]
+    if source.dtype != "bool":
+        return ""
+    return f"the mask ({_text(high)}) of each sample meets the samples of ({_text(low)}) on its axis of size 1"
 
 
 def _same_data(a: Dependence, b: Dependence) -> bool:

@@ -19,21 +19,33 @@ def report_of_construction(job: Job, session: Session, problem: SessionError) ->
     """The finding, if Keras refuses the loss and a script meets the same; None where the fault is none of the loss's.
 
     An exception while the file is imported counts only where it names something that Keras or TensorFlow lacks; one
-    of the constructor also where Keras raises it, inside `super().__init__`.
+    of the constructor also where Keras raises it, inside `super().__init__`, or where no author raises it on purpose.
     """
     raised = problem.raised
     reference = parse_target(job.load)
     if raised is None or not raised.calls or reference.name is None or reference.path is None:
         return None
     symbol = missing_symbol(raised)
-    if not symbol and "super()" not in raised.calls[-1].text:
+    keras = "super(" in raised.calls[-1].text
+    if not symbol and not keras and not _mistaken(raised):
         return None
     code = _script(reference, raised)
     if session.replay(code).status != 1:
         return None
     code = relative(code, reference.path)
-    what = f"`{symbol}` does not exist in this version" if symbol else f"Keras raises {raised.type}: {raised.message}"
+    who = "Keras" if keras else "its constructor"
+    what = f"`{symbol}` does not exist in this version" if symbol else f"{who} raises {raised.type}: {raised.message}"
     return _report(job, reference, raised, f"the loss cannot be made: {what}", code)
+
+
+def _mistaken(raised: Raised) -> bool:
+    """Whether the constructor raised what is a mistake of its code, not a refusal of its arguments."""
+    last = raised.calls[-1]
+    return (
+        last.function.endswith("__init__")
+        and raised.type in ("AttributeError", "NameError", "UnboundLocalError", "TypeError")
+        and not last.text.lstrip().startswith("raise ")
+    )
 
 
 def _script(reference: TargetRef, raised: Raised) -> str:

@@ -11,7 +11,7 @@ import inspect
 import linecache
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -72,6 +72,7 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> SaveLoad:
     if not _same(trip.evaluate(plain), default):
         return SaveLoad(False, "two calls with the same input differ", **facts)
     unchanged = trip(plain, default).raised
+    facts["config_is"] = _in_place_of_table(plain)
     # Arguments that matter only with a switch on (`alpha` with `apply_class_balancing`) are tried with all on.
     switched = {**fixed, **{name: not value for name, (value, _) in arguments.items() if isinstance(value, bool)}}
     changed: list[SavedArgument] = []
@@ -261,6 +262,17 @@ def _attribute(loss: Any, name: str) -> Any:
         if hasattr(loss, attribute):
             return getattr(loss, attribute)
     raise _Unknown(f"the value of its constructor argument `{name}` is not known")
+
+
+def _in_place_of_table(loss: Any) -> str | None:
+    """What get_config returns, in words, where that is no table."""
+    try:
+        config = loss.get_config()
+    except Exception:  # the class is the user's: anything may be raised
+        return None
+    if isinstance(config, Mapping):
+        return None
+    return "None (a `return` is missing)" if config is None else f"a {type(config).__name__}"
 
 
 def _holds(loss: Any, name: str, value: object) -> bool:

@@ -48,6 +48,7 @@ class SaveLoad:
     span: Span | None = None  # the `class` line
     init_span: Span | None = None  # the `def __init__` line
     config_span: Span | None = None  # the `def get_config` line
+    config_is: str | None = None  # what get_config returns in place of a table: "None", "a list"
 
     @property
     def meant_to_be_saved(self) -> bool:

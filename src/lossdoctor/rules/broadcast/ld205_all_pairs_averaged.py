@@ -46,6 +46,9 @@ def all_pairs_averaged(
 
 def _makes_pairs(graph: LossGraph, node: Node, dependence: Reading[Dependence]) -> bool:
     """The first node with two axes of the batch, of arguments that have one each."""
+    row = TABLE.by_name.get(node.op)
+    if row is None or row.kind not in ("elementwise", "matmul"):
+        return False  # a gather, of which LD206 knows more
     arguments = [arg for arg in node.args if dependence[arg].on_data]
     return _axes(node) > 1 and len(arguments) > 1 and all(_axes(graph[arg]) < 2 for arg in arguments)
 

@@ -21,6 +21,7 @@ _OF_DIAGONAL = {
     "linalg.cholesky": "the root of its diagonal",
 }
 _MANY = 16  # rows, from which the cube of their number is felt
+_VOCABULARY = 512  # … and the square of it: a mebibyte
 
 
 @RULE.check
@@ -60,6 +61,26 @@ def diagonal_solved(graph: LossGraph) -> Iterator[Suspicion]:
             evidence="proved",
         )
         return
+
+
+@RULE.check
+def gathered_from_identity(graph: LossGraph) -> Iterator[Suspicion]:
+    """Rows of an identity matrix that are picked by a label, where a one-hot row needs no matrix."""
+    if graph.stage != "traced":
+        return
+    for node in graph.where("take", role="forward"):
+        made = _diagonal(graph, graph[node.args[0]])
+        rows = made.shape[-1] if made is not None and made.shape else 0
+        if made is None or not isinstance(rows, int) or rows < _VOCABULARY:
+            continue
+        if graph[made.args[0]].op in ("constant", "full", "ones_like"):
+            yield RULE.at(
+                node,
+                f"`{' '.join(node.call.split())}` picks rows of an identity matrix of {rows}×{rows}, which takes "
+                f"{4 * rows * rows / 2**20:.3g} MiB and is made in every step: tf.one_hot needs no matrix",
+                evidence="proved",
+            )
+            return
 
 
 def _scales(graph: LossGraph, node: Node) -> bool:

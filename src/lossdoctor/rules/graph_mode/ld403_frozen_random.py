@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from lossdoctor.graph.dims import of_batch
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.readings import Frozen
 from lossdoctor.rules.registry import Rule, Suspicion
+from lossdoctor.rules.sources import span_of
+from lossdoctor.session import Loaded
+from lossdoctor.source.module import SourceModule
 
 RULE = Rule(code="LD403", name="frozen-random", family="graph-mode", severity="error")
+
+_GENERATORS = ("tensorflow.random.", "keras.random.", "numpy.random.", "random.")
 
 
 @RULE.check
@@ -52,3 +58,24 @@ def fixed_seed(graph: LossGraph) -> Iterator[Suspicion]:
                 severity="warning",
             )
             return
+
+
+@RULE.check
+def drawn_by_default(module: SourceModule, loaded: Loaded) -> Iterator[Suspicion]:
+    """A default argument of the loss that is a call of a random generator: it is drawn when the file is read."""
+    function = module.functions.get(loaded.name) or module.functions.get(f"{loaded.name}.call")
+    if function is None or isinstance(function.node, ast.Lambda):
+        return
+    arguments = function.node.args
+    for default in (*arguments.defaults, *arguments.kw_defaults):
+        for call in ast.walk(default) if default is not None else ():
+            name = module.resolve(call.func) if isinstance(call, ast.Call) else None
+            if name is not None and name.startswith(_GENERATORS):
+                yield RULE.at(
+                    None,
+                    f"`{ast.unparse(call)}` is the default of an argument: it is drawn once, when the file is read, "
+                    "and is the same in every step",
+                    calls=(span_of(module, call),),
+                    severity="warning",
+                )
+                return

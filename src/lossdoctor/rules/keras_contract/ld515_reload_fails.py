@@ -19,9 +19,12 @@ def reload_fails(saved: SaveLoad) -> Iterator[Suspicion]:
     if not saved.attempted or raised is None:
         return
     span = saved.init_span or saved.span
+    what = f"loading it again from its configuration raises {raised.type}: {raised.message}"
+    if saved.config_is is not None and saved.config_span is not None:
+        span, what = saved.config_span, f"get_config returns {saved.config_is}, so that it cannot be loaded again"
     yield RULE.at(
         None,
-        f"loading it again from its configuration raises {raised.type}: {raised.message}",
+        what,
         calls=(span,) if span else raised.calls,
         evidence="witnessed",
         symptom="save-load" if saved.unchanged is not None else None,
