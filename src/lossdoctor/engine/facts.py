@@ -150,7 +150,7 @@ def _close(a: np.ndarray, b: np.ndarray) -> bool:
     if a.shape != b.shape:
         return False
     half = "16" in str(a.dtype)
-    left, right = np.asarray(a.real, np.float64), np.asarray(b.real, np.float64)
+    left, right = np.asarray(np.real(a), np.float64), np.asarray(np.real(b), np.float64)
     return bool(np.allclose(left, right, rtol=2e-2 if half else 1e-4, atol=1e-6, equal_nan=True))
 
 

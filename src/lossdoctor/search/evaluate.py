@@ -149,10 +149,8 @@ class Evaluator:
                 value, *found = function(*tensors)
                 rest = iter(found)
                 gradients = [next(rest) if there else None for there in present]
-            # Keras keeps the real part of a complex loss.
-            return Evaluation(
-                to_numpy(value).real, tuple(None if gradient is None else to_numpy(gradient) for gradient in gradients)
-            )
+            real = np.real(to_numpy(value))  # Keras keeps the real part of a complex loss
+            return Evaluation(real, tuple(None if gradient is None else to_numpy(gradient) for gradient in gradients))
         except (Exception, SystemExit) as problem:
             report = raised(problem, self.is_user)
             if out_of_memory(report):

@@ -69,8 +69,7 @@ def drawn_by_default(module: SourceModule, loaded: Loaded) -> Iterator[Suspicion
     arguments = function.node.args
     for default in (*arguments.defaults, *arguments.kw_defaults):
         for call in ast.walk(default) if default is not None else ():
-            name = module.resolve(call.func) if isinstance(call, ast.Call) else None
-            if name is not None and name.startswith(_GENERATORS):
+            if isinstance(call, ast.Call) and (module.resolve(call.func) or "").startswith(_GENERATORS):
                 yield RULE.at(
                     None,
                     f"`{ast.unparse(call)}` is the default of an argument: it is drawn once, when the file is read, "
