@@ -16,7 +16,7 @@ def compared(*rows: tuple[list[float], list[float], list[float]]) -> list[_Compa
 
 def test_most_inputs_off_by_a_tenth_are_wrong() -> None:
     found = _worst(compared(([1.2], [1.0], [1.001]), ([1.5], [1.0], [1.001]), ([1.0], [1.0], [1.001])))
-    assert found is not None and found.got[0] == 1.5
+    assert found is not None and found[0].got[0] == 1.5
 
 
 def test_many_samples_off_by_a_few_roundings_are_wrong_if_some_are_off_by_a_tenth() -> None:
@@ -34,6 +34,12 @@ def test_one_step_among_many_inputs_is_right() -> None:
     right = ([1.0, 2.0], [1.004, 1.997], [1.002, 2.001])
     assert _worst(compared(right, right, right, ([2.0, 1.0], [1.0, 1.0], [1.001, 1.001]))) is None
     assert _worst([]) is None
+
+
+def test_losses_of_all_sizes_are_wrong_each_by_itself() -> None:
+    found = _worst(compared(([0.0], [1e-6], [1.01e-6]), ([0.0], [1.0], [1.01]), ([0.0], [100.0], [101.0])))
+    assert found is not None
+    assert _worst(compared(([0.0], [1e-6], [1.0001e-6]), ([1.0], [1.0], [1.01]), ([1.0], [1.0], [1.01]))) is None
 
 
 def test_classes_without_a_number_are_tried() -> None:

@@ -45,6 +45,19 @@ def test_inputs_of_half_precision_are_cast_first(tmp_path: Path) -> None:
     assert not proposals(tmp_path, code, at, "low-precision", rule="half-overflow")  # they are float32
 
 
+def test_constants_whose_reciprocal_squared_half_precision_cannot_hold_grow(tmp_path: Path) -> None:
+    code = "TINY = 1e-6\n" + one("y_true / (y_pred + TINY)")
+    found = proposals(tmp_path, code, "y_true / (y_pred + TINY)", "low-precision", HALF, HALF, rule="half-overflow")
+    grown = [(proposal, text) for proposal, text in found if "TINY = 1e-2" in text]
+    assert grown
+    assert grown[0][0].changes_values
+    assert "y_pred = tf.cast(y_pred, tf.float32)" in grown[0][1]
+    code = one("tf.math.l2_normalize(y_pred, axis=-1)")
+    at = "tf.math.l2_normalize(y_pred, axis=-1)"
+    found = proposals(tmp_path, code, at, "low-precision", HALF, HALF, rule="half-overflow")
+    assert any("tf.math.l2_normalize(y_pred, axis=-1, epsilon=1e-4)" in text for _, text in found)
+
+
 def test_casts_of_the_function_itself_are_widened(tmp_path: Path) -> None:
     code = """\
 def loss(y_true, y_pred):

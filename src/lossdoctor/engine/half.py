@@ -20,7 +20,7 @@ from lossdoctor.session import Evaluation, Pair, Session, Traced
 from lossdoctor.spec import Contract, Spec, discrete_values, map_structure
 
 _INPUTS = 8  # ordinary ones
-# Of the ordinary loss: float16 has three digits and bfloat16 two, and a healthy loss keeps one at least.
+# Of the loss: float16 has three digits and bfloat16 two, and a healthy loss keeps one at least.
 _WRONG = 0.1
 # What half of the samples may be off by: eight roundings of bfloat16, which a loss without a fault has seldom.
 _TYPICAL = 0.03
@@ -55,9 +55,11 @@ def half_rounding(session: Session, contract: Contract, traced: Traced, witnesse
     ordinary = [pair for pair, _ in _ordinary(witnesses)]
     for pairs in (ordinary, list(_of_high_classes(contract, ordinary, int(1 / _UNITS[dtype])))):
         compared = _compared(session, contract, pairs, _UNITS[dtype])
-        worst = _worst(compared)
-        if worst is not None:
-            return HalfRounding(dtype, worst.pair, worst.got, worst.twin, _blamed(graph, contract, worst.pair))
+        found = _worst(compared)
+        if found is not None:
+            worst, typical = found
+            calls = _blamed(graph, contract, worst.pair)
+            return HalfRounding(dtype, worst.pair, worst.got, worst.twin, calls, typical)
     return None
 
 
@@ -70,12 +72,12 @@ class _Compared:
     twin: Array
     near: Array
 
-    def errors(self, scale: float) -> Array:
-        """The error of each sample in the ordinary loss; 0 where the rounding of the inputs explains it."""
+    def errors(self) -> Array:
+        """The relative error of each sample; 0 where the rounding of the inputs explains it."""
         error, explained = np.abs(self.got - self.twin), np.abs(self.near - self.twin)
         explained = np.maximum(explained, np.median(explained))  # one sample may be lucky
-        tiny = np.finfo(np.float64).tiny
-        return np.where(error > _CONDITIONING * explained, error / np.maximum(np.abs(self.twin), max(scale, tiny)), 0.0)
+        relative = error / np.maximum(np.abs(self.twin), np.finfo(np.float64).tiny)
+        return np.where(error > _CONDITIONING * explained, relative, 0.0)
 
 
 def _compared(session: Session, contract: Contract, pairs: list[Pair], unit: float) -> list[_Compared]:
@@ -92,21 +94,19 @@ def _compared(session: Session, contract: Contract, pairs: list[Pair], unit: flo
     ]
 
 
-def _worst(compared: list[_Compared]) -> _Compared | None:
-    """The input that is most wrong, if most inputs are wrong by a tenth, or most samples by more than a few roundings
-    and some by a tenth."""
-    scale = float(np.median([np.abs(each.twin).max(initial=0.0) for each in compared])) if compared else 0.0
-    if not scale:
+def _worst(compared: list[_Compared]) -> tuple[_Compared, float] | None:
+    """The input that is most wrong and the median error, if most samples of the ordinary size or more are wrong by a
+    tenth, or by more than a few roundings and some by a tenth."""
+    sizes = np.concatenate([np.abs(each.twin).reshape(-1) for each in compared] or [np.zeros(1)])
+    ordinary = float(np.median(sizes)) / 4
+    if not ordinary:
         return None
-    largest = [
-        (float(np.abs(each.got - each.twin).max(initial=0.0)) / max(scale, float(np.abs(each.twin).max())), each)
-        for each in compared
-        if each.errors(0.0).any()
-    ]
-    wrong = [each for share, each in largest if share > _WRONG]
-    samples = np.concatenate([each.errors(scale / 4).reshape(-1) for each in compared])
-    if 2 * len(wrong) > len(compared) or (np.median(samples) > _TYPICAL and samples.max() > _WRONG):
-        return max(largest, key=lambda item: item[0])[1]
+    large = [np.abs(each.twin).reshape(-1) >= ordinary for each in compared]
+    errors = [each.errors().reshape(-1)[of] for each, of in zip(compared, large, strict=True)]
+    samples = np.concatenate(errors)
+    if np.median(samples) > _WRONG or (np.median(samples) > _TYPICAL and samples.max() > _WRONG):
+        worst = max(range(len(compared)), key=lambda number: errors[number].max(initial=0.0))
+        return compared[worst], float(np.median(samples))
     return None
 
 

@@ -77,6 +77,8 @@ def _explains(cause: Finding, other: Finding) -> bool:
         return False
     if other.family in _EXPLAINS.get(cause.family, frozenset()):
         return True
+    if cause.name == "half-rounding" and other.family == "dead-gradient":  # what is rounded away has no gradient
+        return True
     same_line = (cause.location.path, cause.location.line) == (other.location.path, other.location.line)
     return same_line and cause.family in _NUMERIC and other.family in (*_NUMERIC, "precision-loss")
 

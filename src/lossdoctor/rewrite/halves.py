@@ -17,6 +17,9 @@ _MASK = "1e4"  # exp of minus that is 0, and half precision holds it and a logit
 _HALF = ("float16", "bfloat16", "half")
 # An epsilon that half precision loses, or whose reciprocal it cannot hold, is mended at its place.
 _CONSTANTS = ("epsilon-underflow", "half-gradient-overflow")
+_COARSE, _COARSE_SQUARE = "1e-2", "1e-4"
+_RECIPROCALS = frozenset({"divide", "reciprocal", "rsqrt"})
+_NORMALISING = frozenset({"tensorflow.math.l2_normalize", "tensorflow.nn.l2_normalize", "keras.ops.normalize"})
 _TENSORFLOW = frozenset(f"tensorflow.{name}" for name in _HALF)
 
 
@@ -62,6 +65,52 @@ def widened(site: Site) -> Iterator[Proposal]:
     coarse = any("bfloat16" in site.source.text[c.start : c.end] for c in own)
     rounding = ("bfloat16" if coarse else "float16") if own else ""
     yield Proposal(title, (*inserted, *own), rounding=rounding)
+
+
+def coarser(site: Site) -> Iterator[Proposal]:
+    """In float32, with every small constant of the function so large that the slope of its reciprocal, which goes back
+    to what the loss is given, fits into half precision: 1 / x² with x = 1e-2 is 1e4."""
+    function = site.function
+    if function is None or not site.ops & _RECIPROCALS:
+        return
+    numbers = [*_small(site, function), *_small_globals(site, function)]
+    changes = [site.source.replace(number, _COARSE) for number in numbers]
+    shown = [f"{_COARSE} in the place of {text}" for text in dict.fromkeys(map(site.source.of, numbers))]
+    for call in ast.walk(function):
+        if isinstance(call, ast.Call) and _has_epsilon_of_its_own(site, call):
+            _, end = site.source.region(call)
+            changes.append(Change(end - 1, end - 1, f", epsilon={_COARSE_SQUARE}"))
+            shown.append(f"epsilon={_COARSE_SQUARE}")
+    if not changes:
+        return
+    for wide in widened(site):
+        title = "; ".join([wide.title, *dict.fromkeys(shown)])
+        yield replace(wide, title=title, changes=(*wide.changes, *changes), changes_values=True)
+
+
+def _has_epsilon_of_its_own(site: Site, call: ast.Call) -> bool:
+    """Whether it is a normalisation whose epsilon the user leaves to it."""
+    told = any(word.arg == "epsilon" for word in call.keywords) or len(call.args) > 2
+    return not told and bool(call.args) and site.source.module.resolve(call.func) in _NORMALISING
+
+
+def _small(site: Site, scope: ast.AST) -> list[ast.Constant]:
+    """The literal numbers in a part of the file that half precision has no room for the square of the reciprocal of."""
+    return [
+        part
+        for part in ast.walk(scope)
+        if isinstance(part, ast.Constant) and isinstance(part.value, float) and 0 < part.value < float(_COARSE)
+    ]
+
+
+def _small_globals(site: Site, function: ast.FunctionDef) -> Iterator[ast.Constant]:
+    """The same of the constants of the module that a function reads."""
+    read = {part.id for part in ast.walk(function) if isinstance(part, ast.Name)}
+    for statement in site.source.module.tree.body:
+        if isinstance(statement, ast.Assign) and any(
+            isinstance(target, ast.Name) and target.id in read for target in statement.targets
+        ):
+            yield from _small(site, statement.value)
 
 
 def _own_casts(site: Site) -> tuple[Change, ...]:

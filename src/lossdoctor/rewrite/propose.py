@@ -10,7 +10,7 @@ from lossdoctor.rewrite.definitions import cast_labels, config, converted, fract
 from lossdoctor.rewrite.divisions import division
 from lossdoctor.rewrite.exponentials import exponential
 from lossdoctor.rewrite.guards import absorbed, discarded
-from lossdoctor.rewrite.halves import masks, widened, widened_first
+from lossdoctor.rewrite.halves import coarser, masks, widened, widened_first
 from lossdoctor.rewrite.logarithms import logarithm, shifted_logarithm
 from lossdoctor.rewrite.loops import diagonal, direct, mapped
 from lossdoctor.rewrite.masks import hidden
@@ -45,7 +45,7 @@ _VALUES: tuple[Mend, ...] = (
     singular,
 )
 _GRADIENTS: tuple[Mend, ...] = (hidden, *_VALUES)
-_HALVES: tuple[Mend, ...] = (masks, widened_first, *_GRADIENTS, widened)
+_HALVES: tuple[Mend, ...] = (masks, widened_first, coarser, *_GRADIENTS, widened)
 _MENDS: Mapping[Family, tuple[Mend, ...]] = {
     "nonfinite-value": _VALUES,
     "nonfinite-gradient": _GRADIENTS,

@@ -11,6 +11,8 @@ from lossdoctor.rules.registry import Rule, Suspicion
 
 RULE = Rule(code="LD346", name="half-rounding", family="low-precision", severity="warning")
 
+_GRAVE = 0.5  # relative: nothing of the loss is left
+
 _DIGITS = {"float16": "11 bits, integers up to 2048", "bfloat16": "8 bits, integers up to 256"}
 
 
@@ -25,6 +27,7 @@ def half_rounding(rounding: HalfRounding) -> Iterator[Suspicion]:
         f"{where} in {rounding.dtype} ({_DIGITS[rounding.dtype]}): the loss is {got:.6g} instead of {expected:.6g}, "
         "which the same code gives in float32",
         calls=rounding.calls,
+        severity="error" if rounding.typical > _GRAVE else "warning",
         evidence="witnessed",
         symptom="expected",
         pair=rounding.pair,
