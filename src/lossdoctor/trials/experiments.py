@@ -20,6 +20,7 @@ STEPS = 30
 _PATIENCE = 4.0  # seconds that the steps of one curve may take
 _LEAST = 8  # steps that a curve has all the same
 _FAR = 100.0  # factor between the learning rates that are compared
+_USUAL = 1e-3  # the rate that optimizers of Keras have where nobody says one
 MOVED = 0.01  # share of the loss that a healthy program loses in the steps; below it other things are tried
 
 
@@ -220,7 +221,7 @@ def _trained(program: Program, run: ModelRun) -> ModelRun:
         return run
     found: dict[str, Any] = {
         "slower": _slower(trainer, x, y, weight),
-        "faster": trainer.curve(x, y, weight, trainer.rate * _FAR if trainer.rate else 1e-2),
+        "faster": trainer.curve(x, y, weight, max(trainer.rate * _FAR, _USUAL) if trainer.rate else 1e-2),
     }
     scaled = _standardised(program.given)
     if scaled is not None:
@@ -238,10 +239,12 @@ def _trained(program: Program, run: ModelRun) -> ModelRun:
 
 
 def _slower(trainer: Trainer, x: Any, y: Any, weight: Any) -> Curve | None:
-    """The steps at a hundredth of the rate; where they still do not help, at a hundredth of that, and of that."""
+    """The steps at a hundredth of the rate; where they still do not help, at a hundredth of that, and of that; of a
+    huge rate at last at a usual one."""
     found: Curve | None = None
-    for power in range(1, 4):
-        found = trainer.curve(x, y, weight, trainer.rate / _FAR**power)
+    rates = [trainer.rate / _FAR**power for power in range(1, 4)]
+    for rate in [*rates, *([_USUAL] if rates[-1] > _USUAL else [])]:
+        found = trainer.curve(x, y, weight, rate)
         if found is None or not trainer.rate or found.gain > 0:
             break
     return found

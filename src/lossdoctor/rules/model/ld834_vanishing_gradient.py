@@ -14,7 +14,8 @@ _LOST = 1e-6  # of the gradient of the last kernel; Adam, which rescales, works 
 
 @RULE.check
 def vanishing_gradient(run: ModelRun) -> Iterator[Suspicion]:
-    kernels = [variable for variable in run.variables if len(variable.shape) >= 2 and variable.flow == "fine"]
+    # A bias may have two axes as well, as that of a GRU, and is zero at first: nothing is relative to that.
+    kernels = [one for one in run.variables if len(one.shape) >= 2 and one.flow == "fine" and one.size > 0]
     if len(kernels) < 4:
         return
     first, last = kernels[0], max(kernels, key=lambda variable: _relative(variable))
