@@ -57,6 +57,7 @@ HEALTHY: list[tuple[str, Contract, str]] = [
     ("one minus SSIM", IMAGE, "1 - tf.image.ssim(t, p, 1.0)"),
     ("minus PSNR", IMAGE, "-tf.image.psnr(t, p, 1.0)"),
 ]
+COLUMN = parse_contract("float32[B,1] binary", "float32[B,1] unit")
 SCORES: list[tuple[str, Contract, str]] = [
     ("minus MSE", REAL, "-tf.reduce_mean(tf.square(t - p), -1)"),
     ("R2", REAL, "1 - tf.reduce_sum(tf.square(t - p)) / tf.reduce_sum(tf.square(t - tf.reduce_mean(t)))"),
@@ -64,6 +65,7 @@ SCORES: list[tuple[str, Contract, str]] = [
     ("log likelihood", CLASSES, f"tf.reduce_mean(t * {LOG}, -1)"),
     ("blind to the sign", REAL, "tf.abs(tf.reduce_sum(tf.nn.l2_normalize(t, -1) * tf.nn.l2_normalize(p, -1), -1))"),
     ("half a log likelihood", BINARY, f"tf.reduce_mean(t * {LOG}, -1)"),
+    ("half of one column", COLUMN, f"tf.reduce_mean(t * {LOG}, -1)"),
     ("log likelihood of logits", LABEL_LOGIT, "tf.gather(tf.nn.log_softmax(p), tf.squeeze(t, -1), batch_dims=1)"),
     ("accuracy", BINARY, "tf.reduce_mean(tf.cast(tf.equal(t > 0.5, p > 0.5), tf.float32), -1)"),
     ("IoU", BINARY, "tf.reduce_sum(t * p, -1) / (tf.reduce_sum(t + p - t * p, -1) + 1e-7)"),
@@ -219,6 +221,7 @@ def test_random_draws_are_reproducible(tmp_path: Path) -> None:
         (0.8, 0.2, 0.9, 0.05, False),  # better than some
         (0.9, 0.0, 0.5, 0.2, False),  # neither rising nor falling
         (0.4, 0.0, 1.0, 0.0, False),
+        (0.45, 0.05, 1.0, 0.0, False),
         (0.0, 1.0, 0.0, 1.0, False),
     ],
 )
