@@ -61,6 +61,8 @@ def test_derivatives_are_those_of_the_value(text: str) -> None:
         ("(1 - cos(p))/p**2", 1e-9, 0.5),
         ("0.1*3 - 0.3", 0.0, 0.0),
         ("sqrt(p**2) - abs(p)", 0.1, 0.0),
+        ("(log(p) - log(2))**2", 2.0, 0.0),
+        ("(log(p) - log(2))**3 + 1", 2.0, 1.0),
         ("where(p > 0, p*log(p), 0)", 0.0, 0.0),
     ],
 )

@@ -33,6 +33,9 @@ def working(bits: int) -> Generator[Balls]:
             ctx.prec = before
 
 
+_MULTIPLIED = 16  # the largest integer power that is made by multiplying
+
+
 class Balls:
     """Elementwise functions of object arrays of `arb`; conditions are boolean arrays.
 
@@ -99,7 +102,14 @@ class Balls:
 
     def power(self, a: Array, b: Array) -> Array:
         def one(x: Any, y: Any) -> Any:
-            return self._arb(0) if x.is_zero() and y > 0 else x**y
+            if x.is_zero() and y > 0:
+                return self._arb(0)
+            if x.contains(0) and y.is_integer() and 0 < y <= _MULTIPLIED:
+                made = x  # by logarithms, as the library does it, nothing is known of a ball around zero
+                for _ in range(int(float(y)) - 1):
+                    made = made * x
+                return made.nonnegative_part() if int(float(y)) % 2 == 0 else made
+            return x**y
 
         return _two(one, a, b)
 

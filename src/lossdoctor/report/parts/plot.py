@@ -120,6 +120,7 @@ def _surface(figure: Any, axis: Any, surface: Surface) -> None:
     # A singular edge must not take all the levels.
     top = float(np.quantile(sound, 0.97)) if sound.size else 1.0
     low = float(sound.min()) if sound.size else 0.0
+    low = 0.0 if abs(low) < 1e-6 * abs(top) else low  # no "-0.000" beside the colours
     levels = np.linspace(low, top if top > low else low + 1.0, 15)
     drawn = axis.contourf(surface.x, surface.y, shown, levels=levels, cmap="cividis", extend="max")
     axis.contour(surface.x, surface.y, shown, levels=levels[::2], colors="white", linewidths=0.4)
