@@ -140,7 +140,7 @@ class Conversion:
         if graphs:
             name = "while" if op.type.endswith("While") else "cond"
             attrs = {}
-        elif self._role(op) == "forward" and trace_tf.unregistered(op.type):
+        elif self._role(op) == "forward" and trace_tf.asked_in_vain(op):
             attrs["unregistered"] = True
         bodies = tuple(self._body(op, graph, args if name == "while" else args[1:]) for graph in graphs)
         several = len(op.outputs) > 1 and not (row is not None and row.outputs == 1 and wanted[0].value_index == 0)

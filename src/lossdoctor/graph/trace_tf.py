@@ -217,7 +217,7 @@ def _unregistered_as_none() -> Generator[None]:
         try:
             return original(op)
         except LookupError:
-            if unregistered(op.type) and not op.graph._is_function(op.type):
+            if asked_in_vain(op) and not op.graph._is_function(op.type):
                 return None
             raise
 
@@ -228,11 +228,13 @@ def _unregistered_as_none() -> Generator[None]:
         ops.get_gradient_function = original
 
 
-def unregistered(kind: str) -> bool:
-    """Whether TensorFlow raises when it is asked for the gradient of an operation of this type."""
-    if kind in ("PartitionedCall", "StatefulPartitionedCall", "SymbolicGradient"):
+def asked_in_vain(op: Any) -> bool:
+    """Whether TensorFlow raises when it comes to this operation on its way back. To one that gives integers it never
+    comes."""
+    if op.type in ("PartitionedCall", "StatefulPartitionedCall", "SymbolicGradient"):
         return False
-    return kind not in ops.gradient_registry.list()
+    differentiable = any(tensor.dtype.is_floating or tensor.dtype.is_complex for tensor in op.outputs)
+    return differentiable and op.type not in ops.gradient_registry.list()
 
 
 def tracing() -> bool:
