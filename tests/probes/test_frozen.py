@@ -170,6 +170,67 @@ def test_state_of_the_module(expression: str, rest: str, name: str, mutation: st
     assert fault.mutated_at.text == mutation
 
 
+CLOSURE = """\
+import tensorflow as tf
+
+
+def made(rate=0.5):
+    step = 1
+    table = {{"beta": 2.0}}
+    parts = [3.0]
+
+    def loss(t, p):
+        {first}
+        return {value} * tf.reduce_mean(tf.square(t - p), axis=-1)
+
+    def advance():
+        {change}
+
+    loss.advance = advance
+    return loss
+
+
+custom = made()
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "value", "change", "name", "in_call"),
+    [
+        ("nonlocal step; step += 1", "1.0 / step", "pass", "step", True),
+        ("pass", "1.0 / step", "nonlocal step; step += 1", "step", False),
+        ("pass", "table['beta']", "table['beta'] *= 0.5", "table['beta']", False),
+        ("parts[0] += 1.0", "parts[0]", "pass", "parts[0]", True),
+    ],
+)
+def test_state_of_an_enclosing_function(
+    first: str, value: str, change: str, name: str, in_call: bool, tmp_path: Path
+) -> None:
+    reading = probe(written(tmp_path, CLOSURE.format(**locals()), "custom"), REAL)
+    (fault,) = reading.faults
+    assert (fault.name, fault.holder, fault.in_call) == (name, "closure", in_call)
+
+
+@pytest.mark.parametrize("value", ["rate", "step", "table['beta']"])
+def test_settings_of_an_enclosing_function_are_healthy(value: str, tmp_path: Path) -> None:
+    text = CLOSURE.format(first="pass", value=f"({value})", change="beta = step = rate; return beta")
+    assert not probe(written(tmp_path, text, "custom"), REAL).faults
+
+
+@pytest.mark.parametrize(
+    ("value", "rest", "name"),
+    [
+        ("error * self.settings.beta", "def f(loss):\n    loss.settings.beta = 3.0\n", "self.settings.beta"),
+        ("error * Custom.shared", "def f():\n    Custom.shared *= 0.5\n", "Custom.shared"),
+        ("error * self.shared", "def f():\n    Custom.shared = 2.0\n", "self.shared"),
+    ],
+)
+def test_state_of_a_class_and_of_an_object_of_the_loss(value: str, rest: str, name: str, tmp_path: Path) -> None:
+    rest = f"class Settings:\n    beta = 1.5\n\n\nCustom.shared = 1.0\n\n\n{rest}"
+    reading = of_class(tmp_path, rest, value, "0.0; self.settings = Settings()")
+    assert [fault.name for fault in reading.faults] == [name]
+
+
 @pytest.mark.parametrize(
     ("expression", "rest"),
     [

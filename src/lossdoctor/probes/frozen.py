@@ -77,6 +77,7 @@ class Source:
     definition: Definition
     namespace: Mapping[str, Any]
     instance: Any
+    closure: Mapping[str, Any]  # the cells of its own function, by name
 
 
 @dataclass(frozen=True)
@@ -139,37 +140,77 @@ def source_of(subject: Subject) -> Source | None:
             code = function.__code__
             definition = Definition(line=code.co_firstlineno)
             path, namespace, instance = code.co_filename, function.__globals__, getattr(function, "__self__", None)
+            closure = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
         else:
             kinds = [kind for kind in type(loss).__mro__ if kind is not object]
             definition = Definition(classes=tuple(kind.__name__ for kind in kinds))
             path, namespace, instance = inspect.getfile(type(loss)), type(loss).call.__globals__, loss
+            closure = {}
         if not subject.is_user(path):
             return None
-        return Source(path, parsed_file(path), definition, namespace, instance)
+        return Source(path, parsed_file(path), definition, namespace, instance, closure)
     except (AttributeError, OSError, SyntaxError, TypeError, UnicodeDecodeError):
         return None
 
 
 def _cell(state: State, source: Source) -> _Cell | None:
     """Where the number of a state is held, if it is a number at all."""
-    table: Any
-    keys: tuple[Any, ...] = (state.key,)
+    if state.holder == "closure" and not state.owner:
+        variable = source.closure.get(state.key)
+        return None if variable is None else _number(state, _Attributes(variable), "cell_contents")
     if state.holder == "global":
-        table = source.namespace
-    elif state.holder == "attribute":
-        owner = source.instance if state.owner == "self" else source.namespace.get(state.owner)
-        table = getattr(owner, "__dict__", None)
-    else:
-        table = source.namespace.get(state.owner)
-        keys = tuple(range(len(table))) if isinstance(table, list) else tuple(table) if isinstance(table, dict) else ()
-    if not isinstance(table, dict | list):
+        return _number(state, source.namespace, state.key)
+    if state.holder == "attribute":
+        owner = _owner(state.owner, source)
+        if isinstance(getattr(owner, "__dict__", None), dict) and state.key in owner.__dict__:
+            return _number(state, owner.__dict__, state.key)
+        kinds = owner.__mro__ if isinstance(owner, type) else type(owner).__mro__
+        holder = next((kind for kind in kinds if state.key in vars(kind)), None)
+        if holder is None or holder.__module__ == "builtins":
+            return None
+        return _number(state, _Attributes(holder), state.key)
+    closed = state.holder == "closure"
+    table = _contents(source.closure.get(state.owner)) if closed else source.namespace.get(state.owner)
+    keys = range(len(table)) if isinstance(table, list) else tuple(table) if isinstance(table, dict) else ()
+    key = next((key for key in keys if state.key in (str(key), repr(key))), None)
+    return None if key is None else _number(state, table, key)
+
+
+def _owner(path: str, source: Source) -> Any:
+    """The object that a dotted name of the loss's code means; None if there is none."""
+    root, *rest = path.split(".")
+    found = source.instance if root == "self" else source.namespace.get(root)
+    for name in rest:
+        found = getattr(found, name, None)
+    return found
+
+
+def _contents(variable: Any) -> Any:
+    try:
+        return None if variable is None else variable.cell_contents
+    except ValueError:  # not assigned yet
         return None
-    numbers: Any = table
-    for key in keys:
-        present = isinstance(table, list) or key in table
-        if str(key) == state.key and present and _is_number(numbers[key]):
-            return _Cell(state, numbers, key)
-    return None
+
+
+def _number(state: State, table: Any, key: Any) -> _Cell | None:
+    try:
+        value = table[key]
+    except (KeyError, AttributeError, ValueError):
+        return None
+    return _Cell(state, table, key) if _is_number(value) else None
+
+
+@dataclass(frozen=True)
+class _Attributes:
+    """The attributes of an object as a table."""
+
+    owner: Any
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self.owner, name)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        setattr(self.owner, name, value)
 
 
 def _is_number(value: object) -> bool:

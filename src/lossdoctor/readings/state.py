@@ -68,7 +68,7 @@ class FrozenState:
     """
 
     name: str  # "self.epoch", "EPOCH", "STATE['epoch']"
-    holder: Literal["attribute", "global", "item"]
+    holder: Literal["attribute", "global", "item", "closure"]
     eager: tuple[float, float]  # mean loss before and after the change
     graph: tuple[float, float]
     values: tuple[object, object]  # of the state

@@ -14,7 +14,7 @@ from typing import Literal
 
 from lossdoctor.source.parsed import nodes
 
-Holder = Literal["attribute", "global", "item"]
+Holder = Literal["attribute", "global", "item", "closure"]
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 # Calls whose result differs from one to the next.
 DRAWS = ("np.random.", "numpy.random.", "random.", "time.", "secrets.")
@@ -26,7 +26,8 @@ OTHERS = ("model", "optimizer", "config", "args", "self", "cls")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A piece of Python state; `owner` is the global that holds it for an attribute or entry, "self" or ""."""
+    """A piece of Python state; `owner` is what holds an attribute or entry: "self", "self.settings", "STATE", "".
+    Of a variable of an enclosing function (`closure`) the key is its name, or that of its entry, with it as owner."""
 
     holder: Holder
     owner: str
@@ -39,7 +40,9 @@ class State:
                 return f"{self.owner}.{self.key}"
             case "item":
                 return f"{self.owner}[{self.key!r}]"
-            case "global":
+            case "closure" if self.owner:
+                return f"{self.owner}[{self.key}]"
+            case _:
                 return self.key
 
 
@@ -77,9 +80,10 @@ def usages(tree: ast.Module, loss: Definition) -> dict[State, Usage]:
     """The states that a loss reads; the first reading of each, and where other code changes it."""
     reached = reachable(tree, loss)
     owners = set(loss.classes) or {scope.owner for scope in reached if scope.owner}
-    globals_ = _module_names(tree)
+    globals_ = _module_names(tree) | {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
     found: dict[State, Usage] = {}
     for scope in reached:
+        found |= _closed_over(scope, reached, tree, found)
         for state, node in _reads(scope, globals_):
             if state not in found:
                 changed = _change(state, owners, tree)
@@ -87,6 +91,48 @@ def usages(tree: ast.Module, loss: Definition) -> dict[State, Usage]:
                 place = Place(changed[0], changed[1].name) if changed else None
                 found[state] = Usage(Place(node, scope.name), place, in_call)
     return found
+
+
+def _closed_over(
+    scope: _Scope, reached: tuple[_Scope, ...], tree: ast.Module, known: dict[State, Usage]
+) -> dict[State, Usage]:
+    """Variables of enclosing functions that the scope reads and some function changes: by `nonlocal`, or an entry."""
+    outer = [other for other in _all_scopes(tree) if _encloses(other, scope)]
+    free = {name for other in outer for name in _locals(other.function)} - _locals(scope.function)
+    found: dict[State, Usage] = {}
+    for node in _own(scope.function) if free else ():
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in free:
+            state = State("closure", "", node.id)
+        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and dotted(node.value) in free:
+            state = State("closure", dotted(node.value), repr(node.slice.value))
+        else:
+            continue
+        changed = None if state in known else next(_changes_of(state, tree), None)
+        if changed is not None:
+            in_call = any(changed[1] is one for one in reached)
+            found.setdefault(state, Usage(Place(node, scope.name), Place(changed[0], changed[1].name), in_call))
+    return found
+
+
+def _encloses(outer: _Scope, inner: _Scope) -> bool:
+    return outer is not inner and any(node is inner.function for node in ast.walk(outer.function))
+
+
+def _changes_of(state: State, tree: ast.Module) -> Iterator[tuple[ast.stmt | ast.expr, _Scope]]:
+    """Where a function assigns to a variable of an enclosing one, or to its entry."""
+    for scope, _, assigned in _assigning(tree):
+        declared = {name for node in _own(scope.function) if isinstance(node, ast.Nonlocal) for name in node.names}
+        local = _locals(scope.function)
+        for node, target in assigned:
+            if isinstance(target, ast.Name):
+                means = not state.owner and target.id == state.key and state.key in declared
+            else:
+                entry = target.slice if isinstance(target, ast.Subscript) else None
+                of = dotted(target.value) if isinstance(target, ast.Subscript) else ""
+                means = isinstance(entry, ast.Constant) and of == state.owner and repr(entry.value) == state.key
+                means = means and of not in local
+            if means:
+                yield node, scope
 
 
 def draws(tree: ast.Module, loss: Definition) -> Iterator[Place]:
@@ -240,9 +286,10 @@ def _module_names(tree: ast.Module) -> frozenset[str]:
 def _reads(scope: _Scope, globals_: frozenset[str]) -> Iterator[tuple[State, ast.expr]]:
     local = _locals(scope.function)
     for node in _own(scope.function):
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Name):
-            owner = node.value.id
-            if (owner == "self" and scope.owner) or (owner in globals_ and owner not in local):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+            owner = dotted(node.value)
+            root = owner.partition(".")[0]
+            if (root == "self" and scope.owner) or (root in globals_ and root not in local):
                 yield State("attribute", owner, node.attr), node
         elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Name):
             if isinstance(node.slice, ast.Constant) and node.value.id in globals_ and node.value.id not in local:
@@ -258,7 +305,7 @@ def _locals(function: Function) -> set[str]:
     for node in _own(function):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
-        elif isinstance(node, ast.Global):
+        elif isinstance(node, ast.Global | ast.Nonlocal):
             declared.update(node.names)
     return names - declared
 
@@ -319,6 +366,12 @@ class _Naming:
         if not isinstance(target, ast.Attribute) or target.attr != state.key:
             return False
         base = dotted(target.value)
+        if "." in state.owner:  # an object that the loss holds, by the same name elsewhere
+            return base.rpartition(".")[2] == state.owner.rpartition(".")[2] or (
+                base == "self" and self.unique and not scope.name.endswith(".__init__")
+            )
+        if base in self.owners:  # an attribute of the class
+            return True
         if state.owner != "self":
             # The object that a global holds: by its name, or inside the methods of its own class.
             return base == state.owner or (base == "self" and self.unique and not scope.name.endswith(".__init__"))

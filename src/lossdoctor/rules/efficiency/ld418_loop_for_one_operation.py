@@ -44,8 +44,11 @@ def loop_for_one_operation(graph: LossGraph, dependence: Reading[Dependence]) ->
 
 
 def _turns(graph: LossGraph, node: Node) -> int:
-    """The number of steps, where it is a constant: the largest of the bounds that the loop is given."""
-    known = [graph[arg].constant for arg in node.args if graph[arg].op == "constant" and "int" in graph[arg].dtype]
+    """The number of steps, where it is a constant: the largest of the bounds that the loop is given, or that its
+    condition compares with."""
+    given = [graph[arg] for arg in node.args]
+    compared = list(node.bodies[0].where("constant")) if node.bodies else []
+    known = [each.constant for each in (*given, *compared) if each.op == "constant" and "int" in each.dtype]
     return max((int(value) for value in known if value is not None and value.size == 1), default=0)
 
 
