@@ -303,3 +303,32 @@ def test_an_incomplete_get_config_is_completed(tmp_path: Path) -> None:
 )
 def test_nothing_is_proposed_where_no_pattern_fits(expression: str, family, tmp_path: Path) -> None:
     assert not proposals(tmp_path, one(expression), expression, family)
+
+
+PAIRWISE = """\
+def loss(y_true, y_pred):
+    a = tf.reduce_sum(tf.square(y_true), axis=-1)[:, :, None]
+    b = tf.reduce_sum(tf.square(y_pred), axis=-1)[:, None, :]
+    return tf.reduce_mean(GRAM, axis=[1, 2])
+"""
+
+
+@pytest.mark.parametrize(
+    "gram",
+    [
+        "a + b - 2.0 * tf.matmul(y_true, y_pred, transpose_b=True)",
+        "a - 2.0 * tf.matmul(y_true, y_pred, transpose_b=True) + b",
+        'a + b - 2.0 * tf.einsum("bnd,bmd->bnm", y_true, y_pred)',
+    ],
+)
+def test_distances_of_all_rows_without_cancellation(tmp_path: Path, gram: str) -> None:
+    code, rows = PAIRWISE.replace("GRAM", gram), "float32[B,5,3] real"
+    found = proposals(tmp_path, code, gram, "precision-loss", y_true=rows, y_pred=rows)
+    squared = "tf.reduce_sum(tf.square(y_true[..., :, None, :] - y_pred[..., None, :, :]), axis=-1)"
+    assert any(f"tf.reduce_mean({squared}, axis=[1, 2])" in text for _, text in found)
+
+
+def test_other_products_are_left(tmp_path: Path) -> None:
+    gram = 'a + b - 2.0 * tf.einsum("bdn,bdm->bnm", y_true, y_pred)'
+    code, rows = PAIRWISE.replace("GRAM", gram), "float32[B,3,3] real"
+    assert not proposals(tmp_path, code, gram, "precision-loss", y_true=rows, y_pred=rows)

@@ -26,6 +26,12 @@ def precise(site: Site) -> Iterator[Proposal]:
     for user in _ends(site, inner):
         yield from composites(site, user)
     yield from _stable(site, inner)
+    if node.op == "add" and all(site.value(site.node(number)) is None for number in node.args):
+        right = site.node(inner.args[1])  # |a|² - 2 a·b + |b|²
+        for text, origin in (*_squared_distance(site, right, site.expr), *_pairwise_distance(site, right, site.expr)):
+            if text:
+                changes = (site.source.replace(site.expr, text),)
+                yield Proposal(text, (*changes, *site.unused(changes, origin)))
 
 
 def _difference(site: Site, node: Node) -> Node | None:
@@ -53,6 +59,7 @@ def _stable(site: Site, node: Node) -> Iterator[Proposal]:
         *_minus_one(site, left, right, whole),
         *_variance(site, left, right, whole),
         *_squared_distance(site, right, whole),
+        *_pairwise_distance(site, right, whole),
     ):
         if text:
             changes = (site.source.replace(whole, text),)
@@ -124,3 +131,41 @@ def _squared_distance(site: Site, right: Node, whole: ast.expr) -> Iterator[tupl
         if (value := site.keyword(expr, name, position)) is not None
     ]
     yield (site.call("sum", squared, *given) if squared else ""), expr
+
+
+def _pairwise_distance(site: Site, right: Node, whole: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    """|a|² + |b|² - 2 a·b of every row of a and every row of b, with the scalar products as a product of matrices."""
+    factors = [site.node(number) for number in right.args] if right.op == "multiply" else []
+    product = next((factor for factor in factors if factor.op in ("matmul", "einsum")), None)
+    if product is None or not any(site.value(factor) == 2.0 for factor in factors):
+        return
+    expr = site.expression(product)
+    rows = _rows(site, expr)
+    if rows is None or expr is None or not all(site.carried(part, whole) for part in rows):
+        return
+    a, b = (site.source.operand(part) for part in rows)
+    squared = site.call("square", f"{a}[..., :, None, :] - {b}[..., None, :, :]")
+    yield (site.call("sum", squared, "axis=-1") if squared else ""), expr
+
+
+def _rows(site: Site, expr: ast.expr | None) -> tuple[ast.expr, ast.expr] | None:
+    """The two matrices of which an expression multiplies every row of the first with every row of the second."""
+    match expr:
+        case ast.Call(args=[ast.Constant(value=str(equation)), one, other]) if _is_of_rows(equation):
+            return one, other
+        case ast.Call(args=[one, other]):
+            turned = site.keyword(expr, "transpose_b")
+            return (one, other) if isinstance(turned, ast.Constant) and turned.value is True else None
+        case ast.BinOp(left=one, op=ast.MatMult(), right=ast.Call(args=[other]) as call):
+            name = (site.source.module.resolve(call.func) or "").rpartition(".")[2]
+            return (one, other) if name == "transpose" else None
+        case _:
+            return None
+
+
+def _is_of_rows(equation: str) -> bool:
+    """Whether an einsum is x...nd, x...md -> x...nm."""
+    given, _, result = equation.replace(" ", "").partition("->")
+    one, _, other = given.partition(",")
+    shared, n, m, d = one[:-2], one[-2:-1], other[-2:-1], one[-1:]
+    return bool(m) and one == f"{shared}{n}{d}" and other == f"{shared}{m}{d}" and result == f"{shared}{n}{m}"
