@@ -44,6 +44,15 @@ def test_an_input_in_one_place() -> None:
     assert texts == {"mean(t - t * log(p))", "mean(p - p * log(p))", "mean(p - t * log(t))"}
 
 
+def test_a_parameter_of_one_is_no_slip() -> None:
+    tversky = "1 - sum(t*p)/(sum(t*p) + (0.5)*sum(t*(1-p)) + (0.5)*sum((1-t)*p))"
+    assert "without the factor 0.5" in found(tversky)
+    assert "without the factor 0.5" not in {slip.words for slip in slips(tversky, [0.5])}
+    focal = {slip.words for slip in slips("mean(-(1-p)**(2.0)*log(p))", [2.0])}
+    assert "without the power of 1 - p" not in focal
+    assert "with p for 1 - p in the power" in focal
+
+
 def test_what_changes_nothing_is_no_slip() -> None:
     assert "without log" not in found("mean(t - p)")
     assert list(slips("t*t")) != []

@@ -64,7 +64,8 @@ def _slipped(recogniser: Recogniser, family: Sequence[Standard]) -> tuple[Standa
     """The promised loss and the one slip that makes it this loss, up to a factor."""
     for standard in family:
         for parameters in ({}, *islice(standard.variants(constants(recogniser.graph)), _VARIANTS)):
-            for slip in slips(str(recogniser.formula(standard, parameters, None))):
+            free = {**standard.defaults, **parameters}.values()
+            for slip in slips(str(recogniser.formula(standard, parameters, None)), free):
                 meaning = Declared(parse_formula(slip.text))
                 if _proportional(recogniser, meaning) and _is(recogniser.relation(meaning)):
                     return standard, slip

@@ -7,7 +7,7 @@ other side, a sign is turned. It is made wherever the same thing stands, as a sl
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -27,25 +27,30 @@ class Slip:
 Change = Callable[[ast.expr], ast.expr | None]
 
 
-def slips(text: str) -> Iterator[Slip]:
-    """Every formula one slip away from a formula, each once."""
+def slips(text: str, parameters: Collection[float] = ()) -> Iterator[Slip]:
+    """Every formula one slip away from a formula, each once.
+
+    Args:
+        parameters: numbers that may be others as well. A factor or an exponent of 1 instead is no slip.
+    """
     tree = ast.parse(text, mode="eval").body
     seen = {ast.unparse(tree)}
-    for words, change in _changes(tree):
+    for words, change in _changes(tree, {repr(number) for number in parameters}):
         changed = ast.unparse(_Everywhere(change).visit(deepcopy(tree)))
         if changed not in seen:
             seen.add(changed)
             yield Slip(changed, words)
 
 
-def _changes(tree: ast.expr) -> Iterator[tuple[str, Change]]:
+def _changes(tree: ast.expr, free: Collection[str]) -> Iterator[tuple[str, Change]]:
     yield "with y_true and y_pred exchanged", _exchanged
-    for base in _found(tree, lambda node: node.left if isinstance(node, ast.BinOp) and _power(node) else None):
-        power = _named(base)
-        yield f"with {_complement(power)} for {power} in the power", _rebased
-        yield f"without the power of {power}", _unpowered
-        yield f"with the exponent of {power} as a factor", _multiplied
-        break  # one change for all powers: they are the two sides of one thing
+    power = next((node for node in ast.walk(tree) if isinstance(node, ast.BinOp) and _power(node)), None)
+    if power is not None:  # one change for all powers: they are the two sides of one thing
+        base = ast.unparse(power.left)
+        yield f"with {_complement(base)} for {base} in the power", _rebased
+        if ast.unparse(power.right) not in free:
+            yield f"without the power of {base}", _unpowered
+            yield f"with the exponent of {base} as a factor", _multiplied
     for name in _FORGOTTEN:
         yield f"without {name}", _without(name)
     for name, other in _OTHER.items():
@@ -53,16 +58,11 @@ def _changes(tree: ast.expr) -> Iterator[tuple[str, Change]]:
     yield "with the branches exchanged", _other_branch
     yield "without the 1 that is added", _without_one
     for factor in dict.fromkeys(filter(None, map(_factor, ast.walk(tree)))):
+        if factor in free:
+            continue
         yield f"without the factor {factor}", _without_factor(factor)
     for place in _names(tree):
         yield f"with {_INPUTS[_other_input(place)]} for {_INPUTS[place.id]} in one place", _at(place)
-
-
-def _found(tree: ast.expr, wanted: Callable[[ast.AST], ast.expr | None]) -> Iterator[ast.expr]:
-    for node in ast.walk(tree):
-        found = wanted(node)
-        if found is not None:
-            yield found
 
 
 class _Everywhere(ast.NodeTransformer):
@@ -172,10 +172,6 @@ def _at(place: ast.Name) -> Change:
         return ast.Name(_other_input(place), ast.Load()) if here else None
 
     return change
-
-
-def _named(node: ast.expr) -> str:
-    return ast.unparse(node)
 
 
 def _parsed(text: str) -> ast.expr:
