@@ -211,6 +211,13 @@ def test_state_of_an_enclosing_function(
     assert (fault.name, fault.holder, fault.in_call) == (name, "closure", in_call)
 
 
+def test_members_of_an_enumeration_are_constants(tmp_path: Path) -> None:
+    rest = "import enum\n\n\nclass Mode(enum.IntEnum):\n    SLOW = 2\n\n\ndef f(Mode):\n    Mode.SLOW = 3\n"
+    reading = of_class(tmp_path, rest, "error * Mode.SLOW")
+    assert reading.applicable
+    assert not reading.states
+
+
 @pytest.mark.parametrize("value", ["rate", "step", "table['beta']"])
 def test_settings_of_an_enclosing_function_are_healthy(value: str, tmp_path: Path) -> None:
     text = CLOSURE.format(first="pass", value=f"({value})", change="beta = step = rate; return beta")

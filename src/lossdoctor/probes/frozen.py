@@ -195,9 +195,12 @@ def _contents(variable: Any) -> Any:
 def _number(state: State, table: Any, key: Any) -> _Cell | None:
     try:
         value = table[key]
-    except (KeyError, AttributeError, ValueError):
+        if not _is_number(value):
+            return None
+        table[key] = value  # members of an enumeration cannot be changed
+    except Exception:  # the object is the user's: anything may be raised
         return None
-    return _Cell(state, table, key) if _is_number(value) else None
+    return _Cell(state, table, key)
 
 
 @dataclass(frozen=True)
