@@ -76,10 +76,23 @@ def _next_boundary(
 
 
 def _reordered(source: Sequence[Dim], target: Sequence[Dim]) -> bool:
-    """Whether `target` is made of the axes of `source`, some of them merged, in another order."""
-    if len(source) > 5:
+    """Whether `target` is made of the axes of `source`, some of them merged, in another order.
+
+    (5, 5, 15) to (75, 5) is (5, 5, 3·5) in order: the last axis is taken apart, as boxes of a grid are.
+    """
+    if len(source) > 5 or _splits_last(source[-1], target):
         return False
     return any(_merged(order, target) for order in permutations(source) if tuple(order) != tuple(source))
+
+
+def _splits_last(last: Dim, target: Sequence[Dim]) -> bool:
+    """Whether each axis of `target` but its first is a factor of the last axis of the source."""
+    total: Dim = 1
+    for dim in reversed(target[1:]):
+        total = multiply(total, dim)
+        if not isinstance(total, int) or not isinstance(last, int) or last % total:
+            return False
+    return True
 
 
 def _merged(order: Sequence[Dim], target: Sequence[Dim]) -> bool:
