@@ -6,7 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from lossdoctor.domains.exact_error import Precision
+from lossdoctor.graph.ir import LossGraph
 from lossdoctor.readings import HalfRounding
+from lossdoctor.rules.low_precision.mechanisms import rounds_to_half
+from lossdoctor.rules.precision_loss.told import facts, message
 from lossdoctor.rules.registry import Rule, Suspicion
 
 RULE = Rule(code="LD346", name="half-rounding", family="low-precision", severity="warning")
@@ -37,3 +41,11 @@ def half_rounding(rounding: HalfRounding) -> Iterator[Suspicion]:
             "tolerance": float(f"{(error / (1.0 + np.abs(rounding.expected))).max() / 2:.2g}"),
         },
     )
+
+
+@RULE.check
+def half_rounding_inside(graph: LossGraph, precision: Precision) -> Iterator[Suspicion]:
+    """A loss of float32 that goes through half precision somewhere, against exact arithmetic."""
+    found = [each for each in precision.inaccuracies if not each.minor and rounds_to_half(graph, graph[each.node])]
+    for each in [each for each in found if each.output == "value"] or found:
+        yield RULE.at(graph[each.node], f"in half precision {message(graph, each)}", **facts(graph, each))

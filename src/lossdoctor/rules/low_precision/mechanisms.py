@@ -23,6 +23,11 @@ def half_dtype(graph: LossGraph) -> str | None:
     return next((node.dtype for node in graph.nodes if node.dtype in HALF), None)
 
 
+def rounds_to_half(graph: LossGraph, node: Node) -> bool:
+    """Whether the operation reads or gives half precision, so that its rounding is that of the format."""
+    return any(each.dtype in HALF for each in (node, *(graph[arg] for arg in node.args)))
+
+
 def mechanism(graph: LossGraph, node: Node, *, backward: bool) -> tuple[str, str, tuple[Span, ...]]:
     """The code of the rule that names the mechanism, the message, and the user's frames of the cause.
 

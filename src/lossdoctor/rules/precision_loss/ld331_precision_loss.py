@@ -9,6 +9,7 @@ import numpy as np
 from lossdoctor.domains.exact_error import Inaccuracy, Precision
 from lossdoctor.findings import Severity
 from lossdoctor.graph.ir import LossGraph, Node
+from lossdoctor.rules.low_precision.mechanisms import rounds_to_half
 from lossdoctor.rules.precision_loss.told import facts, message
 from lossdoctor.rules.registry import Rule, Suspicion
 
@@ -21,6 +22,7 @@ _FELT = 1e-2  # ... of the ordinary loss or gradient
 @RULE.check
 def precision_loss(graph: LossGraph, precision: Precision) -> Iterator[Suspicion]:
     found = [each for each in precision.inaccuracies if not each.minor]
+    found = [each for each in found if not rounds_to_half(graph, graph[each.node])]  # LD346 tells those
     values = [each for each in found if each.output == "value"]
     gradients = [each for each in found if each.output == "gradient"]
     grave = any(_grave(each) for each in found)
