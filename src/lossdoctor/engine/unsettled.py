@@ -16,7 +16,7 @@ from lossdoctor.search.leaves import make_pair, pair_arrays, pair_specs
 from lossdoctor.session import Array, Execution, Pair, Session, SessionError
 from lossdoctor.spec import Contract, discrete_values
 
-_NUDGED = 4
+_NUDGED = 10  # two numbers of equal size cancel as before in every second of these
 # Of the difference: a loss that moves by as much when its inputs move by one ulp says nothing about the executions.
 _SHARE = 0.1
 # Vectors of these are determined up to a sign (or a rotation), which each kernel chooses for itself.
