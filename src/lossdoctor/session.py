@@ -6,7 +6,7 @@ these requests, either in a process of its own (`lossdoctor check`) or in this o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -150,6 +150,9 @@ class SessionError(Exception):
         self.debug = debug
 
 
+Begun = Literal["evaluate", "probe"]  # requests that can be begun
+
+
 class Session(Protocol):
     """One loss under examination. Methods raise `SessionError`."""
 
@@ -162,6 +165,17 @@ class Session(Protocol):
     def observe(self, pair: Pair, stage: Stage) -> Observed: ...
 
     def probe(self, name: str, contract: Contract, **arguments: Any) -> Any: ...
+
+    def begin(self, method: Begun, *arguments: Any, **keywords: Any) -> Callable[[], Any]:
+        """Ask for something that will be wanted later; what is returned waits for it, and raises what it raises.
+
+        What is asked for first is done first, whether begun or not, so that nothing depends on time.
+        """
+        ...
+
+    def compile(self, pair: Pair) -> None:
+        """Begin to evaluate a pair under XLA, whose compiler runs beside all else: it will be evaluated soon."""
+        ...
 
     def replay(self, script: str, *, limit: float | None = None) -> Replay: ...
 

@@ -391,3 +391,65 @@ def test_closed_pool_lends_nothing() -> None:
     made.close()
     with pytest.raises(SessionError, match="closed"):
         RemoteSession(made).versions()
+
+
+def test_what_is_begun_is_done_in_order(pool: WorkerPool, losses: str, contract: Contract) -> None:
+    some = pairs(3)
+    with pool.session() as session:
+        session.load(f"{losses}:good")
+        session.trace(contract)
+        session.compile(some[1])
+        waits = [session.begin("evaluate", [one], "eager") for one in some]
+        batches = session.begin("probe", "batches", contract)
+        compiled = session.evaluate(some, "xla")  # those before it are answered first
+        assert batches().relation == "per-sample"
+        for one, wait, found in reversed(list(zip(some, waits, compiled, strict=True))):
+            expected = np.mean((one.y_true - one.y_pred) ** 2, axis=-1)
+            for each in (*wait(), found):
+                np.testing.assert_allclose(np.asarray(each.value), expected, rtol=1e-5)
+        wrong = session.begin("probe", "nonsense", contract)
+        assert session.versions()
+        with pytest.raises(SessionError, match="there is no probe 'nonsense'"):
+            wrong()
+    assert works(pool, losses)
+
+
+def test_a_death_is_told_to_all_that_wait(losses: str, contract: Contract) -> None:
+    one = pairs(1)
+    with WorkerPool(settings=Settings(time_limit=60.0)) as pool, pool.session() as session:
+        session.load(f"{losses}:leaves")
+        waits = [session.begin("evaluate", one, "eager") for _ in range(2)]
+        for wait in (*reversed(waits), waits[0]):
+            with pytest.raises(SessionError) as caught:
+                wait()
+            assert caught.value.died == Died("exit", "exit status 3")
+        assert works(pool, losses)
+
+
+def test_what_is_begun_has_the_time_limit_of_every_request(losses: str, contract: Contract) -> None:
+    one = pairs(1)
+    with WorkerPool(settings=Settings(time_limit=60.0)) as pool:
+        with pool.session(time_limit=2.0) as session:
+            session.load(f"{losses}:hangs")
+            waits = [session.begin("evaluate", one, "eager") for _ in range(2)]
+            started = time.perf_counter()
+            for wait in waits:
+                with pytest.raises(SessionError) as caught:
+                    wait()
+                assert caught.value.died is not None
+                assert caught.value.died.reason == "time"
+                assert caught.value.raised is not None
+            assert time.perf_counter() - started < 2 * 2.0 * 3  # once; three times as long on a busy machine
+        assert works(pool, losses)
+
+
+def test_a_session_that_closes_early_leaves_nothing_to_the_next(
+    pool: WorkerPool, losses: str, contract: Contract
+) -> None:
+    with pool.session() as session:
+        session.load(f"{losses}:prints")
+        session.trace(contract)
+        session.compile(pairs(1)[0])
+        session.begin("probe", "batches", contract)
+        session.begin("evaluate", pairs(2), "graph")
+    assert works(pool, losses)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lossdoctor.engine.ahead import begin_searched, begin_traced
 from lossdoctor.engine.double import needless_double
 from lossdoctor.engine.executions import executions
 from lossdoctor.engine.facts import complete, facts, gaps
@@ -72,7 +73,9 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     readings.seconds["trace"] = time.perf_counter() - started
     notes: list[str] = []
     job.progress(job.target, "searching for inputs")
+    begin_traced(readings, job.selected)
     witnesses = search(readings, job.pair)
+    begin_searched(readings, witnesses, job.selected)
     readings.offered[Executions] = lambda: executions(session, contract, traced, witnesses)
     readings.offered[NeedlessDouble] = lambda: needless_double(session, contract, traced, witnesses)
     readings.offered[HalfRounding] = lambda: half_rounding(session, contract, traced, witnesses)

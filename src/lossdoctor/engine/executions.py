@@ -14,6 +14,7 @@ import numpy as np
 
 from lossdoctor.engine.unsettled import arbitrary_signs, unsettled
 from lossdoctor.engine.witnesses import Witnesses, shows
+from lossdoctor.graph.ir import LossGraph
 from lossdoctor.probes.batches import Batches
 from lossdoctor.readings import Difference, Dropped, Executions
 from lossdoctor.rules.low_precision.mechanisms import half_dtype
@@ -42,7 +43,7 @@ def executions(session: Session, contract: Contract, traced: Traced, witnesses: 
     graph = traced.traced
     if graph is None:
         return Executions(limit="it cannot be traced")
-    if len(graph.nodes) > _NODES_AT_MOST:
+    if _too_large(graph):
         return Executions(limit=f"{len(graph.nodes)} operations are too many to compile here")
     chosen = _of_one_shape(contract, witnesses)
     if not chosen:
@@ -65,6 +66,17 @@ def executions(session: Session, contract: Contract, traced: Traced, witnesses: 
     if arbitrary_signs(graph):
         return partial
     return replace(partial, differences=tuple(_differences(session, contract, witnesses, inputs, plain, graphs)))
+
+
+def to_compile(contract: Contract, traced: Traced, witnesses: Witnesses) -> Pair | None:
+    """The input that `executions` will evaluate first under XLA; None where it will evaluate none."""
+    if traced.traced is None or _too_large(traced.traced):
+        return None
+    return next((witnesses.pairs[i] for i in _of_one_shape(contract, witnesses)), None)
+
+
+def _too_large(graph: LossGraph) -> bool:
+    return len(graph.nodes) > _NODES_AT_MOST
 
 
 def _of_one_shape(contract: Contract, witnesses: Witnesses) -> list[int]:

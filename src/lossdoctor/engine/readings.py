@@ -6,11 +6,13 @@ after the graph optimiser); readings of the running loss exist once.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import time
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from lossdoctor import readings as probed
@@ -58,6 +60,8 @@ class Readings:
     failed: dict[str, str] = field(default_factory=dict[str, str])
     # How readings are made that need the inputs of the search, which needs readings itself.
     offered: dict[Any, Callable[[], Any]] = field(default_factory=dict[Any, Callable[[], Any]])
+    # Readings that were asked for already, and wait for nothing but their answer.
+    _begun: dict[Any, Callable[[], Any]] = field(default_factory=dict[Any, Callable[[], Any]])
     _cache: dict[tuple[Any, Stage | None], Any] = field(default_factory=dict[tuple[Any, "Stage | None"], Any])
 
     def get(self, kind: Any, stage: Stage) -> Any:
@@ -91,6 +95,32 @@ class Readings:
         except Unavailable:
             return None
 
+    def begin(self, kinds: Sequence[Any]) -> None:
+        """Ask the session for readings that will be wanted, in this order, and go on meanwhile."""
+        for kind in kinds:
+            if (kind, None) not in self._cache and kind not in self._begun:
+                with contextlib.suppress(Unavailable):  # what it needs itself
+                    method, *arguments, keywords = self._request(kind)
+                    self._begun[kind] = self.session.begin(method, *arguments, **keywords)
+
+    def _request(self, kind: Any) -> tuple[Any, ...]:
+        """The request that a reading takes: method, arguments, keywords."""
+        if kind is Batches:
+            return "probe", "batches", self.contract, {"hints": _static_sizes(self.contract)}
+        if kind is probed.DeadGradient:
+            batches = self.available(Batches)
+            return "probe", "dead", self.contract, {"relation": batches.relation if batches else None}
+        if kind is probed.EagerRun:
+            return "evaluate", [self.get(Callings, "traced").pair], "eager", {}
+        return "probe", _PROBES[kind], self.contract, {}
+
+    def _asked(self, kind: Any) -> Any:
+        """What the session answers."""
+        if kind not in self._begun:
+            method, *arguments, keywords = self._request(kind)
+            return self.session.begin(method, *arguments, **keywords)()
+        return self._begun.pop(kind)()
+
     def graph(self, stage: Stage) -> LossGraph:
         graph = self.traced.traced if stage == "traced" else self.traced.optimised
         if graph is None:
@@ -111,20 +141,14 @@ class Readings:
             if made is None:
                 raise Unavailable("it does not apply")
             return made
-        if kind is Batches:
-            return self.session.probe("batches", self.contract, hints=_static_sizes(self.contract))
-        if kind is probed.DeadGradient:
-            batches = self.available(Batches)
-            return self.session.probe("dead", self.contract, relation=batches.relation if batches else None)
+        if kind in _ASKED:
+            return self._asked(kind)
+        if kind is probed.EagerRun:
+            return probed.EagerRun(self.get(Callings, "traced").pair, self._asked(kind)[0])
         if kind is FormulaCheck:
             return self._compare_with_formula()
         if kind is probed.Replicas:
             return self._replicas()
-        if kind in _PROBES:
-            return self.session.probe(_PROBES[kind], self.contract)
-        if kind is probed.EagerRun:
-            pair = self.get(Callings, "traced").pair
-            return probed.EagerRun(pair, self.session.evaluate([pair], "eager")[0])
         if kind is probed.SwappedRun:
             return self._swapped()
         if kind is Guards:
@@ -206,6 +230,8 @@ _PROBES: dict[Any, str] = {
     probed.Frozen: "frozen",
     probed.SideEffects: "side_effects",
 }
+# What the session answers is the reading itself.
+_ASKED: tuple[Any, ...] = (Batches, probed.DeadGradient, *_PROBES)
 # Made only where somebody says what the loss is meant to be; see `engine.meanings`.
 _DECLARED: tuple[Any, ...] = (ReferenceCheck, SlopeCheck, Misnamed)
 # Of a model, a batch or a training step, which `engine.diagnose` has and a loss alone has not.
@@ -245,7 +271,8 @@ def _label(kind: Any) -> str:
     return (parts[0] if parts else kind).__name__.lower()
 
 
-def needs(check: Check) -> dict[str, Any]:
+@cache
+def needs(check: Check) -> Mapping[str, Any]:
     """The readings that a check asks for, by parameter name."""
     hints = typing.get_type_hints(check)
     wanted = {name: hints[name] for name in inspect.signature(check).parameters}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from lossdoctor.graph.ir import Graph, LossGraph, Node, Stage
 from lossdoctor.graph.optimise_tf import Optimised, optimise
 from lossdoctor.graph.reading_tf import captured, ordered
 from lossdoctor.graph.reference_tf import Run, reference_runs
-from lossdoctor.graph.run_tf import Executable, array
+from lossdoctor.graph.run_tf import Executable, array, call_options, calling_with
 from lossdoctor.graph.trace_tf import Call, Program, build, flatten
 from lossdoctor.graph.trace_tf import NotATensor as NotATensor
 from lossdoctor.graph.verify import verify
@@ -35,6 +36,24 @@ class Staged:
     gradients: tuple[Any | None, ...]
 
 
+class Early:
+    """An evaluation of a pair in a thread of its own."""
+
+    def __init__(self, work: Callable[[], Evaluation], pair: Pair) -> None:
+        self.pair = pair
+        self._found: list[Evaluation] = []
+        self._thread = threading.Thread(target=lambda: self._found.append(work()), daemon=True)
+        self._thread.start()
+
+    def result(self) -> Evaluation:
+        self._thread.join()
+        return self._found[0]
+
+
+def _same(one: Any, other: Any) -> bool:
+    return np.array_equal(np.asarray(one), np.asarray(other), equal_nan=np.asarray(one).dtype.kind == "f")
+
+
 class Live:
     """A traced loss that can still be run in this process."""
 
@@ -46,6 +65,7 @@ class Live:
         self._function: Executable | None = None
         self._value: Executable | None = None
         self._compiled: Executable | None = None
+        self._early: Early | None = None  # an evaluation under XLA that runs in another thread
         self.prints = 0  # lines that the loss printed while it was traced
         self._refused: dict[Any, Evaluation] = {}  # by shapes: XLA's compiler says no whatever the values
 
@@ -120,13 +140,38 @@ class Live:
             return [self._evaluate_compiled(pair) for pair in pairs]
         return [self._evaluate(pair, optimised=execution == "graph") for pair in pairs]
 
+    def compile(self, pair: Pair) -> None:
+        """Begin to evaluate a pair under XLA in a thread of its own: the compiler needs no Python."""
+        self.settle()
+        compiled, options = self.compiled, call_options()
+
+        def evaluated() -> Evaluation:
+            with calling_with(options):
+                return self._run_compiled(compiled, pair)
+
+        self._early = Early(evaluated, pair)
+
+    def settle(self) -> None:
+        """Wait until nothing runs in another thread."""
+        early, self._early = self._early, None
+        if early is not None:
+            early.result()
+
     def _evaluate_compiled(self, pair: Pair) -> Evaluation:
+        early, self._early = self._early, None
+        if early is not None:
+            found = early.result()
+            if all(map(_same, self.feeds(early.pair), self.feeds(pair))):
+                return found
+        return self._run_compiled(self.compiled, pair)
+
+    def _run_compiled(self, compiled: Executable, pair: Pair) -> Evaluation:
         feeds = self.feeds(pair)
         shapes = tuple(np.shape(feed) for feed in feeds)
         if shapes in self._refused:
             return self._refused[shapes]
         try:
-            return self._evaluation(self.compiled(feeds, optimised=True))
+            return self._evaluation(compiled(feeds, optimised=True))
         except Exception as error:  # as below
             refused = Evaluation(None, (None,) * len(self.program.gradients), self.raised(error))
             if spans.of_compiler(error):

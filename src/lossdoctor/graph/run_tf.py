@@ -68,7 +68,7 @@ class Executable:
                 return list(self._function.call_flat(*args, *self._captures) or ())
             if self._unoptimised is None:
                 self._unoptimised = _options()
-            with _calling_with(self._unoptimised):
+            with calling_with(self._unoptimised):
                 return list(self._function.call_flat(*args, *self._captures) or ())
 
 
@@ -77,6 +77,11 @@ def _eager(feed: Any, dtype: Any) -> Any:
     if type(feed) is np.ndarray:
         return constant_op.convert_to_eager_tensor(feed, context.context(), dtype)
     return tf.convert_to_tensor(feed, dtype)
+
+
+def call_options() -> Any:
+    """How functions of this thread are called at present."""
+    return context.context().function_call_options
 
 
 def _options() -> Any:
@@ -88,7 +93,7 @@ def _options() -> Any:
 
 
 @contextmanager
-def _calling_with(options: Any) -> Generator[None]:
+def calling_with(options: Any) -> Generator[None]:
     """Functions of this thread are called with these options."""
     current = context.context()
     saved = current.function_call_options

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
 from typing import Any
@@ -27,6 +28,16 @@ _TAIL = 64  # lines of the worker's output that are kept
 _OUT_OF_MEMORY = ("bad_alloc", "out of memory", "Cannot allocate memory", "MemoryError", "OOM when allocating")
 
 
+@dataclass(eq=False)
+class Answer:
+    """What a request is answered with; nothing before the answer has `come`."""
+
+    limit: float  # seconds to wait for it, once those before it have come
+    come: bool = False
+    value: Any = None
+    problem: Exception | None = None
+
+
 class Worker:
     """One worker process. It starts at once and imports TensorFlow while the caller does something else."""
 
@@ -40,6 +51,7 @@ class Worker:
         except OSError:  # the folder for temporary files has too long a name for a socket
             self._listener = Listener(("localhost", 0), authkey=self._key)
         self._connection: Connection | None = None
+        self._awaited: collections.deque[Answer] = collections.deque()  # in the order of the requests
         self._connected = threading.Event()
         self._ready = False
         self._tail: collections.deque[str] = collections.deque(maxlen=_TAIL)
@@ -126,27 +138,62 @@ class Worker:
             raise
 
     def ask(self, method: str, *arguments: Any, limit: float, **keywords: Any) -> Any:
-        """Send a request and wait for the answer.
+        """Send a request and wait for the answer; raises as `wait`."""
+        return self.wait(self.begin(method, *arguments, limit=limit, **keywords))
+
+    def begin(self, method: str, *arguments: Any, limit: float, **keywords: Any) -> Answer:
+        """Send a request. The process works at one after another, in the order in which they are sent.
 
         Raises:
-            SessionError: as the worker says, or with `died` if it took too long or ended; then the process is gone.
+            SessionError: the process has ended.
         """
         self.wait_until_ready()
         self.used = True
         assert self._connection is not None
+        answer = Answer(limit)
         try:
-            try:
-                self._connection.send((method, arguments, keywords))
-            except OSError:
-                raise self._obituary("it ended") from None
-            return self._receive(limit, of_a_busy_machine())
-        except SessionError as problem:
-            if problem.died is not None and problem.died.reason == "time":
-                self.kill()
-            raise
-        except BaseException:  # Ctrl-C while waiting: the answer would come to the next request
+            self._connection.send((method, arguments, keywords))
+        except OSError:
+            raise self._obituary("it ended") from None
+        except BaseException:  # Ctrl-C: half a request may be on its way
             self.kill()
             raise
+        self._awaited.append(answer)
+        return answer
+
+    def wait(self, answer: Answer) -> Any:
+        """The answer to a request, once it has come.
+
+        Raises:
+            SessionError: as the worker says, or with `died` if this request or one before it took too long or ended
+                the process; then the process is gone, and so are all answers that were awaited.
+        """
+        try:
+            while not answer.come:
+                self._next()
+        except BaseException:  # Ctrl-C while waiting: an answer may be half read
+            self.kill()
+            raise
+        if answer.problem is not None:
+            raise answer.problem
+        return answer.value
+
+    def _next(self) -> None:
+        """Wait for the answer to the first of the requests."""
+        first = self._awaited[0]
+        try:
+            first.value = self._receive(first.limit, of_a_busy_machine())
+        except Exception as problem:
+            first.problem = problem
+            if isinstance(problem, SessionError) and problem.died is not None:
+                if problem.died.reason == "time":
+                    self.kill()
+                for other in self._awaited:
+                    other.problem, other.come = problem, True
+                self._awaited.clear()
+                return
+        first.come = True
+        self._awaited.popleft()
 
     def _receive(self, limit: float, patience: float = 1.0) -> Any:
         assert self._connection is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import importlib
 import inspect
 import linecache
@@ -21,6 +22,7 @@ from lossdoctor.graph.ir import Span, Stage
 from lossdoctor.probes.capture import captured
 from lossdoctor.probes.side_effects import Cell, cells
 from lossdoctor.session import (
+    Begun,
     Evaluation,
     Execution,
     Loaded,
@@ -57,9 +59,12 @@ class LocalSession:
         start(self.settings.seed)
         self._modules = dict(sys.modules)
         self._subject = subject
+        self._live = None
         self._forget()
 
     def _forget(self) -> None:
+        if self._live is not None:
+            self._live.settle()
         self._contract: Contract | None = None
         self._live: Any = None
         self._raw = False  # whether that is of the raw call
@@ -202,6 +207,14 @@ class LocalSession:
     def _live_under(self, contract: Contract) -> Any:
         """The traced graph of the raw call, if it was traced under this contract."""
         return self._live if self._raw and contract == self._contract else None
+
+    def begin(self, method: Begun, *arguments: Any, **keywords: Any) -> Callable[[], Any]:
+        """As `Session.begin`. There is no other process: it is done when it is waited for."""
+        return functools.partial(getattr(self, method), *arguments, **keywords)
+
+    def compile(self, pair: Pair) -> None:
+        if self._live is not None and self._evaluator.fits(pair):
+            self._live.compile(pair)
 
     def program(self, target: str | None, saved: str | None, data: str | None) -> Program:
         """Run a model or a training step on a batch; arguments as `trials.program.run_program`."""

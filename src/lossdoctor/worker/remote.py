@@ -6,13 +6,15 @@ Nothing here imports TensorFlow or the user's code.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from lossdoctor.graph.ir import Stage
 from lossdoctor.session import (
+    Begun,
     Evaluation,
     Execution,
     Loaded,
@@ -69,6 +71,24 @@ class RemoteSession:
             self._target = None  # a fresh process would load the whole loss
         return found
 
+    def begin(self, method: Begun, *arguments: Any, **keywords: Any) -> Callable[[], Any]:
+        """As `Session.begin`: the process does it while the caller does something else."""
+        return self._begin(method, *arguments, **keywords)
+
+    def compile(self, pair: Pair) -> None:
+        self._begin("compile", pair)
+
+    def _begin(self, method: str, *arguments: Any, **keywords: Any) -> Callable[[], Any]:
+        with self._watching():
+            worker = self._ready(method)
+            answer = worker.begin(method, *arguments, limit=self._limit, **keywords)
+
+        def wait() -> Any:
+            with self._watching():
+                return worker.wait(answer)
+
+        return wait
+
     def program(self, target: str | None, saved: str | None, data: str | None) -> Any:
         """As `LocalSession.program`, with time for all its experiments."""
         return self._ask("program", target, saved, data, limit=_EXPERIMENTS * self._limit)
@@ -95,18 +115,27 @@ class RemoteSession:
         self.close()
 
     def _ask(self, method: str, *arguments: Any, limit: float | None = None, **keywords: Any) -> Any:
+        with self._watching():
+            return self._ready(method).ask(method, *arguments, limit=limit or self._limit, **keywords)
+
+    def _ready(self, method: str) -> Worker:
+        """A process that knows what a request of this method needs."""
         if self._closed:
             raise SessionError("the session is closed")
+        if self._worker is None:
+            self._worker = self._pool.acquire()
+            if self._target is not None:
+                self._worker.ask("load", self._target, limit=self._limit)
+            if self._contract is not None and method in ("evaluate", "observe"):
+                self._worker.ask("trace", self._contract, limit=self._limit)
+        return self._worker
+
+    @contextlib.contextmanager
+    def _watching(self) -> Iterator[None]:
+        """Whatever ends the process meanwhile, an interrupt included: the pool gets it back."""
         try:
-            if self._worker is None:
-                self._worker = self._pool.acquire()
-                if self._target is not None:
-                    self._worker.ask("load", self._target, limit=self._limit)
-                if self._contract is not None and method in ("evaluate", "observe"):
-                    self._worker.ask("trace", self._contract, limit=self._limit)
-            return self._worker.ask(method, *arguments, limit=limit or self._limit, **keywords)
+            yield
         finally:
-            # On any end of the process, an interrupt included.
             if self._worker is not None and not self._worker.alive:
                 worker, self._worker = self._worker, None
                 self._pool.release(worker)
