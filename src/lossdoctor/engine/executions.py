@@ -25,7 +25,7 @@ from lossdoctor.spec import Contract
 _NODES_AT_MOST = 500  # of the traced graph; XLA takes some milliseconds for each
 _RUN_AT_MOST = 64  # inputs that are run under XLA
 _EAGER = 6  # of these, that are run eagerly as well
-_SLOW = 0.1  # seconds of an eager run, from which one input has to do
+_SECONDS = 0.3  # of eager runs, after which fewer have to do
 # Rounding and another order of summation stay far below; two answers that differ by this much are two answers.
 _DIFFERENT = 1e-2
 # Half precision is rounded after each operation of a graph, and kept in float32 between those that XLA fuses: that
@@ -118,8 +118,8 @@ def _differences(
     tried = [witnesses.pairs[i] for i, _ in ordinary]
     started = time.perf_counter()
     eager = session.evaluate(tried[:1], "eager") if tried else []
-    if time.perf_counter() - started < _SLOW:
-        eager += session.evaluate(tried[1:], "eager")
+    spent = time.perf_counter() - started
+    eager += session.evaluate(tried[1 : max(1, int(_SECONDS / max(spent, 1e-6)))], "eager")
     ordinary = ordinary[: len(eager)]
     scale = float(np.median([_size(graphs[i]) for i, _ in ordinary] or [0.0]))
     couples: tuple[tuple[Execution, Execution], ...] = (("eager", "graph"), ("graph", "xla"))
