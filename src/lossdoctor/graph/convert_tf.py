@@ -141,7 +141,7 @@ class Conversion:
             name = "while" if op.type.endswith("While") else "cond"
             attrs = {}
         elif self._role(op) == "forward" and trace_tf.asked_in_vain(op):
-            attrs["unregistered"] = True
+            attrs["unregistered"] = "asked" if op.type in self.records.refused else "unasked"
         bodies = tuple(self._body(op, graph, args if name == "while" else args[1:]) for graph in graphs)
         several = len(op.outputs) > 1 and not (row is not None and row.outputs == 1 and wanted[0].value_index == 0)
         if len(op.outputs) > 1 and len(wanted) > 1:

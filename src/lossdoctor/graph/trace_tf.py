@@ -35,6 +35,7 @@ class Records:
 
     calls: dict[tuple[int, str], tuple[Span, ...]] = field(default_factory=dict[tuple[int, str], tuple[Span, ...]])
     gradients: set[tuple[int, str]] = field(default_factory=set[tuple[int, str]])
+    refused: set[str] = field(default_factory=set[str])  # types whose gradient was asked for, and is not registered
     # The graphs that were watched while they were built; kept, so that no other gets their id.
     graphs: dict[int, Any] = field(default_factory=dict[int, Any])
     by_name: dict[str, tuple[Span, ...]] = field(default_factory=dict[str, tuple[Span, ...]])
@@ -123,7 +124,7 @@ def build(call: Call, contract: Contract, accept: spans.IsUser) -> Program:
         made["direct"] = isinstance(value, tf.Tensor) and not inlined
         made["value"] = value = _as_tensor(value)
         predictions = [x for leaf, x in zip(all_leaves, flat, strict=True) if leaf.role == "y_pred"]
-        with _recording(records, _frame(), gradient=True), _tf_functions_in_place(), _unregistered_as_none():
+        with _recording(records, _frame(), gradient=True), _tf_functions_in_place(), _unregistered_as_none(records):
             made["gradients"] = _gradients(value, predictions)
 
     graph = func_graph.func_graph_from_py_func(
@@ -208,7 +209,7 @@ def _recording(records: Records, until: FrameType | None, *, gradient: bool) -> 
 
 
 @contextmanager
-def _unregistered_as_none() -> Generator[None]:
+def _unregistered_as_none(records: Records) -> Generator[None]:
     """Let the gradient of an operation that has none registered be None, where TensorFlow raises LookupError: the
     rest of the loss can then be examined. What TensorFlow makes of calls of functions stays as it is."""
     original = ops.get_gradient_function
@@ -218,6 +219,7 @@ def _unregistered_as_none() -> Generator[None]:
             return original(op)
         except LookupError:
             if asked_in_vain(op) and not op.graph._is_function(op.type):
+                records.refused.add(op.type)
                 return None
             raise
 

@@ -14,11 +14,11 @@ RULE = Rule(code="LD104", name="unregistered-gradient", family="no-gradient", se
 
 @RULE.check
 def unregistered_gradient(graph: LossGraph, dependence: Reading[Dependence]) -> Iterator[Suspicion]:
-    """Whether TensorFlow asks for the gradient at all depends on what follows: the replay says."""
+    """Whether TensorFlow asks for the gradient depends on what follows: not behind a gradient of the user's own."""
     if graph.stage != "traced":
         return
     for node in graph.where(role="forward"):
-        if node.attrs.get("unregistered") and any(dependence[arg].connected for arg in node.args):
+        if node.attrs.get("unregistered") == "asked" and any(dependence[arg].connected for arg in node.args):
             yield RULE.at(
                 node,
                 f"TensorFlow has no gradient for `{node.call}`: the loss can be computed, and its gradient raises "
