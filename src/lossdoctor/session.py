@@ -173,6 +173,10 @@ class Session(Protocol):
         """
         ...
 
+    def optimise(self) -> None:
+        """Begin to optimise the graph of the loss, beside all else: it will be run soon."""
+        ...
+
     def compile(self, pair: Pair) -> None:
         """Begin to evaluate a pair under XLA, whose compiler runs beside all else: it will be evaluated soon."""
         ...

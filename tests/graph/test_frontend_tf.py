@@ -292,3 +292,48 @@ def test_a_run_that_fails_names_the_line() -> None:
     assert evaluation.raised.type == "InvalidArgumentError"
     assert evaluation.raised.message == "Input to reshape is a tensor with 15 values, but the requested shape has 48"
     assert evaluation.raised.calls[-1].text.startswith("tf.reshape(")
+
+
+def test_an_operation_without_a_gradient_is_asked_for_it_or_not() -> None:
+    import tensorflow as tf
+
+    def plain(y_true: Any, y_pred: Any) -> Any:
+        return tf.reduce_mean(tf.abs(y_true - tf.image.adjust_hue(y_pred, 0.05)), axis=[1, 2, 3])
+
+    @tf.custom_gradient
+    def shifted(x: Any) -> Any:
+        return tf.image.adjust_hue(x, 0.05), lambda upstream: upstream
+
+    def mine(y_true: Any, y_pred: Any) -> Any:
+        return tf.reduce_mean(tf.abs(y_true - shifted(y_pred)), axis=[1, 2, 3])
+
+    image = "float32[B,4,4,3] unit"
+    for loss, expected in ((plain, "asked"), (mine, "unasked")):
+        found = live(loss, image, image).traced
+        assert {node.attrs.get("unregistered") for node in found.nodes} - {None} == {expected}
+
+
+def test_the_graph_optimiser_is_at_work_before_the_first_run() -> None:
+    import tensorflow as tf
+
+    ran = tf.Variable(0.0)
+
+    def counting(y_true: Any, y_pred: Any) -> Any:
+        ran.assign_add(1.0)
+        return tf.reduce_mean(tf.square(y_true - y_pred), -1)
+
+    def pure(y_true: Any, y_pred: Any) -> Any:
+        return tf.reduce_mean(tf.square(y_true - y_pred), -1)
+
+    for loss in (counting, pure):
+        made, some = live(loss), pair(3)
+        ran.assign(0.0)
+        made.optimise()
+        made.settle()
+        assert float(ran) == 0.0  # nothing is run for nothing where it leaves a trace
+        made.optimise()
+        made.compile(some)
+        graphs, compiled = made.run([some], "graph"), made.run([some, pair(4)], "xla")
+        assert float(ran) == (3.0 if loss is counting else 0.0)
+        for found in (*graphs, compiled[0]):
+            np.testing.assert_allclose(found.value, np.mean((some.y_true - some.y_pred) ** 2, -1), rtol=1e-5)

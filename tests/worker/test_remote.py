@@ -398,6 +398,7 @@ def test_what_is_begun_is_done_in_order(pool: WorkerPool, losses: str, contract:
     with pool.session() as session:
         session.load(f"{losses}:good")
         session.trace(contract)
+        session.optimise()
         session.compile(some[1])
         waits = [session.begin("evaluate", [one], "eager") for one in some]
         batches = session.begin("probe", "batches", contract)

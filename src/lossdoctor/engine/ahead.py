@@ -25,6 +25,7 @@ _ALWAYS: tuple[Any, ...] = (Batches, Callings, GradientCheck, Direction)  # by t
 def begin_traced(readings: Readings, selected: Callable[[Rule, str], bool]) -> None:
     """What needs the trace alone."""
     if readings.stages():
+        readings.session.optimise()
         readings.begin(_wanted(_TRACED, selected))
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -11,10 +10,11 @@ import numpy as np
 
 from lossdoctor.graph import spans
 from lossdoctor.graph.convert_tf import Conversion, prune
+from lossdoctor.graph.early import Early
 from lossdoctor.graph.ir import Graph, LossGraph, Node, Stage
 from lossdoctor.graph.optimise_tf import Optimised, optimise
 from lossdoctor.graph.reading_tf import captured, ordered
-from lossdoctor.graph.reference_tf import Run, reference_runs
+from lossdoctor.graph.reference_tf import Run, assignments, drawn, reference_runs
 from lossdoctor.graph.run_tf import Executable, array, call_options, calling_with
 from lossdoctor.graph.trace_tf import Call, Program, build, flatten
 from lossdoctor.graph.trace_tf import NotATensor as NotATensor
@@ -36,20 +36,6 @@ class Staged:
     gradients: tuple[Any | None, ...]
 
 
-class Early:
-    """An evaluation of a pair in a thread of its own."""
-
-    def __init__(self, work: Callable[[], Evaluation], pair: Pair) -> None:
-        self.pair = pair
-        self._found: list[Evaluation] = []
-        self._thread = threading.Thread(target=lambda: self._found.append(work()), daemon=True)
-        self._thread.start()
-
-    def result(self) -> Evaluation:
-        self._thread.join()
-        return self._found[0]
-
-
 def _same(one: Any, other: Any) -> bool:
     return np.array_equal(np.asarray(one), np.asarray(other), equal_nan=np.asarray(one).dtype.kind == "f")
 
@@ -65,7 +51,9 @@ class Live:
         self._function: Executable | None = None
         self._value: Executable | None = None
         self._compiled: Executable | None = None
-        self._early: Early | None = None  # an evaluation under XLA that runs in another thread
+        # What runs in other threads: the graph optimiser, and an evaluation under XLA of a pair.
+        self._optimising: Early[Any] | None = None
+        self._compiling: tuple[Pair, Early[Evaluation]] | None = None
         self.prints = 0  # lines that the loss printed while it was traced
         self._refused: dict[Any, Evaluation] = {}  # by shapes: XLA's compiler says no whatever the values
 
@@ -149,19 +137,34 @@ class Live:
             with calling_with(options):
                 return self._run_compiled(compiled, pair)
 
-        self._early = Early(evaluated, pair)
+        self._compiling = pair, Early(evaluated)
+
+    def optimise(self) -> None:
+        """Have the graph optimiser at work, before the graph is run for the first time. Only where such a run for
+        nothing leaves no trace: without variables, random numbers, assertions and prints."""
+        if any(op._is_stateful for op in self.program.graph.get_operations()):
+            return
+        function, options, leaves = self.function, call_options(), self.program.leaves
+        feeds = drawn(self.contract, leaves, assignments(leaves)[0], seed=0)  # the trace has run it for these
+
+        def run() -> Any:
+            with calling_with(options):
+                return function(feeds, optimised=True)
+
+        self._optimising = Early(run)
 
     def settle(self) -> None:
         """Wait until nothing runs in another thread."""
-        early, self._early = self._early, None
-        if early is not None:
-            early.result()
+        for early in (self._optimising, self._compiling and self._compiling[1]):
+            if early is not None:
+                early.wait()
+        self._optimising = self._compiling = None
 
     def _evaluate_compiled(self, pair: Pair) -> Evaluation:
-        early, self._early = self._early, None
-        if early is not None:
-            found = early.result()
-            if all(map(_same, self.feeds(early.pair), self.feeds(pair))):
+        begun, self._compiling = self._compiling, None
+        if begun is not None:
+            found = begun[1].result()
+            if all(map(_same, self.feeds(begun[0]), self.feeds(pair))):
                 return found
         return self._run_compiled(self.compiled, pair)
 
@@ -179,6 +182,9 @@ class Live:
             return refused
 
     def _evaluate(self, pair: Pair, *, optimised: bool) -> Evaluation:
+        if optimised and self._optimising is not None:
+            self._optimising.wait()
+            self._optimising = None
         try:
             return self._evaluation(self.function(self.feeds(pair), optimised=optimised))
         except Exception as error:  # whatever the user's graph does becomes data
@@ -209,9 +215,10 @@ def trace(call: Call, contract: Contract, *, is_user: spans.IsUser | None = None
     program = build(call, contract, is_user or spans.is_user)
     outputs = [program.value, *(g for g in program.gradients if g is not None)]
     order = ordered([*outputs, *program.inputs])
+    optimising = optimise(program)
     runs = reference_runs(program.graph, order, program.leaves, contract, seed)
     staged = convert(program, program.graph, program.inputs, program.value, program.gradients, runs, "traced")
-    found = optimise(program)
+    found = optimising()
     optimised = None if found is None else _convert_optimised(program, contract, found, seed)
     return Live(program, contract, staged, optimised)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from lossdoctor.graph.early import Early
 from lossdoctor.graph.ir import Span
 from lossdoctor.graph.reference_tf import import_copy
 from lossdoctor.graph.trace_tf import Program, Records
@@ -56,8 +58,11 @@ class _Derived(Records):
         return original is not None and self._source.is_gradient(original)
 
 
-def optimise(program: Program) -> Optimised | None:
-    """Run the optimiser with the options that `tf.function` uses; None if it refuses the graph."""
+def optimise(program: Program) -> Callable[[], Optimised | None]:
+    """Begin to run the optimiser with the options that `tf.function` uses, in a thread of its own.
+
+    What is returned waits for it, and imports what it made; None if it refuses the graph.
+    """
     graph = program.graph
     meta = meta_graph_pb2.MetaGraphDef()
     meta.graph_def.CopyFrom(graph.as_graph_def(add_shapes=True))
@@ -71,11 +76,15 @@ def optimise(program: Program) -> Optimised | None:
     config = config_pb2.ConfigProto()
     options = tf.config.optimizer.get_experimental_options()
     config.graph_options.rewrite_options.disable_meta_optimizer = bool(options.get("disable_meta_optimizer", False))
-    try:
-        optimised = tf_optimizer.OptimizeGraph(config, meta, verbose=False, graph_id=b"loss")
-        return _imported(program, optimised)
-    except (tf.errors.OpError, ValueError, RuntimeError, KeyError):
-        return None
+    early = Early(lambda: tf_optimizer.OptimizeGraph(config, meta, verbose=False, graph_id=b"loss"))
+
+    def finish() -> Optimised | None:
+        try:
+            return _imported(program, early.result())
+        except (tf.errors.OpError, ValueError, RuntimeError, KeyError):
+            return None
+
+    return finish
 
 
 def _keep_functional(graph_def: Any) -> None:

@@ -75,7 +75,7 @@ def reference_runs(graph: Any, order: Sequence[Any], specs: Sequence[Leaf], cont
     for sizes, guarded in trials:
         trial = graph if guarded else _without_control(graph)
         fetches = [trial.get_tensor_by_name(name) for name in names]
-        feeds = [_draw(contract, specs, one, seed) for one in sizes]
+        feeds = [drawn(contract, specs, one, seed) for one in sizes]
         function = _executable(trial, fetches)
         values = [_attempt(function, fetches, feeds[0])]
         if not isinstance(values[0], Exception):
@@ -87,7 +87,7 @@ def reference_runs(graph: Any, order: Sequence[Any], specs: Sequence[Leaf], cont
     runs: list[Run] = []
     fetches = [trial.get_tensor_by_name(name) for name in names]
     for one in sizes:
-        tensors = _partial(trial, fetches, _draw(contract, specs, one, seed))
+        tensors = _partial(trial, fetches, drawn(contract, specs, one, seed))
         fetches = [t for t in fetches if t.name in tensors]  # what fails at one size is of no use at the other
         runs.append(Run(one, tensors))
     return runs
@@ -128,7 +128,8 @@ def import_copy(source: Any, graph_def: Any, name: str) -> Any:
     return graph
 
 
-def _draw(contract: Contract, specs: Sequence[Leaf], sizes: Mapping[str, int], seed: int) -> list[Any]:
+def drawn(contract: Contract, specs: Sequence[Leaf], sizes: Mapping[str, int], seed: int) -> list[Any]:
+    """Reference inputs of these sizes."""
     rng = np.random.default_rng(seed)
     y_true = sample(contract.y_true, rng, sizes, 1.0)
     y_pred = sample(contract.y_pred, rng, sizes, 1.0)

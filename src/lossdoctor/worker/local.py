@@ -212,6 +212,10 @@ class LocalSession:
         """As `Session.begin`. There is no other process: it is done when it is waited for."""
         return functools.partial(getattr(self, method), *arguments, **keywords)
 
+    def optimise(self) -> None:
+        if self._live is not None:
+            self._live.optimise()
+
     def compile(self, pair: Pair) -> None:
         if self._live is not None and self._evaluator.fits(pair):
             self._live.compile(pair)

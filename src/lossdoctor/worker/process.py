@@ -28,7 +28,8 @@ from lossdoctor.worker import memory
 
 VARIABLE = "LOSSDOCTOR_WORKER"  # how the parent says where it listens, with the key
 METHODS = frozenset(
-    {"load", "trace", "evaluate", "compile", "observe", "probe", "program", "replay", "versions", "close", "reset"}
+    {"load", "trace", "evaluate", "optimise", "compile", "observe", "probe", "program", "replay", "versions"}
+    | {"close", "reset"}
 )
 _ROOM = 0.5  # share of the memory limit that may be in use when another target begins
 

@@ -75,6 +75,9 @@ class RemoteSession:
         """As `Session.begin`: the process does it while the caller does something else."""
         return self._begin(method, *arguments, **keywords)
 
+    def optimise(self) -> None:
+        self._begin("optimise")
+
     def compile(self, pair: Pair) -> None:
         self._begin("compile", pair)
 
