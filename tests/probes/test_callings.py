@@ -194,3 +194,27 @@ def test_the_graph_that_is_there_tells_the_same(tmp_path: Path, body: str) -> No
     there = session.probe("callings", REAL)
     for one, other in zip(anew.outcomes, there.outcomes, strict=True):
         assert repr(one) == repr(other)
+
+
+@pytest.mark.parametrize(("slow", "calls"), [(1e9, 5), (0.0, 2)])
+def test_a_slow_loss_is_not_run_again_on_what_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: float, calls: int
+) -> None:
+    monkeypatch.setattr("lossdoctor.probes.callings._SLOW", slow)
+    source = """\
+import tensorflow as tf
+
+ran = []
+
+def loss(y_true, y_pred):
+    if tf.executing_eagerly():
+        ran.append(y_true.dtype)
+    return tf.reduce_mean(tf.abs(tf.cast(y_true, y_pred.dtype) - y_pred), axis=-1)
+"""
+    subject = written(tmp_path, source)
+    reading = probe(subject, contract("int32[B,4] binary", "float32[B,4] unit"))
+    assert all(outcome.ok for outcome in reading.outcomes), [o.raised for o in reading.outcomes]
+    assert len(subject.object.__globals__["ran"]) == calls  # Keras hands it another dtype than the raw call does
+    values = {outcome.calling: np.asarray(outcome.value) for outcome in reading.outcomes}
+    for value in values.values():
+        np.testing.assert_allclose(value, values["raw"], rtol=1e-6)

@@ -109,7 +109,8 @@ class Readings:
             return "probe", "batches", self.contract, {"hints": _static_sizes(self.contract)}
         if kind is probed.DeadGradient:
             batches = self.available(Batches)
-            return "probe", "dead", self.contract, {"relation": batches.relation if batches else None}
+            known = {"relation": batches.relation, "repeats": batches.deterministic} if batches else {}
+            return "probe", "dead", self.contract, known
         if kind is probed.EagerRun:
             return "evaluate", [self.get(Callings, "traced").pair], "eager", {}
         return "probe", _PROBES[kind], self.contract, {}

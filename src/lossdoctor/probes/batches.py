@@ -90,13 +90,13 @@ def probe(
     """
     if not any("B" in spec.dims for spec in specs_of(contract)):
         return Batches("raw", False, (), "unknown", False)
-    calling, evaluator, other = _way(subject, contract, seed, execution)
+    calling, evaluator, other, done = _way(subject, contract, seed, execution)
     pools = [_pool(contract, seed + draw, max(SIZES), other) for draw in range(DRAWS)]
     pools[1:] = [dimmed(contract, pool, np.random.default_rng(seed)) for pool in pools[1:]]
     batches = {size: [rows(contract, pool, 0, size) for pool in pools] for size in SIZES}
     started = time.perf_counter()
-    runs = {size: evaluator(batches[size][:1], execution) for size in SIZES}
-    seconds = (time.perf_counter() - started) / len(SIZES)
+    runs = {size: [done[size]] if size in done else evaluator(batches[size][:1], execution) for size in SIZES}
+    seconds = (time.perf_counter() - started) / sum(size not in done for size in SIZES)
     quickest = _quickest(evaluator, execution, batches[1][0], runs[1][0], seconds, live if calling == "raw" else None)
     runs = {size: [*runs[size], *quickest(batches[size][1:])] for size in SIZES}
     results = [_result(size, runs[size]) for size in SIZES]
@@ -234,8 +234,9 @@ def _gradient_ratios(
 
 def _way(
     subject: Subject, contract: Contract, seed: int, execution: Execution
-) -> tuple[Literal["raw", "keras-compile"], Evaluator, int]:
-    """The calling that works at some batch size, and the size of the dimensions that are not the batch."""
+) -> tuple[Literal["raw", "keras-compile"], Evaluator, int, dict[int, Evaluation]]:
+    """The calling that works at some batch size, the size of the dimensions that are not the batch, and what the first
+    samples of the pool of these sizes gave on the way."""
     raw = Evaluator(subject.call, subject.is_user, contract)
     ways: list[tuple[Literal["raw", "keras-compile"], Callable[[], Evaluator]]] = [("raw", lambda: raw)]
     if isinstance(contract.y_true, Spec) and isinstance(contract.y_pred, Spec):
@@ -246,10 +247,15 @@ def _way(
     for sizes in ((2, 3), FIXED):
         for calling, evaluator in ways:
             for _, other in TRIED if named else TRIED[:1]:
-                pools = (_pool(contract, seed, size, other) for size in sizes)
-                if any(evaluator()([pool], execution)[0].raised is None for pool in pools):
-                    return calling, evaluator(), other
-    return "raw", raw, TRIED[0][1]
+                done: dict[int, Evaluation] = {}
+                for size in sizes:
+                    pool = _pool(contract, seed, max(SIZES) if size in SIZES else size, other)
+                    (found,) = evaluator()([rows(contract, pool, 0, size)], execution)
+                    if size in SIZES:
+                        done[size] = found
+                    if found.raised is None:
+                        return calling, evaluator(), other, done
+    return "raw", raw, TRIED[0][1], {}
 
 
 def _repeatable(evaluator: Evaluator, execution: Execution, pair: Pair, first: Evaluation, times: int = 2) -> bool:
