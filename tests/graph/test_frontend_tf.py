@@ -337,3 +337,27 @@ def test_the_graph_optimiser_is_at_work_before_the_first_run() -> None:
         assert float(ran) == (3.0 if loss is counting else 0.0)
         for found in (*graphs, compiled[0]):
             np.testing.assert_allclose(found.value, np.mean((some.y_true - some.y_pred) ** 2, -1), rtol=1e-5)
+
+
+def test_a_graph_is_pure_if_all_its_bodies_are() -> None:
+    import tensorflow as tf
+
+    from lossdoctor.graph.reading_tf import pure
+
+    scale = tf.Variable(2.0)
+
+    def looped(body: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+        def loss(y_true: Any, y_pred: Any) -> Any:
+            start = (0, tf.reduce_mean(y_true - y_pred, -1))
+            return tf.while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, body(x)), start)[1]
+
+        return loss
+
+    bodies: dict[Callable[[Any], Any], bool] = {
+        lambda x: x * 2.0: True,
+        lambda x: x + tf.raw_ops.Empty(shape=tf.shape(x), dtype=tf.float32, init=True): True,
+        lambda x: x * scale: False,
+        lambda x: x + tf.random.normal(tf.shape(x)): False,
+    }
+    for body, expected in bodies.items():
+        assert pure(live(looped(body)).program.graph) is expected

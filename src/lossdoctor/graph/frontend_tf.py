@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from lossdoctor.graph.convert_tf import Conversion, prune
 from lossdoctor.graph.early import Early
 from lossdoctor.graph.ir import Graph, LossGraph, Node, Stage
 from lossdoctor.graph.optimise_tf import Optimised, optimise
-from lossdoctor.graph.reading_tf import captured, ordered
+from lossdoctor.graph.reading_tf import captured, ordered, pure
 from lossdoctor.graph.reference_tf import Run, assignments, drawn, reference_runs
 from lossdoctor.graph.run_tf import Executable, array, call_options, calling_with
 from lossdoctor.graph.trace_tf import Call, Program, build, flatten
@@ -80,6 +81,11 @@ class Live:
             self._compiled = Executable(self.program.graph, self.outputs(self.staged), effects=True, xla=True)
         return self._compiled
 
+    @cached_property
+    def _pure(self) -> bool:
+        """Whether a run of the graph does nothing but compute."""
+        return pure(self.program.graph)
+
     def value(self, y_true: Any, y_pred: Any) -> Any:
         """The value alone, as a tensor, op for op as eager execution computes it; it raises where an assertion does."""
         if self._value is None:
@@ -129,8 +135,11 @@ class Live:
         return [self._evaluate(pair, optimised=execution == "graph") for pair in pairs]
 
     def compile(self, pair: Pair) -> None:
-        """Begin to evaluate a pair under XLA in a thread of its own: the compiler needs no Python."""
+        """Begin to evaluate a pair under XLA in a thread of its own: the compiler needs no Python. Only where nobody
+        else can tell when that was: without variables, random numbers, assertions and prints."""
         self.settle()
+        if not self._pure:
+            return
         compiled, options = self.compiled, call_options()
 
         def evaluated() -> Evaluation:
@@ -140,9 +149,9 @@ class Live:
         self._compiling = pair, Early(evaluated)
 
     def optimise(self) -> None:
-        """Have the graph optimiser at work, before the graph is run for the first time. Only where such a run for
-        nothing leaves no trace: without variables, random numbers, assertions and prints."""
-        if any(op._is_stateful for op in self.program.graph.get_operations()):
+        """Have the graph optimiser at work, before the graph is run for the first time. Only where a run for nothing
+        leaves no trace, as above."""
+        if not self._pure:
             return
         function, options, leaves = self.function, call_options(), self.program.leaves
         feeds = drawn(self.contract, leaves, assignments(leaves)[0], seed=0)  # the trace has run it for these

@@ -81,6 +81,17 @@ def function_graph(op: Any, name: str) -> Any:
     raise KeyError(name)
 
 
+def pure(graph: Any) -> bool:
+    """Whether running a graph does nothing but compute: no variables, random numbers, assertions, prints, calls."""
+    for op in graph.get_operations():
+        # TensorFlow counts `Empty` among the stateful as its content is arbitrary, and a loop as its body is.
+        if op._is_stateful and op.type != "Empty":
+            inner = bodies(op)
+            if not inner or not all(map(pure, inner)):
+                return False
+    return True
+
+
 def bodies(op: Any) -> tuple[Any, ...]:
     """The FuncGraphs of a loop (condition, body) or a branching (else, then; in order for a case); else none."""
     if op.type in ("While", "StatelessWhile"):
