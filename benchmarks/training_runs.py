@@ -439,14 +439,21 @@ def _of_seed(seed: int) -> Iterator[Run]:
     )
     yield train("dead units", "no-learning", replace(klass, activation="relu", dead=True, shuffled=True), seed, {}, 0)
     yield train(
-        "labels shuffled", "no-learning", replace(klass, shuffled=True, batch=64, rate=0.03, hidden=(4,)), seed, {}, 0
+        # Small weights at first, so that it starts at the loss of guessing, and stays there.
+        "labels shuffled",
+        "no-learning",
+        replace(klass, shuffled=True, batch=64, rate=0.03, hidden=(4,), gain=0.05),
+        seed,
+        {},
+        0,
     )
     yield train("rate of zero", "no-learning", replace(klass, rate=1e-9), seed, {}, 0)
     yield train(
         "rate collapses", "stall", replace(adam, log_rate=True, batch=128, rate=0.003), seed, {"rate": 1e-9}, at
     )
-    yield train("weights frozen", "stall", replace(adam, batch=256, rate=0.003, steps=500), seed, {"frozen": True}, at)
-    yield train("clipped to nothing", "stall", replace(base, batch=256, rate=0.02), seed, {"clip": 1e-6}, at)
+    # Slow enough that the loss is still on its way when the fault comes: what has converged cannot stall.
+    yield train("weights frozen", "stall", replace(adam, batch=256, rate=0.0008, steps=500), seed, {"frozen": True}, at)
+    yield train("clipped to nothing", "stall", replace(base, batch=256, rate=0.004), seed, {"clip": 1e-6}, at)
     yield train(
         "deep sigmoid",
         "vanishing",
@@ -460,7 +467,13 @@ def _of_seed(seed: int) -> Iterator[Run]:
     quadratic = replace(base, hidden=(), data=64, batch=64, log_norm=True)
     yield train("momentum", "oscillation", replace(quadratic, momentum=0.999, rate=0.03), seed, {}, 0)
     yield train(
-        "rate at the edge", "oscillation", replace(quadratic, inputs=1, rate=0.2), seed, {"rate": _edge(seed)}, at
+        # From the start: where the loss has converged, nothing is left that could swing.
+        "rate at the edge",
+        "oscillation",
+        replace(quadratic, inputs=1, rate=_edge(seed)),
+        seed,
+        {},
+        0,
     )
     small = replace(adam, data=24, batch=24, hidden=(64,), target_noise=0.5, validate=1, steps=600)
     yield _lowest(train("few samples", "overfitting", small, seed, {}, 0))

@@ -27,14 +27,15 @@ class Divergence(Detector):
     """Parameters.
 
     warm_up: rows before anything is said. rise: of the scale (the descent, or the level) that the loss has to rise
-    above its best level. noise: standard deviations that it has to rise. runaway: scales above the start at which three
-    rising rows are enough.
+    above its best level. level: of the level that it started at, likewise. noise: standard deviations that it has to
+    rise. runaway: scales above the start at which three rising rows are enough.
     """
 
     code, name, family, severity = "LD702", "divergence", "divergence", "error"
 
     warm_up: int = 12
     rise: float = 0.45
+    level: float = 0.2
     noise: float = 7.0
     runaway: float = 10.0
 
@@ -69,7 +70,7 @@ class Divergence(Detector):
         earlier = np.diff(values[-80 - width : -width])
         noise = max(now.noise, 0.35 * float(earlier.std())) if len(earlier) > 3 else now.noise
         sigma = max(1.25 * noise / math.sqrt(width), now.unrest)
-        need = max(self.noise * sigma, self.rise * now.scale, 1.7 * now.wander)
+        need = max(self.noise * sigma, self.rise * now.scale, self.level * abs(now.start), 1.7 * now.wander)
         if not now.learned:
             need = max(need, 1.5 * abs(now.start) + 1.5 * max(now.top - now.best, 0.0))
         if rise <= need:
