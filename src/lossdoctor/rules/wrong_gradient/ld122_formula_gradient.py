@@ -16,6 +16,26 @@ RULE = Rule(code="LD122", name="formula-gradient", family="wrong-gradient", seve
 
 
 @RULE.check
+def declared_gradient(slopes: SlopeCheck, gradient: GradientCheck, graph: LossGraph) -> Iterator[Suspicion]:
+    """Against a formula of the gradient itself. It comes first: of two findings at one place one is told."""
+    found = slopes.difference
+    if found is None or graph.stage != "traced":
+        return
+    place = int(np.argmax(np.abs(found.value - found.expected)))
+    used, expected = (float(side.reshape(-1)[place]) for side in (found.value, found.expected))
+    clause = f"; it {slopes.relation}" if slopes.relation else ""
+    yield RULE.at(
+        None,
+        f"the gradient is {used:.6g} where its formula gives {expected:.6g}{clause}",
+        calls=(gradient.custom_spans or gradient.stop_spans)[:1] or graph[graph.value].calls,
+        evidence="witnessed",
+        symptom="expected",
+        pair=found.pair,
+        arguments={"expected": found.expected, "gradient": 0, "tolerance": tolerance(found)},
+    )
+
+
+@RULE.check
 def formula_gradient(formula: FormulaCheck, gradient: GradientCheck) -> Iterator[Suspicion]:
     """Where LD121 does not speak. A gradient that is cut or replaced on purpose is told as information."""
     found = formula.gradient
@@ -31,24 +51,4 @@ def formula_gradient(formula: FormulaCheck, gradient: GradientCheck) -> Iterator
         pair=found.pair,
         arguments={"along": (found.along,)},
         severity="info" if gradient.by_design else None,
-    )
-
-
-@RULE.check
-def declared_gradient(slopes: SlopeCheck, gradient: GradientCheck, graph: LossGraph) -> Iterator[Suspicion]:
-    """Against a formula of the gradient itself."""
-    found = slopes.difference
-    if found is None or graph.stage != "traced":
-        return
-    place = int(np.argmax(np.abs(found.value - found.expected)))
-    used, expected = (float(side.reshape(-1)[place]) for side in (found.value, found.expected))
-    clause = f"; it {slopes.relation}" if slopes.relation else ""
-    yield RULE.at(
-        None,
-        f"the gradient is {used:.6g} where its formula gives {expected:.6g}{clause}",
-        calls=(gradient.custom_spans or gradient.stop_spans)[:1] or graph[graph.value].calls,
-        evidence="witnessed",
-        symptom="expected",
-        pair=found.pair,
-        arguments={"expected": found.expected, "gradient": 0, "tolerance": tolerance(found)},
     )
