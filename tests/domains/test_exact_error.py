@@ -86,6 +86,20 @@ def test_a_branch_that_rounding_flips() -> None:
         assert flipped(graph, machine(graph, inputs), truth, 4) is expected
 
 
+def test_a_whole_number_that_rounding_flips() -> None:
+    nodes = (
+        node(0, "input"),
+        node(1, "sigmoid", 0),
+        node(2, "cast", 1, dtype="int32"),
+        node(3, "cast", 2),
+    )
+    for x, expected in ((2.0, False), (20.0, True)):  # 1 in float32, and below it exactly
+        graph, inputs = loss(*nodes), {0: np.array(x, np.float32)}
+        truth = exact(graph, inputs, [3])
+        assert truth is not None
+        assert flipped(graph, machine(graph, inputs), truth, 3) is expected
+
+
 @pytest.mark.parametrize(("output", "relative"), [("value", 1.0), ("gradient", 1e-3)])
 def test_a_gradient_is_one_vector_and_values_are_samples(output, relative: float) -> None:
     got, expected = np.array([1.0, 0.0]), np.array([1.0, 1e-3])

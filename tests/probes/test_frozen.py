@@ -122,6 +122,15 @@ def test_a_variable_is_followed(tmp_path: Path) -> None:
     assert not reading.faults
 
 
+def test_an_array_is_state_as_well(tmp_path: Path) -> None:
+    rest = CALLBACK.format(assignment="global WEIGHTS\n        WEIGHTS = WEIGHTS * epoch")
+    reading = of_function(
+        tmp_path, "error * WEIGHTS[0]", "\n\nWEIGHTS = np.array([0.5, 2.0])\n\n\nimport keras\n" + rest
+    )
+    assert reading.examined == ("WEIGHTS",)
+    assert [state.name for state in reading.states] == ["WEIGHTS"]
+
+
 def test_a_number_that_the_graph_asks_for_is_followed(tmp_path: Path) -> None:
     asked = "error * tf.numpy_function(lambda: np.float32(self.step), [], tf.float32)"
     reading = of_class(tmp_path, CALLBACK.format(assignment="self.loss.step = epoch"), asked)

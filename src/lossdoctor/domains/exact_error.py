@@ -95,11 +95,13 @@ def deviation(got: Array, expected: Array, output: Output) -> tuple[float, float
 def flipped(graph: LossGraph, single: Reading[Value], truth: Reading[Value], place: int) -> bool:
     """Whether rounding takes another branch on the way to the node `place`.
 
-    At a kink, where a clip or a maximum changes sides, either gradient is right.
+    At a kink, where a clip or a maximum changes sides, either gradient is right; so is either order of what is sorted
+    where two are equal but for rounding.
     """
     for number in graph.graph.ancestors(place):
         node = graph[number]
-        if node.dtype == "bool" or node.op == "sign":
+        whole = node.dtype.startswith(("int", "uint"))
+        if whole or node.dtype == "bool" or node.op == "sign":
             value = number
         elif node.op in _SIDES:
             value = node.args[_SIDES[node.op]]
@@ -109,8 +111,8 @@ def flipped(graph: LossGraph, single: Reading[Value], truth: Reading[Value], pla
         if not is_array(got) or expected is None or got.shape != expected.shape:
             continue
         # sign(x) has three sides: 0 is one of them.
-        side = np.sign if node.op == "sign" else _positive
-        if np.any(side(got) != side(expected)):
+        side = np.sign if node.op == "sign" else np.rint if whole else _positive
+        if np.any(side(np.asarray(got, np.float64)) != side(np.asarray(expected, np.float64))):
             return True
     return False
 

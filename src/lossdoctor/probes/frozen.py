@@ -256,9 +256,10 @@ def _others(value: Any) -> tuple[Any, ...]:
         return (not value,)
     if isinstance(value, int | np.integer):
         return (value + 1, 2 * value + 3, value + 10)
-    return tuple(
-        float(f"{one:.6g}") for one in (value * 1.7 + 0.3, value * 0.5 + 0.1, value + 1.0)
-    )  # plain, to be shown
+    others = (value * 1.7 + 0.3, value * 0.5 + 0.1, value + 1.0)
+    if isinstance(value, np.ndarray):
+        return others
+    return tuple(float(f"{one:.6g}") for one in others)  # plain numbers, for the message
 
 
 def _same(one: Array, other: Array) -> bool:
