@@ -86,18 +86,19 @@ def test_a_branch_that_rounding_flips() -> None:
         assert flipped(graph, machine(graph, inputs), truth, 4) is expected
 
 
-def test_a_whole_number_that_rounding_flips() -> None:
+def test_an_order_that_rounding_decides() -> None:
     nodes = (
-        node(0, "input"),
-        node(1, "sigmoid", 0),
-        node(2, "cast", 1, dtype="int32"),
-        node(3, "cast", 2),
+        Node(0, "input", (), (2,), "float32"),
+        Node(1, "sigmoid", (0,), (2,), "float32"),
+        Node(2, "top_k", (1,), None, "tuple", attrs={"k": 2}),
+        Node(3, "item", (2,), (2,), "int32", attrs={"index": 1}),
+        Node(4, "astype", (3,), (2,), "float32", attrs={"dtype": "float32"}),
     )
-    for x, expected in ((2.0, False), (20.0, True)):  # 1 in float32, and below it exactly
+    for x, expected in (([2.0, 3.0], False), ([20.0, 30.0], True)):  # both 1 in float32
         graph, inputs = loss(*nodes), {0: np.array(x, np.float32)}
-        truth = exact(graph, inputs, [3])
+        truth = exact(graph, inputs, [4])
         assert truth is not None
-        assert flipped(graph, machine(graph, inputs), truth, 3) is expected
+        assert flipped(graph, machine(graph, inputs), truth, 4) is expected
 
 
 @pytest.mark.parametrize(("output", "relative"), [("value", 1.0), ("gradient", 1e-3)])
