@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from textwrap import dedent
 
-from lossdoctor.search.demonstrations import (
+from lossdoctor.search.calling import (
     Arguments,
     Demonstration,
     called,

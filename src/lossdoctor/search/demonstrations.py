@@ -8,62 +8,26 @@ and returns whether the fault stands; an exception means that nothing was shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from textwrap import dedent
 from typing import Any
 
+from lossdoctor.search.calling import (
+    DIFFERENT,
+    Arguments,
+    Demonstration,
+    called,
+    compiled,
+    evaluated,
+    gradient_function,
+    source_tensors,
+)
 from lossdoctor.search.literals import source
-from lossdoctor.spec import Contract, Spec, Structure, format_structure, leaves
-
-Arguments = Mapping[str, Any]
-Demonstration = Callable[[Contract, Arguments], str]
-
-_DIFFERENT = "not np.allclose({0}, {1}, rtol={2}, atol={2}, equal_nan=True)"
-
-
-def signature(structure: Structure) -> str:
-    """Source of the TensorSpec (or structure of them) of a spec, with unknown named axes."""
-    if isinstance(structure, Spec):
-        dims = ", ".join("None" if isinstance(dim, str) else str(dim) for dim in structure.dims)
-        return f'tf.TensorSpec([{dims}], "{structure.dtype}")'
-    if isinstance(structure, Mapping):
-        return "{" + ", ".join(f"{key!r}: {signature(part)}" for key, part in structure.items()) + "}"
-    return "(" + "".join(signature(part) + ", " for part in structure) + ")"
-
-
-def compiled(function: str, execution: str, contract: Contract) -> str:
-    """Source of `function(y_true, y_pred)` as an execution runs it; `fit` traces without AutoGraph."""
-    if execution in ("eager", "unoptimised"):
-        return function
-    jit = ", jit_compile=True" if execution == "xla" else ""
-    specs = f"[{signature(contract.y_true)}, {signature(contract.y_pred)}]"
-    return f"tf.function({function}, autograph=False{jit}, input_signature={specs})"
-
-
-def called(arguments: Arguments) -> str:
-    """The name of the loss as the calling at hand calls it."""
-    return "keras_loss" if arguments.get("calling") in ("keras-compile", "keras-loss") else "loss"
-
-
-def gradient_function(arguments: Arguments) -> str:
-    """Source of `value_and_gradient(y_true, y_pred)`."""
-    return dedent(f"""\
-        def value_and_gradient(y_true, y_pred):
-            with tf.GradientTape() as tape:
-                tape.watch(y_pred)
-                value = tf.convert_to_tensor({called(arguments)}(y_true, y_pred))
-            return value, tape.gradient(value, y_pred)
-
-        """)
-
-
-def _evaluated(contract: Contract, arguments: Arguments) -> str:
-    run = compiled("value_and_gradient", str(arguments.get("execution", "eager")), contract)
-    return gradient_function(arguments) + f"value, gradient = {run}(y_true, y_pred)\n"
+from lossdoctor.spec import Contract, format_structure, leaves
 
 
 def nonfinite_value(contract: Contract, arguments: Arguments) -> str:
-    return _evaluated(contract, arguments) + dedent("""\
+    return evaluated(contract, arguments) + dedent("""\
         value = np.asarray(value, "float64")
         bad = value[~np.isfinite(value)]
         print(f"{bad.size} of {value.size} loss values are not finite", *bad[:1])
@@ -72,7 +36,7 @@ def nonfinite_value(contract: Contract, arguments: Arguments) -> str:
 
 
 def nonfinite_gradient(contract: Contract, arguments: Arguments) -> str:
-    return _evaluated(contract, arguments) + dedent("""\
+    return evaluated(contract, arguments) + dedent("""\
         value = np.asarray(value, "float64")
         parts = [tf.convert_to_tensor(part) for part in tf.nest.flatten(gradient) if part is not None]
         gradient = np.concatenate([np.zeros(0), *(np.ravel(np.asarray(part, "float64")) for part in parts)])
@@ -83,7 +47,7 @@ def nonfinite_gradient(contract: Contract, arguments: Arguments) -> str:
 
 
 def no_gradient(contract: Contract, arguments: Arguments) -> str:
-    return _evaluated(contract, arguments) + dedent("""\
+    return evaluated(contract, arguments) + dedent("""\
         missing = sum(part is None for part in tf.nest.flatten(gradient))
         print(f"the gradient is None for {missing} of {len(tf.nest.flatten(gradient))} inputs of the loss")
         return missing > 0
@@ -150,7 +114,7 @@ def dead_gradient(contract: Contract, arguments: Arguments) -> str:
     all)."""
     entries = arguments.get("entries")
     chosen = "" if entries is None else f"[{[int(entry) for entry in entries]}]"
-    return _evaluated(contract, arguments) + dedent(f"""\
+    return evaluated(contract, arguments) + dedent(f"""\
         better = {source_tensors(arguments["better"], contract.y_pred)}
         here = float(tf.reduce_mean(value))
         lower = float(tf.reduce_mean({called(arguments)}(y_true, better)))
@@ -269,7 +233,7 @@ def batch_mismatch(contract: Contract, arguments: Arguments) -> str:
             print(f"the batch gives shape {{together.shape}}, its samples {{expected.shape}}")
             return True
         print(f"loss of the batch {{together.ravel()[:3]}}, of its samples one by one {{expected.ravel()[:3]}}")
-        return {_DIFFERENT.format("together", "expected", tolerance)}
+        return {DIFFERENT.format("together", "expected", tolerance)}
         """).replace("{samples}\n", _SAMPLES)
 
 
@@ -304,7 +268,7 @@ def execution_mismatch(contract: Contract, arguments: Arguments) -> str:
         print("{names[0]}:", np.ravel(first)[:3], " {names[1]}:", np.ravel(second)[:3])
         if isinstance(first, str) or isinstance(second, str):
             return isinstance(first, str) != isinstance(second, str)
-        return first.shape != second.shape or {_DIFFERENT.format("first", "second", tolerance)}
+        return first.shape != second.shape or {DIFFERENT.format("first", "second", tolerance)}
         """)
 
 
@@ -393,7 +357,7 @@ def save_load(contract: Contract, arguments: Arguments) -> str:
             print(f"loading raises {{type(error).__name__}}: {{' '.join(str(error).split())[:200]}}")
             return True
         print(f"loss {{before:.6g}} before saving, {{after:.6g}} once loaded")
-        return {_DIFFERENT.format("before", "after", 1e-5)}
+        return {DIFFERENT.format("before", "after", 1e-5)}
         """)
 
 
@@ -421,7 +385,7 @@ def frozen(contract: Contract, arguments: Arguments) -> str:
         + dedent(f"""\
         after = mean({call}), mean(compiled)
         print(f"eager {{before[0]:.6g}} -> {{after[0]:.6g}}, compiled {{before[1]:.6g}} -> {{after[1]:.6g}}")
-        return {_DIFFERENT.format("before[0]", "after[0]", 1e-6)} and before[1] == after[1]
+        return {DIFFERENT.format("before[0]", "after[0]", 1e-6)} and before[1] == after[1]
         """)
     )
 
@@ -462,9 +426,7 @@ def expected_value(contract: Contract, arguments: Arguments) -> str:
     if "gradient" in arguments:
         what = "gradient"
         number = int(arguments["gradient"])
-        shown = (
-            _evaluated(contract, arguments) + f'value = np.asarray(tf.nest.flatten(gradient)[{number}], "float64")\n'
-        )
+        shown = evaluated(contract, arguments) + f'value = np.asarray(tf.nest.flatten(gradient)[{number}], "float64")\n'
     else:
         what = "loss"
         run = compiled(called(arguments), str(arguments.get("execution", "eager")), contract)
@@ -474,19 +436,10 @@ def expected_value(contract: Contract, arguments: Arguments) -> str:
     return shown + dedent(f"""\
         expected = {source(arguments["expected"])}
         print(f"{what} {{value.ravel()[:3]}}, expected {{expected.ravel()[:3]}}")
-        return value.shape != expected.shape or {_DIFFERENT.format("value", "expected", tolerance)}
+        return value.shape != expected.shape or {DIFFERENT.format("value", "expected", tolerance)}
         """)
 
 
-def source_tensors(value: Any, structure: Structure) -> str:
-    """Source of the tensors of a value of the given specs."""
-    plain = source(value)
-    if not isinstance(structure, Spec):
-        return f"tf.nest.map_structure(tf.constant, {plain})"
-    return f"tf.constant({plain})"
-
-
-# By symptom: what the script says it shows, and its body.
 DEMONSTRATIONS: Mapping[str, tuple[str, Demonstration]] = {
     "nonfinite-value": ("the loss is NaN or infinite", nonfinite_value),
     "nonfinite-gradient": ("the loss is finite, its gradient is not", nonfinite_gradient),

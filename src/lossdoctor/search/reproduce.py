@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from lossdoctor.search.behaviours import BEHAVIOURS
-from lossdoctor.search.demonstrations import DEMONSTRATIONS, describe, source_tensors
+from lossdoctor.search.calling import source_tensors
+from lossdoctor.search.demonstrations import DEMONSTRATIONS, describe
 from lossdoctor.search.leaves import arrays, make_pair, pair_arrays, pair_specs, rebuild, specs, valid
 from lossdoctor.session import Loaded, Pair
 from lossdoctor.spec import Contract, Structure, dim_names, sample
