@@ -41,6 +41,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "unbounded": {"base": np.zeros((1, 3), F), "factors": (1.0, 10.0, 100.0)},
     "frozen": {"name": "STATE['epoch']", "holder": "item", "values": (0, 5), "in_call": False},
     "expected": {"expected": np.zeros(1)},
+    "constant": {"others": (np.zeros((1, 3), F),), "slopes": False},
     "label-without-gradient": {"label": 0.0},
     "factory-called": {"name": "focal"},
     "padding-counts": {"value": 0.0, "axes": (1, 1)},
