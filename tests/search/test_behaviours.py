@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lossdoctor.search.behaviours import BEHAVIOURS
@@ -52,6 +53,10 @@ def over_pixels(y_true, y_pred):
 
 def over_classes(y_true, y_pred):
     return -tf.reduce_sum(y_true * tf.nn.log_softmax(y_pred, axis=-1), axis=-1)
+
+
+def alone(y_true, y_pred):
+    return -tf.reduce_sum(y_true * tf.math.log(tf.nn.softmax(y_pred[..., tf.newaxis], axis=-1)[..., 0]), axis=-1)
 
 
 def padded_mean(y_true, y_pred):
@@ -107,6 +112,7 @@ CASES: list[tuple[str, tuple[str, str], str, str, dict[str, Any]]] = [
     # symptom, specs, loss with the fault, healthy twin, arguments
     ("weight-ignored", REAL, "mean", "rows", {"batch": 4}),
     ("weight-ignored", REAL, "columns", "rows", {"batch": 4}),
+    ("constant", REAL, "alone", "rows", {"others": (np.ones((2, 3), "float32"),)}),
     ("rank-of-one", REAL, "squeezed", "rows", {}),
     ("order-matters", REAL, "pinball", "rows", {}),
     ("scores-exchanged", LABELS, "numbers", "sparse", {"batch": 4}),
