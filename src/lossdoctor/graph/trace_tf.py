@@ -91,7 +91,8 @@ class Program:
     value: Any
     gradients: tuple[Any | None, ...]  # one for each leaf of y_pred
     records: Records
-    # Whether the loss returned a tensor and called no `tf.function`: then this is the graph that `fit` makes of it.
+    # Whether the loss returned a tensor, made no variable and called no `tf.function`: then this is the graph that
+    # `fit` makes of it.
     direct: bool
 
 
@@ -118,10 +119,21 @@ def build(call: Call, contract: Contract, accept: spans.IsUser) -> Program:
         iterator = iter(flat)
         y_true = map_structure(lambda _: next(iterator), contract.y_true)
         y_pred = map_structure(lambda _: next(iterator), contract.y_pred)
-        with _recording(records, _frame(), gradient=False), _tf_functions_in_place() as inlined:
+        variables: list[Any] = []
+
+        def creator(following: Any, **options: Any) -> Any:
+            variables.append(following(**options))
+            return variables[-1]
+
+        with (
+            _recording(records, _frame(), gradient=False),
+            _tf_functions_in_place() as inlined,
+            tf.variable_creator_scope(creator),
+        ):
             value = call(y_true, y_pred)
         made["inputs"] = flat
-        made["direct"] = isinstance(value, tf.Tensor) and not inlined
+        # A variable that the loss makes is made here, and refused by the functions of `fit`.
+        made["direct"] = isinstance(value, tf.Tensor) and not inlined and not variables
         made["value"] = value = _as_tensor(value)
         predictions = [x for leaf, x in zip(all_leaves, flat, strict=True) if leaf.role == "y_pred"]
         with _recording(records, _frame(), gradient=True), _tf_functions_in_place(), _unregistered_as_none(records):
