@@ -1,8 +1,9 @@
-"""Are the programs of public threads on "No gradients provided" and "loss is nan" solved?
+"""Are programs such as public threads on "No gradients provided" and "loss is nan" ask about solved?
 
     python -m benchmarks.thread_programs [--only TEXT]
 
-`thread_programs.txt` holds them in our own words: a name, where it is from, who is to blame, and the program, in
+`thread_programs.txt` holds them in our own words: a name, the thread (or that it is a common question, written
+without one at hand), who is to blame, and the program, in
 which "#@" ends a line at which a good tool points. A program is solved if the blame is right, and its line is one
 that is marked (±1).
 """

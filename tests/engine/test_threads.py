@@ -1,4 +1,4 @@
-"""The programs of public threads: who is to blame, and where."""
+"""Programs such as public threads ask about: who is to blame, and where."""
 
 from __future__ import annotations
 
