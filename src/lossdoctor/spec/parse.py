@@ -94,7 +94,8 @@ def parse_spec(text: str, argument: str = "y_true") -> Spec:
             missing = True
             continue
         if name not in KINDS:
-            raise _invalid(argument, text, f"a kind, one of {_listing(KINDS)}{_suggest(name, KINDS, _KIND_ALIASES)}")
+            hint = _suggest(name, KINDS, _KIND_ALIASES)
+            raise _invalid(argument, text, f"a kind, one of {_listing(KINDS)}, where `{name}` stands{hint}")
         if kind is not None:
             raise _invalid(argument, text, f"one kind; there are two, `{kind}` and `{name}`")
         kind = name
