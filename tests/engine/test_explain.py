@@ -59,6 +59,19 @@ def dice(y_true, y_pred):
 
 def ranks(y_true, y_pred):
     return tf.reduce_mean(tf.cumsum(tf.square(y_true - y_pred), axis=-1), axis=-1)
+
+
+def spoken(y_true, y_pred):
+    batch = tf.shape(y_pred)[0]
+    lengths, rows = tf.fill([batch], 2), tf.repeat(tf.shape(y_pred)[1], batch)
+    path = tf.nn.ctc_loss(y_true, y_pred, lengths, rows, logits_time_major=False, blank_index=-1)
+    return 0.5 * path + 0.01 * tf.reduce_mean(tf.square(y_pred), axis=(1, 2))
+
+
+def ahead(y_true, y_pred):
+    batch = tf.shape(y_pred)[0]
+    lengths, rows = tf.fill([batch], 2), tf.fill([batch], 6)
+    return tf.nn.ctc_loss(y_true, tf.transpose(y_pred, [1, 0, 2]), lengths, rows, blank_index=2)
 """
 REAL = "float32[B,1] real", "float32[B,1] real"
 UNIT = "float32[B,1] binary", "float32[B,1] unit"
@@ -96,6 +109,10 @@ def held(found: Explanation) -> dict[str, bool | None]:
         ("keras.losses:Hinge", ("float32[B,2] sign", "float32[B,2] real"),
          "mean(maximum(1 − y_true · y_pred, 0), last axis)"),
         ("keras.losses:Circle", ("int32[B] label(3)", "float32[B,4] real"), "log(1 + "),
+        ("keras.losses:CTC", ("int32[B,3] label(5)", "float32[B,7,5] probability"),
+         "ctc(y_true, y_pred, sum(y_true ≠ 0, last axis), input_length, 0)"),
+        ("spoken", ("int32[B,2] label(3)", "float32[B,5,4] probability"), "0.5 · ctc(y_true, y_pred, 2, 5, 3) + 0.01"),
+        ("ahead", ("int32[B,2] label(4)", "float32[B,6,4] probability"), "ctc(y_true, y_pred, 2, 6, 2)"),
         ("weighted", ("float32[B,3] onehot", "float32[B,3] logit"),
          "−sum([1, 2, 0.5] · y_true · log_softmax(y_pred), last axis)"),
         ("dice", ("float32[B,2,2,1] binary", "float32[B,2,2,1] unit"), "1 − (2 · both + 1)"),
@@ -106,6 +123,12 @@ def test_the_formula_evaluated_is_the_loss(target: str, specs: tuple[str, str], 
     assert found.agrees is True and found.checked >= 8
     assert found.statement.text.startswith(text)
     assert found.statement.formula is not None and not found.statement.outside
+
+
+def test_a_sum_over_alignments_that_the_code_does_not_compute_is_not_called_equal(pool: WorkerPool) -> None:
+    found = explained("spoken", ("int32[B,2] label(3)", "float32[B,5,4] logit"), pool)
+    assert found.agrees is False  # TensorFlow's recursion departs above 700, and scores go up to 1e4
+    assert "ctc(labels, scores, lengths, rows, blank)" in [one.name for one in found.statement.definitions]
 
 
 def test_names_of_the_code_and_what_they_mean(pool: WorkerPool) -> None:

@@ -168,8 +168,12 @@ class Balls:
     def softplus(self, x: Array) -> Array:
         return _one(lambda item: item.exp().log1p() if item < 0 else item + (-item).exp().log1p(), x)
 
-    def logsumexp(self, x: Array, axes: tuple[int, ...]) -> Array:
-        return self.log(np.asarray(np.sum(self.exp(x), axis=axes, keepdims=True)))
+    def logsumexp(self, x: Array, axes: tuple[int, ...], among: Array | None = None) -> Array:
+        """With the folded axes kept; only of the elements `among`, if that is given."""
+        powers = self.exp(x)
+        if among is not None:
+            powers = np.where(among, powers, self._arb(0))
+        return self.log(np.asarray(np.sum(powers, axis=axes, keepdims=True)))
 
 
 def rounded(value: Array, *, last: bool) -> tuple[Array, bool]:

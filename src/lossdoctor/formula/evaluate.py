@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossdoctor.findings import UsageError
+from lossdoctor.formula.alignments import Sums, alignments
 from lossdoctor.formula.balls import Balls, rounded, working
 from lossdoctor.formula.expression import Expression, Formula
 from lossdoctor.formula.floats import Floats
@@ -314,6 +315,17 @@ class _Walk:
         """1 on the diagonal of the last two axes, 0 elsewhere."""
         return Dual(self.system.array(np.broadcast_to(np.eye(*x.value.shape[-2:]), x.value.shape)))
 
+    def _ctc(self, labels: Dual, scores: Dual, lengths: Dual, rows: Dual, blank: Dual) -> Dual:
+        """Minus the logarithm of the sum over all alignments; see `alignments`."""
+        if scores.value.ndim != 3 or labels.value.ndim != 2 or len(labels.value) != len(scores.value):
+            raise ValueError("labels of shape (B, L) and scores of shape (B, T, C) wanted")
+        batch = len(scores.value)
+        shares = self._log_softmax(scores, (2,), False)
+        known = Sums(shares.value, shares.slope, np.ones(shares.value.shape, bool))
+        counts = [np.broadcast_to(_integers(one.value), (batch,)) for one in (lengths, rows)]
+        place = int(_integers(blank.value)) % scores.value.shape[-1]
+        return Dual(*alignments(self.system, known, _integers(labels.value), counts[0], counts[1], place))
+
     # ---- along axes ------------------------------------------------------------------------------------------
 
     def _sum(self, x: Dual, axes: tuple[int, ...], keepdims: bool) -> Dual:
@@ -371,6 +383,14 @@ def _full(result: Any) -> Array:
     made = np.empty((), dtype=np.float64 if isinstance(result, float | np.floating) else object)
     made[()] = result
     return made
+
+
+def _integers(x: Array) -> Array:
+    """As integers, of numbers that are."""
+    numbers = np.asarray(x, np.float64)
+    if not np.all(numbers == np.round(numbers)):
+        raise ValueError("whole numbers wanted for labels, lengths and the blank")
+    return numbers.astype(np.int64)
 
 
 def _total(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:

@@ -98,8 +98,10 @@ class Floats:
     def softplus(self, x: Array) -> Array:
         return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
 
-    def logsumexp(self, x: Array, axes: tuple[int, ...]) -> Array:
-        """With the folded axes kept."""
+    def logsumexp(self, x: Array, axes: tuple[int, ...], among: Array | None = None) -> Array:
+        """With the folded axes kept; only of the elements `among`, if that is given."""
+        if among is not None:
+            x = np.where(among, x, -np.inf)
         top = np.max(x, axis=axes, keepdims=True)
         top = np.where(np.isfinite(top), top, 0.0)
         return top + np.log(np.sum(np.exp(x - top), axis=axes, keepdims=True))

@@ -19,7 +19,10 @@ UNARY = (
     "abs", "exp", "log", "log1p", "expm1", "sqrt", "square", "sigmoid", "softplus", "sign", "tanh", "cos", "arccos",
     "erf", "lgamma",
 )  # fmt: skip
-ARGUMENTS = {**dict.fromkeys(UNARY, 1), "maximum": 2, "minimum": 2, "where": 3, "clip": 3, "one_hot": 2, "diagonal": 1}
+ARGUMENTS = {
+    **dict.fromkeys(UNARY, 1),
+    "maximum": 2, "minimum": 2, "where": 3, "clip": 3, "one_hot": 2, "diagonal": 1, "ctc": 5,
+}  # fmt: skip
 FUNCTIONS = (*REDUCTIONS, *NORMALISATIONS, *ARGUMENTS)
 
 # How others spell it.

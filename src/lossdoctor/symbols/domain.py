@@ -201,6 +201,10 @@ class Symbols:
             return a.fold("sum", a.elementwise("multiply", self._hot(places, count), x), (-1,))
         return None
 
+    def _ctc(self, node: Node, args: Sequence[Expression], graph: Graph) -> Expression:
+        blank = self.algebra.number(int(str(node.attrs.get("blank", 0))))
+        return self.algebra.raw("ctc", (*args, blank), node.shape or ())
+
     # ---- shapes ----------------------------------------------------------------------------------------------
 
     def _reshape(self, node: Node, args: Sequence[Expression], graph: Graph) -> Expression | None:
@@ -286,6 +290,8 @@ class Symbols:
 
     def _tile(self, node: Node, args: Sequence[Expression], graph: Graph) -> Expression | None:
         own = self.algebra.shapes[args[0]]
+        if not own:
+            return args[0]  # smaller than in the graph, as zeros(...) are 0
         repeated = node.shape is not None and len(node.shape) == len(own)
         same = repeated and all(dim in (1, size) for dim, size in zip(own, node.shape or (), strict=True))
         return args[0] if same else None

@@ -11,6 +11,7 @@ from lossdoctor.formula.parse import parse_formula
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.spec import Contract
 from lossdoctor.symbols.algebra import Algebra
+from lossdoctor.symbols.composites import with_composites
 from lossdoctor.symbols.domain import symbols
 from lossdoctor.symbols.latex import Latex, variable
 from lossdoctor.symbols.lower import Outside, lower, sizes_in
@@ -19,6 +20,13 @@ from lossdoctor.symbols.reading import Definition, Statement
 from lossdoctor.symbols.text import Writer
 
 _LONGEST = 20_000  # characters of a formula that `verify` takes
+_ALIGNMENTS = Definition(
+    "ctc(labels, scores, lengths, rows, blank)",
+    "−log of the sum, over all alignments of the labels (`lengths` of each sample) with the rows, of the product of "
+    "softmax(scores) at the label, or blank, of each row",
+    r"\operatorname{ctc}(l, s, n, m, b) = -\log \sum_{\pi \,:\, \mathcal{B}_b(\pi) = l_{1..n}} \prod_{i=1}^{m} "
+    r"\operatorname{softmax}(s_i)_{\pi_i}",
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class Symbolic:
     @classmethod
     def read(cls, loss: LossGraph, contract: Contract, parameters: tuple[str, str]) -> Symbolic:
         """Read the forward part of a loss."""
+        loss = with_composites(loss)
         reading, algebra = symbols(loss, contract)
         needed = loss.graph.ancestors(loss.value)
         nodes: dict[int, Expression] = {}
@@ -72,6 +81,7 @@ class Symbolic:
             for part, name in constants.items()
             if part in used
         ]
+        definitions += [_ALIGNMENTS] if any(part.op == "ctc" for part in root.walk_once()) else []
         formula, outside = self._formula(root)
         # A name for the whole would say nothing.
         return Statement(texts.definition(root), latex.definition(root), tuple(definitions), formula, outside)
