@@ -37,6 +37,8 @@ class Raised:
     type: str  # "InvalidArgumentError"
     message: str  # one line, without TensorFlow's node noise
     calls: tuple[Span, ...] = ()  # the user's frames, outermost first
+    callee: str = ""  # in full, what the innermost of them called; "….__init__" where it made an object
+    left_out: str = ""  # a parameter behind y_true and y_pred that is None, in the outermost of them
 
 
 @dataclass(frozen=True, slots=True)

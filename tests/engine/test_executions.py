@@ -41,6 +41,13 @@ def test_a_loss_that_xla_refuses_has_no_fact_about_xla(tmp_path: Path, pool: Wor
     assert not any("xla" in fact.when for fact in loss.facts)
 
 
+def test_a_gradient_that_only_xla_loses_is_said_beside_a_healthy_verdict(tmp_path: Path, pool: WorkerPool) -> None:
+    loss = examined(tmp_path, "    return tf.square(tf.norm(y_true - y_pred, axis=-1))\n", pool)
+    assert [(f.rule, f.severity, f.when) for f in loss.findings] == [("LD407", "info", ("xla",))]
+    assert "the gradient is finite as a graph" in loss.findings[0].message and loss.verdict == "healthy"
+    assert "jit_compile" in loss.findings[0].reproduce
+
+
 def test_an_assertion_on_values_leaves_the_verdict_healthy(tmp_path: Path, pool: WorkerPool) -> None:
     loss = examined(tmp_path, "    tf.debugging.assert_less_equal(y_pred, 1.0)\n" + MEAN_SQUARE, pool)
     assert [(f.rule, f.severity) for f in loss.findings] == [("LD406", "info")]

@@ -6,6 +6,7 @@ import linecache
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from lossdoctor.graph import spans
 from lossdoctor.graph.ir import Span
@@ -98,3 +99,40 @@ def test_messages_lose_the_frameworks_noise() -> None:
     assert spans.clean_message(ValueError(graph)) == (
         "Input to reshape is a tensor with 4 values, but the requested shape has 6"
     )
+
+
+CALLS = """\
+import enum
+
+def made(y_true, y_pred, scale=2.0):
+    return enum.Enum(y_true, y_pred)
+
+def unset(y_true, y_pred, weight=None, *, bias=None):
+    return weight * y_pred
+
+class Loss:
+    def call(self, y_true, y_pred, mask=None):
+        return self.weighted(y_true, mask)
+
+    def weighted(self, value, factor):
+        return value * factor
+
+def given(y_true, y_pred, weight=None):
+    weight = None if weight is None else weight
+    return len(y_pred) / y_true
+"""
+
+
+def test_what_the_failing_expression_calls_and_which_parameter_nobody_gave(tmp_path: Path) -> None:
+    path = tmp_path / "user.py"
+    path.write_text(CALLS, encoding="utf-8")
+    scope: dict[str, Any] = {}
+    exec(compile(CALLS, str(path), "exec"), scope)
+    told = []
+    for loss in (scope["made"], scope["unset"], scope["Loss"]().call, scope["given"]):
+        try:
+            loss(0, [1.0])
+        except Exception as error:
+            raised = spans.raised(error, lambda path: path.startswith(str(tmp_path)))
+            told.append((raised.callee, raised.left_out))
+    assert told == [("enum.Enum.__init__", ""), ("", "weight"), ("", "mask"), ("", "")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lossdoctor.rules.exceptions import family_of, missing_symbol, removed_symbol
+from lossdoctor.rules.exceptions import family_of, missing_symbol, reason, removed_symbol
 from lossdoctor.session import Raised
 
 
@@ -46,3 +46,15 @@ def test_a_name_that_never_was_is_a_slip_and_no_removed_api() -> None:
     gone = Raised("AttributeError", "module 'tensorflow' has no attribute 'to_float'")
     assert family_of(gone) == "keras-contract"
     assert missing_symbol(slip) == "tensorflow.reduce_avg"
+
+
+def test_what_the_failing_call_is_given_decides_its_family() -> None:
+    given = Raised("TypeError", "Tensor is unhashable.", callee="keras.src.losses.losses.Huber.__init__")
+    assert family_of(given) == "keras-contract" and "`Huber()(…)`" in reason(given)
+    own = Raised("TypeError", "Tensor is unhashable.", callee="losses.Weights.__init__")
+    assert family_of(own) == "crash"
+    unset = Raised("ValueError", "Attempt to convert a value (None) …", left_out="mask")
+    assert family_of(unset) == "keras-contract" and "`mask`, which nobody gives" in reason(unset)
+    ambiguous = "The truth value of an array with more than one element is ambiguous."
+    decided = Raised("ValueError", ambiguous, callee="tensorflow.python.ops.cond.cond_for_tf_v2")
+    assert family_of(decided) == "shape" and family_of(Raised("ValueError", ambiguous)) == "crash"

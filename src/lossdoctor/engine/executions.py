@@ -108,12 +108,11 @@ def _differences(
     """At most one for each couple of executions."""
     if _random(session, witnesses, [i for i, _ in inputs]):
         return
-    # Not gradients: XLA's own kernels give NaN at edges where the others do not, l2_normalize at zero among them.
-    for i, result in inputs:
-        others = (plain[i], graphs[i])
-        if shows(result, "nonfinite-value") and all(other.raised is None and other.finite_value for other in others):
-            yield Difference(("graph", "xla"), witnesses.pairs[i], graphs[i], result, "nonfinite-value")
-            return
+    for symptom in ("nonfinite-value", "nonfinite-gradient"):
+        for i, result in inputs:
+            if shows(result, symptom) and not any(_goes_wrong(other) for other in (plain[i], graphs[i])):
+                yield Difference(("graph", "xla"), witnesses.pairs[i], graphs[i], result, symptom)
+                return
     ordinary = inputs[:_EAGER]
     tried = [witnesses.pairs[i] for i, _ in ordinary]
     started = time.perf_counter()
@@ -135,6 +134,10 @@ def _differences(
                 span = session.probe("branching", contract, pair=witnesses.pairs[i]) if couple[0] == "eager" else None
                 yield Difference(couple, witnesses.pairs[i], one, other, span=span)
                 return
+
+
+def _goes_wrong(result: Evaluation) -> bool:
+    return result.raised is not None or shows(result, "nonfinite-value") or shows(result, "nonfinite-gradient")
 
 
 def _random(session: Session, witnesses: Witnesses, numbers: Sequence[int]) -> bool:

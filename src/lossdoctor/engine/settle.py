@@ -190,7 +190,9 @@ class Settler:
         evidence: Evidence = "proved" if suspicion.evidence == "proved" else "witnessed"
         shown: Witness | None = None
         if pair is not None:
-            result = None if suspicion.symptom == "raises" else self._evaluated(pair)
+            alone = suspicion.arguments.get("execution") == "xla"
+            orders: tuple[Execution, ...] = ("xla",) if alone else ("eager", "graph")
+            result = None if suspicion.symptom == "raises" else self._evaluated(pair, orders)
             shown = self._witness(pair, result)
         return self._finding(suspicion, evidence, suspicion.when, shown, code)
 
@@ -209,8 +211,8 @@ class Settler:
             # A term may be silent for one y_true (all labels alike), and count for another.
             yield from ((other, arguments) for other in reversed(self.witnesses.pairs[-_TERM_TRIED:]))
 
-    def _evaluated(self, pair: Pair) -> Evaluation | None:
-        for execution in ("eager", "graph"):
+    def _evaluated(self, pair: Pair, executions: Sequence[Execution]) -> Evaluation | None:
+        for execution in executions:
             try:
                 result = self.readings.session.evaluate([pair], execution)[0]
             except SessionError as problem:

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import Any, get_args
 
+from lossdoctor.graph.failing import callee, left_out
 from lossdoctor.graph.ir import Span
 from lossdoctor.session import Raised
 from lossdoctor.source.parsed import nodes_of, parsed
@@ -108,13 +109,17 @@ def _loops(path: str) -> tuple[_Loop, ...]:
 
 def frames_of_traceback(traceback: TracebackType | None, accept: IsUser = is_user) -> tuple[Span, ...]:
     """The user's frames of an exception, outermost first."""
-    found: list[Span] = []
+    return tuple(span for _, span in _frames(traceback, accept))
+
+
+def _frames(traceback: TracebackType | None, accept: IsUser) -> list[tuple[FrameType, Span]]:
+    found: list[tuple[FrameType, Span]] = []
     while traceback is not None:
         span = _span_at(traceback.tb_frame.f_code, traceback.tb_lasti, traceback.tb_lineno, accept, {})
         if span is not None:
-            found.append(span)
+            found.append((traceback.tb_frame, span))
         traceback = traceback.tb_next
-    return tuple(found)
+    return found
 
 
 def _span_at(code: CodeType, lasti: int, line: int | None, accept: IsUser, mapped: SourceMap) -> Span | None:
@@ -200,8 +205,13 @@ def _short(qualname: str) -> str:
 
 
 def raised(error: BaseException, accept: IsUser = is_user) -> Raised:
-    """An exception as plain data: its type, one clean line, and the user's frames."""
-    return Raised(type(error).__name__, clean_message(error), frames_of_traceback(error.__traceback__, accept))
+    """An exception as plain data: its type, one clean line, the user's frames and what they were about."""
+    frames = _frames(error.__traceback__, accept)
+    called, missing = "", ""
+    if frames:
+        (outer, first), (inner, last) = frames[0], frames[-1]
+        called, missing = callee(inner, last.text), left_out(outer, first.text)
+    return Raised(type(error).__name__, clean_message(error), tuple(span for _, span in frames), called, missing)
 
 
 def failed_nodes(error: BaseException) -> tuple[str, ...]:

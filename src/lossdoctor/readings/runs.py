@@ -84,7 +84,7 @@ class Difference:
     pair: Pair
     first: Evaluation
     second: Evaluation
-    symptom: Literal["", "nonfinite-value"] = ""
+    symptom: Literal["", "nonfinite-value", "nonfinite-gradient"] = ""
     span: Span | None = None  # the statement at which their ways part, where Python decides
 
 

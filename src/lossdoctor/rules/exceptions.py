@@ -58,6 +58,8 @@ def family_of(raised: Raised) -> Family:
     """`crash` for what no other family names."""
     if removed_symbol(raised):
         return "keras-contract"
+    if raised.left_out or _made_of_tensors(raised):
+        return "keras-contract"
     if "A KerasTensor cannot be used as input to a TensorFlow function" in raised.message:
         return "graph-mode"  # a symbolic tensor of the model that is built, captured by the loss
     if raised.type == "TypeError" and not raised.calls and "required positional argument" in raised.message:
@@ -66,9 +68,35 @@ def family_of(raised: Raised) -> Family:
         raised.message
     ):
         return "dtype"
+    if "truth value of an array" in raised.message and re.search(r"\.cond\.cond\w*$", raised.callee):
+        return "shape"  # tf.cond decides once, by a scalar
     if raised.type in ("InvalidArgumentError", "ValueError", "IndexError") and _SHAPE.search(raised.message):
         return "shape"
     return "crash"
+
+
+def reason(raised: Raised) -> str:
+    """What the loss does that raises, in a clause."""
+    if symbol := missing_symbol(raised):
+        return f"`{symbol}` does not exist in this version, so the loss raises AttributeError"
+    if raised.left_out:
+        return (
+            f"computes with `{raised.left_out}`, which nobody gives it and which is None: {raised.type}: "
+            f"{raised.message}"
+        )
+    if _made_of_tensors(raised):
+        name = raised.callee.split(".")[-2]
+        return (
+            f"gives its tensors to the constructor of `{name}`, and not to an instance of it, as `{name}()(…)` "
+            f"would: {raised.type}: {raised.message}"
+        )
+    return f"raises {raised.type} for every input of this spec: {raised.message}"
+
+
+def _made_of_tensors(raised: Raised) -> bool:
+    """Whether a class of Keras refuses what it is made with because that is a tensor."""
+    owner = raised.callee.removesuffix(".__init__")
+    return owner != raised.callee and owner.startswith("keras.") and "ensor" in raised.message
 
 
 def missing_symbol(raised: Raised) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lossdoctor.probes.batches import Batches
 from lossdoctor.probes.callings import Callings
-from lossdoctor.rules.exceptions import family_of, missing_symbol
+from lossdoctor.rules.exceptions import family_of, reason
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.session import Loaded
 
@@ -18,11 +18,9 @@ def raises(callings: Callings, batches: Batches, loaded: Loaded) -> Iterator[Sus
     run = callings.get("raw", "eager")
     if run is None or run.raised is None or callings.works or batches.works or loaded.lacking:
         return
-    symbol = missing_symbol(run.raised)
-    message = f"raises {run.raised.type} for every input of this spec: {run.raised.message}"
     yield RULE.at(
         None,
-        f"`{symbol}` does not exist in this version, so the loss raises AttributeError" if symbol else message,
+        reason(run.raised),
         calls=run.raised.calls,
         evidence="witnessed",
         symptom="raises",

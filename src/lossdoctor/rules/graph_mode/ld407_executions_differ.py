@@ -30,7 +30,9 @@ def executions_differ(executions: Executions, graph: LossGraph) -> Iterator[Susp
         )
         yield RULE.at(
             None,
-            f"{where} gives {_shown(found, found.first)} {first}, and {_shown(found, found.second)} {second}",
+            f"the gradient is finite {first}, and not {second}"
+            if found.symptom == "nonfinite-gradient"
+            else f"{where} gives {_shown(found, found.first)} {first}, and {_shown(found, found.second)} {second}",
             calls=(found.span,) if found.span else (),
             evidence="witnessed",
             symptom=found.symptom or "execution-mismatch",
