@@ -139,3 +139,16 @@ def test_regions_that_the_intervals_name_are_tried() -> None:
         return min(float(np.min(np.abs(pair.y_pred.astype(np.float64) - 0.25))) for pair in tried)
 
     assert nearest(pairs) < 0.1 * nearest(without)
+
+
+def test_samples_that_are_compared_lie_far_apart_too() -> None:
+    graph = parse("""
+loss(%0 y_true: f32[B,1], %1 y_pred: f32[B,1]) -> %4, gradients none
+  %2: f32[1,B] = transpose %1
+  %3: f32[B,B] = subtract %1 %2
+  %4: f32[B] = mean %3 axis=1
+""")
+    assert isinstance(graph, LossGraph)
+    far = [p for p in made("float32[B,1] binary", "float32[B,1] real", graph) if np.ptp(p.y_pred) >= 200.0]
+    assert any(p.y_true[0] != p.y_true[1] and p.y_pred[0] > p.y_pred[1] for p in far)
+    assert any(p.y_true[0] != p.y_true[1] and p.y_pred[0] < p.y_pred[1] for p in far)

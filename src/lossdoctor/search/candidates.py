@@ -82,7 +82,10 @@ def candidates(
         keep(box_points(contract, ranges, ordinary, magnitude), 64)
     keep(_one_at_an_edge(of, shapes, magnitude, ordinary), 80)
     keep(_spreads(of, shapes, magnitude, ordinary), 40)
-    keep(_batches(contract, of, true, sizes, rng, magnitude), 16)
+    keep(_batches(contract, of, sizes, rng, magnitude), 16)
+    if graph is not None and "B" in sizes and _compares_samples(graph):
+        couple = [shape_of(spec, {**sizes, "B": 2}) for spec in of]
+        keep(_spreads(of, couple, magnitude, [_alternating(*each) for each in zip(of, couple, strict=True)]), 24)
     packets, rounded = rng.spawn(1)[0], rng.spawn(1)[0]
     keep(_packets(contract, of, true, sizes, packets, magnitude), 40)
     keep(rounded_rows(contract, _drawn(contract, rounded, {**sizes, "B": _PACKET}, magnitude), rounded), 24)
@@ -294,8 +297,21 @@ def _next(value: Array, dtype: np.dtype[Any], way: int) -> Array:
     return np.asarray(value.astype(np.float64) * (1 + way * 2.0**-7)).astype(dtype)
 
 
+def _compares_samples(graph: LossGraph) -> bool:
+    """Whether samples meet each other: the batch stands in a shape twice, or as a row."""
+    shapes = (node.shape for node in graph.where(role="forward"))
+    return any(shape is not None and "B" in shape[1:] for shape in shapes)
+
+
+def _alternating(spec: Spec, shape: tuple[int, ...]) -> Array:
+    """Samples that differ: the first at the low end of the plain values, the second at the high one."""
+    fills = _fills(spec, shape, 1.0)
+    second = np.arange(int(np.prod(shape))).reshape(shape) >= np.prod(shape[1:])
+    return np.where(second, fills[min(1, len(fills) - 1)], fills[0]).astype(numpy_dtype(spec.dtype))
+
+
 def _batches(
-    contract: Contract, of: Sequence[Spec], true: int, sizes: dict[str, int], rng: np.random.Generator, magnitude: float
+    contract: Contract, of: Sequence[Spec], sizes: dict[str, int], rng: np.random.Generator, magnitude: float
 ) -> Iterator[Parts]:
     """Two or three samples: equal rows, edges in one of them only, one class for all."""
     if "B" not in sizes:
