@@ -46,6 +46,13 @@ def test_names_of_tensorflow_1(tmp_path: Path) -> None:
     assert not proposals(tmp_path, one(new), new, "crash")
 
 
+def test_a_loss_that_has_only_its_short_name_left(tmp_path: Path) -> None:
+    old, new = "tf.keras.losses.mean_squared_error(y_true, y_pred)", "tf.keras.losses.mse(y_true, y_pred)"
+    gone = "`keras._tf_keras.keras.losses.mean_squared_error` does not exist in this version"
+    assert proposals(tmp_path, one(old), old, "keras-contract", message=gone)[0][1] == one(new)
+    assert not proposals(tmp_path, one(old), old, "keras-contract")
+
+
 @pytest.mark.parametrize(
     ("body", "head", "expected"),
     [

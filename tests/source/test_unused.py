@@ -66,3 +66,18 @@ def test_an_argument_that_is_handed_on_or_used_in_the_constructor_is_used() -> N
     assert loss("def __init__(PARAMETERS):\n    super().__init__()\ndef call(self, t, p):\n    return t - p\n") == [
         "gamma"
     ]
+
+
+@pytest.mark.parametrize(
+    ("call", "unused"),
+    [
+        ("power = (t - p) ** self.gamma\n    return t - p", True),
+        ("power = tf.pow(t - p, self.gamma)\n    scaled = 2.0 * power\n    return t - p", True),
+        ("power = tf.pow(t - p, self.gamma)\n    return t - power", False),
+        ("update = self.mean.assign(self.gamma * p)\n    return t - p", False),
+        ("self.last = self.gamma * p\n    return t - p", False),
+        ("power = tf.pow(t - p, self.gamma)\n    def inner():\n        return power\n    return inner()", False),
+    ],
+)
+def test_a_result_that_nothing_reads_is_no_use_of_a_setting(call: str, unused: bool) -> None:
+    assert loss(KEPT + f"def call(self, t, p):\n    {call}\n") == (["gamma"] if unused else [])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from lossdoctor.engine.accepted import accepted, refusal
 from lossdoctor.engine.ahead import begin_searched, begin_traced
 from lossdoctor.engine.double import needless_double
 from lossdoctor.engine.executions import executions
@@ -24,10 +25,8 @@ from lossdoctor.engine.readings import Readings, Unavailable, needs, of_graph
 from lossdoctor.engine.settle import Settler
 from lossdoctor.engine.witnesses import search
 from lossdoctor.findings import ErrorItem, Finding, Gap, LossReport
-from lossdoctor.graph.ir import LossGraph
 from lossdoctor.readings import Executions, HalfRounding, NeedlessDouble
 from lossdoctor.rules.registry import Rule, Suspicion, all_rules
-from lossdoctor.search.reproduce import ordinary
 from lossdoctor.session import Loaded, Pair, Session, SessionError, Settings, Traced
 from lossdoctor.spec import Contract, format_structure
 from lossdoctor.subject.inference import infer
@@ -126,9 +125,9 @@ def opened(job: Job, session: Session) -> Opened | ErrorItem:
     job.progress(job.target, "loading")
     loaded = job.loaded or session.load(job.load)
     job.progress(job.target, "tracing")
-    contract, traced, refused = _accepted(contracts_of(job, loaded), session)
+    contract, traced, refused = accepted(contracts_of(job, loaded), loaded, session)
     if traced is None or (refused and contract.origin == "inferred" and not loaded.lacking):
-        return ErrorItem(job.target, _refusal(loaded, refused))
+        return ErrorItem(job.target, refusal(loaded, refused))
     return Opened(loaded, contract, traced)
 
 
@@ -161,38 +160,6 @@ def contracts_of(job: Job, loaded: Loaded) -> tuple[Contract, ...]:
 def inferred(loaded: Loaded, settings: Settings) -> tuple[Contract, ...]:
     """The contracts that the code suggests, then the natural ones."""
     return tuple(replace(contract, magnitude=settings.magnitude) for contract in infer(loaded))
-
-
-def _accepted(contracts: Sequence[Contract], session: Session) -> tuple[Contract, Traced | None, list[Traced]]:
-    """The first contract under which the loss can be traced, or at least runs eagerly (then tracing is the fault);
-    with none, the first of them, and every refusal. Guessed sizes of which the loss's slices leave nothing are refused
-    too: what it does with nothing says nothing of it."""
-    refused: list[Traced] = []
-    for contract in contracts:
-        traced = session.trace(contract)
-        if traced.traced is not None:
-            if contract.origin != "inferred" or not _empties(traced.traced):
-                return contract, traced, []
-        elif session.evaluate([ordinary(contract)], "eager")[0].raised is None:
-            return contract, traced, []
-        refused.append(traced)
-    return contracts[0], refused[0] if refused else None, refused
-
-
-def _empties(graph: LossGraph) -> bool:
-    """Whether something that the loss computes has no elements."""
-    return any(0 in (node.shape or ()) for node in graph.nodes if node.role == "forward" and node.op != "constant")
-
-
-def _refusal(loaded: Loaded, refused: Sequence[Traced]) -> str:
-    raised = next((traced.raised for traced in refused if traced.raised is not None), None)
-    if raised is None:
-        return f"`{loaded.name}` accepts none of the natural specs; state them with --y-true and --y-pred"
-    where = f" (line {raised.calls[-1].line})" if raised.calls else ""
-    return (
-        f"`{loaded.name}` raises {raised.type}{where} for every natural spec: {raised.message}. "
-        "State what it is given with --y-true and --y-pred"
-    )
 
 
 def suspicions_of(readings: Readings, job: Job, notes: list[str]) -> Iterator[Suspicion]:

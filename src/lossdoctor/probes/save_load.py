@@ -178,7 +178,7 @@ def _equal(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(_equal, one, other))
     if isinstance(one, keras.DTypePolicy):
         return one.get_config() == other.get_config()
-    return type(one) in _PLAIN and one == other
+    return type(one) in _PLAIN and bool(one == other)
 
 
 def _facts(kind: type) -> dict[str, Any]:

@@ -73,6 +73,14 @@ _SAME = (
     "squeeze stack std sum tanh tile transpose var zeros_like"
 ).split()
 _BACKEND: Mapping[str, str] = {**{name: name for name in _SAME}, "pow": "power"}
+# `tf.keras.losses` has these functions under their short names only; `keras.losses` has both.
+_SHORT: Mapping[str, str] = {
+    "mean_squared_error": "mse",
+    "mean_absolute_error": "mae",
+    "mean_absolute_percentage_error": "mape",
+    "mean_squared_logarithmic_error": "msle",
+    "log_cosh": "logcosh",
+}
 _CASTS: Mapping[str, str] = {"to_float": "float32", "to_int32": "int32", "to_double": "float64", "to_int64": "int64"}
 _KEYWORDS: Mapping[str, str] = {"keep_dims": "keepdims", "reduction_indices": "axis"}
 
@@ -135,6 +143,10 @@ def modern(site: Site) -> Iterator[Proposal]:
     texts: list[str] = []
     for call in (part for part in ast.walk(function) if isinstance(part, ast.Call)):
         name = source.module.resolve(call.func) or ""
+        if change := _shortened(site, call.func, name):
+            changes.append(change)
+            texts.append(change.text)
+            continue
         if not name.startswith("tensorflow.") or not isinstance(call.func, ast.Attribute):
             continue
         short, prefix = name.removeprefix("tensorflow."), source.of(call.func.value)
@@ -153,6 +165,16 @@ def modern(site: Site) -> Iterator[Proposal]:
                 texts.append(f"{new}=")
     if changes:
         yield Proposal(", ".join(dict.fromkeys(texts)), tuple(sorted(changes, key=lambda change: change.start)))
+
+
+def _shortened(site: Site, function: ast.expr, name: str) -> Change | None:
+    """A function of `tf.keras.losses` under the name that it has there."""
+    last = name.rpartition(".")[2]
+    if not isinstance(function, ast.Attribute) or last not in _SHORT:
+        return None
+    if f".losses.{last}` does not exist" not in site.finding.message:
+        return None
+    return site.source.replace(function, f"{site.source.of(function.value)}.{_SHORT[last]}")
 
 
 def backend(site: Site) -> Iterator[Proposal]:

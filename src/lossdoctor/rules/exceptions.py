@@ -93,6 +93,12 @@ def reason(raised: Raised) -> str:
     return f"raises {raised.type} for every input of this spec: {raised.message}"
 
 
+def whatever_is_given(raised: Raised) -> bool:
+    """Whether the exception has its cause in the code alone, so that no other input helps."""
+    slips = ("NameError", "UnboundLocalError", "ModuleNotFoundError")
+    return bool(missing_symbol(raised) or raised.left_out or _made_of_tensors(raised)) or raised.type in slips
+
+
 def _made_of_tensors(raised: Raised) -> bool:
     """Whether a class of Keras refuses what it is made with because that is a tensor."""
     owner = raised.callee.removesuffix(".__init__")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from lossdoctor.source.module import SourceClass, SourceModule
 
@@ -90,13 +91,53 @@ def _is_load(node: ast.AST, name: str) -> bool:
 
 
 def _reads(found: SourceClass, attribute: str) -> bool:
-    """Whether a method other than `get_config` reads an attribute of that name, of anything."""
+    """Whether a method other than `get_config` reads an attribute of that name, of anything, for some purpose."""
     return any(
         isinstance(node, ast.Attribute) and node.attr == attribute and isinstance(node.ctx, ast.Load)
         for name, method in found.methods.items()
         if name != "get_config"
-        for node in ast.walk(method.node)
+        for statement in _purposeful(method.node)
+        for node in ast.walk(statement)
     )
+
+
+def _purposeful(node: _Function) -> list[ast.AST]:
+    """The statements of a function but for those that name a result which nothing reads."""
+    if isinstance(node, ast.Lambda):
+        return [node.body]
+    kept: list[ast.stmt] = list(node.body)
+    while True:
+        read = {inner.id for each in kept for inner in ast.walk(each) if _is_name(inner, ast.Load)}
+        left = [each for each in kept if not _names_only(each) or _names_only(each) & read]
+        if len(left) == len(kept):
+            return [*node.args.defaults, *(each for each in node.args.kw_defaults if each), *left]
+        kept = left
+
+
+def _names_only(statement: ast.stmt) -> set[str]:
+    """The names that an assignment gives, if it does nothing else; a method of an object may do something to it."""
+    if not isinstance(statement, ast.Assign):
+        return set()
+    given = [node for target in statement.targets for node in ast.walk(target)]
+    plain = all(isinstance(node, ast.Name | ast.Tuple | ast.expr_context) for node in given)
+    calls = [node.func for node in ast.walk(statement.value) if isinstance(node, ast.Call)]
+    if not plain or any(_of_an_object(function) for function in calls):
+        return set()
+    return {node.id for node in given if _is_name(node, ast.Store)}
+
+
+def _of_an_object(function: ast.expr) -> bool:
+    """Whether a call goes to a method of `self` or of what another expression gives, or changes a variable."""
+    if not isinstance(function, ast.Attribute):
+        return not isinstance(function, ast.Name)
+    root = function.value
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    return not isinstance(root, ast.Name) or root.id == "self" or function.attr.startswith(("assign", "update"))
+
+
+def _is_name(node: ast.AST, context: type[ast.expr_context]) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, context)
 
 
 def _reads_all(node: ast.AST) -> bool:

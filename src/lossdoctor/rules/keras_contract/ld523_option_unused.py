@@ -23,7 +23,8 @@ def option_unused(loaded: Loaded, module: SourceModule) -> Iterator[Suspicion]:
         where = f"kept as `self.{unused.attribute}` and" if unused.attribute else "taken and"
         yield RULE.at(
             None,
-            f"`{unused.name}` is {where} never read: whatever it is set to, the loss is the same",
+            f"`{unused.name}` is {where} nothing that is returned depends on it: whatever it is set to, the loss is "
+            "the same",
             calls=(span_of(module, unused.node),),
             evidence="proved",
         )

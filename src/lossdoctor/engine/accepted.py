@@ -1,0 +1,96 @@
+"""Which of several contracts a loss accepts, and what is said of it where it accepts none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lossdoctor.findings import UsageError
+from lossdoctor.graph.ir import LossGraph
+from lossdoctor.rules.exceptions import whatever_is_given
+from lossdoctor.search.reproduce import ordinary
+from lossdoctor.session import Loaded, Raised, Session, Traced
+from lossdoctor.spec import Contract, Spec, parse_contract
+
+_SIZES = re.compile(r"Dimensions must be equal, but are (\d+) and (\d+)\b")
+
+
+def accepted(
+    contracts: Sequence[Contract], loaded: Loaded, session: Session
+) -> tuple[Contract, Traced | None, list[Traced]]:
+    """The first contract under which the loss can be traced, or at least runs eagerly (then tracing is the fault).
+
+    A guessed size that the loss refuses, naming another, is tried again with that one. Guessed sizes of which the
+    loss's slices leave nothing are refused too: what it does with nothing says nothing of it.
+
+    Returns:
+        The contract, its trace, and every refusal, of which there are none where the contract is accepted or the loss
+        raises whatever it is given. Where it accepts nothing: the first contract.
+    """
+    refused: list[Traced] = []
+    waiting, tried = list(contracts), set[str]()
+    while waiting:
+        contract = waiting.pop(0)
+        if (name := f"{contract.y_true} {contract.y_pred}") in tried:
+            continue
+        tried.add(name)
+        traced = session.trace(contract)
+        if traced.traced is not None:
+            if contract.origin != "inferred" or not _empties(traced.traced):
+                return contract, traced, []
+        elif session.evaluate([ordinary(contract)], "eager")[0].raised is None:
+            return contract, traced, []
+        refused.append(traced)
+        if contract.origin == "inferred" and traced.raised is not None:
+            if whatever_is_given(traced.raised) and not loaded.lacking:
+                return contract, traced, []
+            if (other := _resized(contract, traced.raised)) is not None:
+                waiting.insert(0, other)
+    return contracts[0], refused[0] if refused else None, refused
+
+
+def refusal(loaded: Loaded, refused: Sequence[Traced]) -> str:
+    """What is said of a loss that accepts none of its inferred contracts."""
+    raised = next((traced.raised for traced in refused if traced.raised is not None), None)
+    if raised is None:
+        return f"`{loaded.name}` accepts none of the natural specs; state them with --y-true and --y-pred"
+    where = f" (line {raised.calls[-1].line})" if raised.calls else ""
+    return (
+        f"`{loaded.name}` raises {raised.type}{where} for every natural spec: {raised.message}. "
+        "State what it is given with --y-true and --y-pred"
+    )
+
+
+def _empties(graph: LossGraph) -> bool:
+    """Whether something that the loss computes has no elements."""
+    return any(0 in (node.shape or ()) for node in graph.nodes if node.role == "forward" and node.op != "constant")
+
+
+def _resized(contract: Contract, raised: Raised) -> Contract | None:
+    """The contract with the size that the loss asks for, in place of one that was assumed."""
+    found = _SIZES.search(raised.message)
+    true, pred = contract.y_true, contract.y_pred
+    if found is None or not isinstance(true, Spec) or not isinstance(pred, Spec):
+        return None
+    sizes = int(found[1]), int(found[2])
+    old = next((size for size in sizes if pred.dims[-1:] == (size,)), None)
+    if old is None or sizes[0] == sizes[1]:
+        return None
+    new = sizes[0] if old == sizes[1] else sizes[1]
+    specs = [str(_with_size(spec, old, new)) for spec in (true, pred)]
+    where = (
+        f"`{' '.join(raised.calls[-1].text.split())}` (line {raised.calls[-1].line})" if raised.calls else "the loss"
+    )
+    reason = f"a size of {new} is taken since {where} asks for it: y_true is {specs[0]}, y_pred is {specs[1]}"
+    try:
+        resized = parse_contract(*specs, origin="inferred", magnitude=contract.magnitude)
+    except UsageError:
+        return None
+    return replace(resized, assumptions=(*contract.assumptions[:-1], reason))
+
+
+def _with_size(spec: Spec, old: int, new: int) -> Spec:
+    classes = new if spec.kind == "label" and spec.classes == old else spec.classes
+    dims = (*spec.dims[:-1], new) if spec.dims[-1:] == (old,) and spec.kind != "label" else spec.dims
+    return replace(spec, dims=dims, classes=classes)
