@@ -209,3 +209,14 @@ def test_a_loss_that_holds_the_same_is_not_run_again(tmp_path: Path) -> None:
     assert outcomes(probe(subject, REAL)) == {"weight": "kept", "reduction": "kept"}  # type: ignore[arg-type]
     other = [weight for weight in subject.object.ran if weight != 3.0]
     assert len(other) == 3  # once a sample, not again after loading
+
+
+def test_a_tensor_made_of_an_argument_is_compared_as_a_whole(tmp_path: Path) -> None:
+    reading = read(
+        tmp_path,
+        value="tf.reduce_mean(error, -1) * self.weight[0] * self.weight[1]",
+        parameters="weight=(1.0, 3.0), **kwargs",
+        construction="super().__init__(**kwargs); self.weight = tf.constant(weight)",
+        config="",
+    )
+    assert outcomes(reading)["weight"] == "lost" and reading.unchanged is None

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -279,8 +279,16 @@ def _holds(loss: Any, name: str, value: object) -> bool:
     """Whether a loss was made with this value of an argument, as far as its attributes tell."""
     wrapped = getattr(loss, "_fn_kwargs", {})  # where Keras's wrapper of a function keeps them
     if isinstance(wrapped, dict) and name in wrapped:
-        return bool(wrapped[name] == value)
-    return any(hasattr(loss, one) and bool(getattr(loss, one) == value) for one in (name, f"_{name}"))
+        return _equals(wrapped[name], value)
+    return any(hasattr(loss, one) and _equals(getattr(loss, one), value) for one in (name, f"_{name}"))
+
+
+def _equals(kept: object, value: object) -> bool:
+    """Whether an attribute holds a value, as it is or as a tensor or array of it."""
+    try:
+        return bool(np.array_equal(cast(Any, kept), cast(Any, value)))
+    except Exception:  # what cannot be made an array, and what refuses to be compared
+        return False
 
 
 def _others(value: object, words: tuple[str, ...]) -> tuple[Any, ...]:
@@ -297,6 +305,10 @@ def _others(value: object, words: tuple[str, ...]) -> tuple[Any, ...]:
         return words
     if value is None:
         return (0.7, 2, True)
+    if isinstance(value, list | tuple) and value:
+        varied = [_others(item, ()) for item in value]
+        if all(varied):
+            return tuple(type(value)(options[turn] for options in varied) for turn in range(min(map(len, varied))))
     return ()
 
 
