@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from lossdoctor.probes import targets
+from lossdoctor.probes.arrangement import Arranged, arranged
 from lossdoctor.probes.calls import Caller, Live, Subject, caller, quick
 from lossdoctor.probes.draws import Sizes, draw
 from lossdoctor.readings import Comparison, Counterexample, Direction, Fall, Ray, Wrong
@@ -24,6 +25,7 @@ from lossdoctor.spec import Contract, Spec
 BATCHES = 5  # y_true draws for the comparison
 SWAPPED_BATCHES = 3
 ALIKE_BATCHES = 4
+ARRANGED_BATCHES = 10
 RAY_BATCHES = 3
 RAY_POINTS = 5
 # Below this exponent a fall may be the logarithm of a density, which grows without bound but ever slower.
@@ -43,7 +45,11 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0, live: Live | N
     known = known if gain is None else gain
     falls, rays = _rays(call, contract, None if isinstance(known, str) else known, rng)
     if isinstance(known, str):
-        return Direction(False, known, unbounded=falls, rays=rays)
+        placed = arranged(subject, call, rng)
+        if placed is None:
+            return Direction(False, known, unbounded=falls, rays=rays)
+        compared = _compare_arranged(call, placed, rng)
+        return Direction(False, known, unbounded=falls, rays=rays, arranged=compared, together=placed.what)
     comparison, best = _compare(call, contract, known, rng, BATCHES)
     if comparison.draws < 8:
         return Direction(False, "the loss is not a number at the target", unbounded=falls, rays=rays)
@@ -106,6 +112,28 @@ class _Tally:
     steps: int = 0
     examples: dict[Wrong, Counterexample] = field(default_factory=dict[Wrong, Counterexample])
 
+    def count(
+        self,
+        wrong: Wrong,
+        order: int | None,
+        pair: Pair,
+        target: Array,
+        at_target: float,
+        at_wrong: float,
+        spread: float,
+    ) -> None:
+        """One wrong prediction (of `pair`), whose loss is below (-1), equal to or above that at the target."""
+        if order is None:
+            return
+        self.all[wrong] = self.all.get(wrong, 0) + 1
+        if order > 0:
+            self.higher[wrong] = self.higher.get(wrong, 0) + 1
+        elif order < 0:
+            self.lower[wrong] = self.lower.get(wrong, 0) + 1
+            margin = (at_target - at_wrong) / spread if spread else float("inf")
+            if wrong not in self.examples or self.examples[wrong].margin < margin:
+                self.examples[wrong] = Counterexample(wrong, pair, target, at_target, at_wrong, margin)
+
     def comparison(self) -> Comparison:
         counted = list(self.all)
         return Comparison(
@@ -150,24 +178,24 @@ def _compare(
         spread = _spread([*losses, *at_wrong])
         for (wrong, prediction), value in zip(wrongs, at_wrong, strict=True):
             order = _order(value, at_target, spread)
-            if order is None:
-                continue
-            tally.all[wrong] = tally.all.get(wrong, 0) + 1
-            if order > 0:
-                tally.higher[wrong] = tally.higher.get(wrong, 0) + 1
-            elif order < 0:
-                tally.lower[wrong] = tally.lower.get(wrong, 0) + 1
-                margin = (at_target - value) / spread if spread else float("inf")
-                if wrong not in tally.examples or tally.examples[wrong].margin < margin:
-                    tally.examples[wrong] = Counterexample(
-                        wrong, Pair(y_true, prediction), target, at_target, value, margin
-                    )
+            tally.count(wrong, order, Pair(y_true, prediction), target, at_target, value, spread)
         for place in (0, -1):
             (_, prediction), value = wrongs[place], at_wrong[place]
             if _order(value, at_target, spread) == 0:
                 continue  # as good as the target, which then is no end of the way
             _walk(call, y_true, prediction, target, spread, tally, spec)
     return tally.comparison(), float(np.mean(best_values)) if best_values else float("nan")
+
+
+def _compare_arranged(call: Caller, placed: Arranged, rng: np.random.Generator) -> Comparison:
+    """The loss where vectors are arranged as they should be, against the same vectors the other way round."""
+    tally = _Tally()
+    for _ in range(ARRANGED_BATCHES):
+        pair, right = placed.pairs(rng)
+        at_right, at_wrong = call.mean(Pair(pair.y_true, right)), call.mean(pair)
+        spread = abs(at_right - at_wrong)
+        tally.count("opposite", _order(at_wrong, at_right, spread), pair, right, at_right, at_wrong, spread)
+    return tally.comparison()
 
 
 def _wrong_predictions(

@@ -128,6 +128,10 @@ _GAINS = frozenset(
         "utility",
     }
 )
+# Words of losses that bring together what belongs together.
+_PAIRINGS = frozenset(
+    "triplet triplets contrastive siamese npair npairs pair pairs metric embedding embeddings supcon infonce".split()
+)
 # What losses measure.
 _MEASURES = frozenset(
     [
@@ -194,6 +198,11 @@ def is_loss_name(name: str) -> bool:
 def is_gain_name(name: str) -> bool:
     """Whether a name says that y_true is what is earned by the decisions of y_pred."""
     return bool(_GAINS & set(words(name)))
+
+
+def is_pairing_name(name: str) -> bool:
+    """Whether a name says that predictions are embeddings, of which those that belong together should be alike."""
+    return bool(_PAIRINGS & set(words(name)))
 
 
 def sounds_like_loss(name: str) -> bool:

@@ -53,6 +53,26 @@ def wrong_direction(direction: Direction, graph: LossGraph, dependence: Reading[
     )
 
 
+@RULE.check
+def exchanged_distances(direction: Direction, graph: LossGraph) -> Iterator[Suspicion]:
+    """A loss of distances that brings near what does not belong together."""
+    found = direction.arranged
+    if graph.stage != "traced" or found is None or not direction.exchanged:
+        return
+    example = found.counterexamples[0]
+    apart = "far from the anchor, and the negative near it" if direction.together == "the positive" else "apart"
+    yield RULE.at(
+        graph[graph.value],
+        f"the loss is lower where {direction.together} lies {apart}: what should be pulled is pushed "
+        f"({example.at_target:.4g} as it should be, {example.at_wrong:.4g} the other way round)",
+        calls=_returned(graph[graph.value].calls),
+        evidence="witnessed",
+        symptom="decreases-away",
+        pair=example.pair,
+        arguments={"target": example.target},
+    )
+
+
 def _accumulated(graph: LossGraph, dependence: Reading[Dependence]) -> bool:
     """Whether predictions are accumulated along an axis and targets are not, as hazards are to a survival curve: an
     entry of y_pred does not state the entry of y_true beside it."""
