@@ -51,6 +51,19 @@ def loss(y_true, y_pred):
     assert only(tmp_path, code, pool).y_pred == "float32[B,3] real"
 
 
+def test_as_many_classes_as_the_table_of_the_loss_has(tmp_path: Path, pool: WorkerPool) -> None:
+    code = """
+WEIGHTS = tf.constant([1.0, 2.0, 3.0])
+
+def loss(y_true, y_pred):
+    weights = tf.gather(WEIGHTS, tf.cast(y_true, tf.int32))
+    return weights * tf.keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
+"""
+    found = only(tmp_path, code, pool)
+    assert found.y_pred == "float32[B,3] probability" and "label(3)" in found.y_true
+    assert not [f for f in found.findings if f.rule == "LD491"]
+
+
 @pytest.mark.parametrize(
     ("expression", "family"),
     [

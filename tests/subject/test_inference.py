@@ -172,6 +172,23 @@ CASES = {
         "float32[B,4] positive",
         "float32[B,4] positive",
     ),
+    "log_of_one_more": (
+        """
+        def f(y_true, y_pred):
+            low = K.maximum(y_pred, K.epsilon())
+            return K.square(K.log(low + 1.0) - K.log(1 + y_true))
+        """,
+        "float32[B,4] positive",
+        "float32[B,4] positive",
+    ),
+    "log_of_a_distance": (
+        """
+        def f(y_true, y_pred):
+            return tf.math.log(1.0 + tf.square(y_true - y_pred))
+        """,
+        "float32[B,4] real",
+        "float32[B,4] real",
+    ),
     # ranks and sizes
     "image_axes": (
         """

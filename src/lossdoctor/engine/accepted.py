@@ -14,6 +14,8 @@ from lossdoctor.session import Loaded, Raised, Session, Traced
 from lossdoctor.spec import Contract, Spec, parse_contract
 
 _SIZES = re.compile(r"Dimensions must be equal, but are (\d+) and (\d+)\b")
+_CLASSES = re.compile(r"indices\[[\d,]*\] = \d+ is not in \[0, (\d+)\)")
+_LABELS = 16  # samples among which each of a few classes occurs
 
 
 def accepted(
@@ -36,16 +38,18 @@ def accepted(
             continue
         tried.add(name)
         traced = session.trace(contract)
-        if traced.traced is not None:
-            if contract.origin != "inferred" or not _empties(traced.traced):
-                return contract, traced, []
-        elif session.evaluate([ordinary(contract)], "eager")[0].raised is None:
+        guessed, raised = contract.origin == "inferred", traced.raised
+        if traced.traced is None and session.evaluate([ordinary(contract)], "eager")[0].raised is None:
             return contract, traced, []
-        refused.append(traced)
-        if contract.origin == "inferred" and traced.raised is not None:
-            if whatever_is_given(traced.raised) and not loaded.lacking:
+        if traced.traced is not None:
+            raised = _of_labels(contract, session) if guessed else None
+            if raised is None and not (guessed and _empties(traced.traced)):
                 return contract, traced, []
-            if (other := _resized(contract, traced.raised)) is not None:
+        refused.append(traced)
+        if guessed and raised is not None:
+            if whatever_is_given(raised) and not loaded.lacking:
+                return contract, traced, []
+            if (other := _resized(contract, raised)) is not None:
                 waiting.insert(0, other)
     return contracts[0], refused[0] if refused else None, refused
 
@@ -67,17 +71,33 @@ def _empties(graph: LossGraph) -> bool:
     return any(0 in (node.shape or ()) for node in graph.nodes if node.role == "forward" and node.op != "constant")
 
 
+def _of_labels(contract: Contract, session: Session) -> Raised | None:
+    """What a loss raises for labels that are beyond its own table of classes; None where it takes them."""
+    if not isinstance(contract.y_true, Spec) or contract.y_true.kind != "label":
+        return None
+    raised = session.evaluate([ordinary(contract, _LABELS)], "eager")[0].raised
+    return raised if raised is not None and _CLASSES.search(raised.message) else None
+
+
+def _asked(contract: Contract, raised: Raised) -> tuple[int, int] | None:
+    """The size that was assumed and the one that the loss asks for."""
+    true, pred = contract.y_true, contract.y_pred
+    if not isinstance(true, Spec) or not isinstance(pred, Spec):
+        return None
+    if true.classes and (found := _CLASSES.search(raised.message)):
+        return true.classes, int(found[1])
+    found = _SIZES.search(raised.message)
+    sizes = (int(found[1]), int(found[2])) if found else (0, 0)
+    old = next((size for size in sizes if pred.dims[-1:] == (size,)), 0)
+    return (old, sum(sizes) - old) if old and sizes[0] != sizes[1] else None
+
+
 def _resized(contract: Contract, raised: Raised) -> Contract | None:
     """The contract with the size that the loss asks for, in place of one that was assumed."""
-    found = _SIZES.search(raised.message)
-    true, pred = contract.y_true, contract.y_pred
-    if found is None or not isinstance(true, Spec) or not isinstance(pred, Spec):
+    true, pred, sizes = contract.y_true, contract.y_pred, _asked(contract, raised)
+    if sizes is None or not isinstance(true, Spec) or not isinstance(pred, Spec):
         return None
-    sizes = int(found[1]), int(found[2])
-    old = next((size for size in sizes if pred.dims[-1:] == (size,)), None)
-    if old is None or sizes[0] == sizes[1]:
-        return None
-    new = sizes[0] if old == sizes[1] else sizes[1]
+    old, new = sizes
     specs = [str(_with_size(spec, old, new)) for spec in (true, pred)]
     where = (
         f"`{' '.join(raised.calls[-1].text.split())}` (line {raised.calls[-1].line})" if raised.calls else "the loss"

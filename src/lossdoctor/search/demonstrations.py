@@ -348,14 +348,20 @@ def save_load(contract: Contract, arguments: Arguments) -> str:
     make = f"type(_loss)({name}={arguments.get('value')!r})" if name else "_loss"
     call = "" if name == "reduction" else ".call"  # Keras reduces in `__call__`
     return dedent(f"""\
-        saved = {make}
-        before = float(tf.reduce_mean(saved{call}(y_true, y_pred)))
-        try:
-            again = type(saved).from_config(saved.get_config())
-            after = float(tf.reduce_mean(again{call}(y_true, y_pred)))
-        except Exception as error:
+        def raises(error):
             print(f"loading raises {{type(error).__name__}}: {{' '.join(str(error).split())[:200]}}")
             return True
+
+        saved = {make}
+        try:
+            again = type(saved).from_config(saved.get_config())
+        except Exception as error:
+            return raises(error)
+        before = float(tf.reduce_mean(saved{call}(y_true, y_pred)))
+        try:
+            after = float(tf.reduce_mean(again{call}(y_true, y_pred)))
+        except Exception as error:
+            return raises(error)
         print(f"loss {{before:.6g}} before saving, {{after:.6g}} once loaded")
         return {DIFFERENT.format("before", "after", 1e-5)}
         """)

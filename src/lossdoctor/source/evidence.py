@@ -252,6 +252,8 @@ class _Reader:
             found.event("missing", node)
         if role is not None:
             self._of_argument(node, name, role)
+        if name == "log" and node.args and (other := self._one_more(node.args[0])) is not None:
+            found.hint(other, "positive", 4, f"`{self._shown(node)}` is taken", node)
         if name in ("log", "log1p", "log2", "log10") and first.complement:
             found.event(f"log(1 - {first.complement})", node)
         if (first.product and first.negated) and name in ("exp", "softplus", "log1p"):
@@ -300,6 +302,13 @@ class _Reader:
             rank: Argument | None = next((value.rank_of for value in values if value.rank_of), None)
             return _Value(shaped=form, rank_of=rank, exponential=role if name == "exp" else None)
         return _NOTHING
+
+    def _one_more(self, node: ast.expr) -> Argument | None:
+        """The argument of the loss to which 1 is added."""
+        if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add):
+            return None
+        sides = [self._value(node.left), self._value(node.right)]
+        return next((one.same for one, other in (sides, sides[::-1]) if other.literal in (1, 1.0)), None)
 
     def _reduced(self, node: ast.Call, name: str, value: _Value) -> _Value:
         axis = argument(node, "axis", 1)
