@@ -121,6 +121,7 @@ class Fix:
     edits: tuple[Edit, ...] = ()
     verified: bool = False
     changes_values: bool = False
+    measured: str = ""  # what it gains, such as "12 times as fast with 256 samples"; part of the title for programs
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,3 +180,32 @@ def test_a_mend_that_computes_something_else_is_not_offered(
     findings = examined(tmp_path, monkeypatch, pool, code, "float32[B,3] binary", "float32[B,3] unit")
     assert findings
     assert all(finding.fix is None for finding in findings)
+
+
+def test_what_an_efficient_form_gains_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: WorkerPool
+) -> None:
+    code = """\
+import tensorflow as tf
+
+
+def largest(pair):
+    return tf.reduce_max(tf.abs(pair[0] - pair[1]))
+
+
+def loss(y_true, y_pred):
+    return tf.map_fn(largest, (y_true, y_pred), fn_output_signature=tf.float32)
+"""
+    spec = "float32[B,6] real"
+    (finding,) = examined(tmp_path, monkeypatch, pool, code, spec, spec)
+    assert finding.family == "efficiency" and finding.fix is not None
+    ratio, _, rest = finding.fix.measured.partition(" ")
+    assert float(ratio) > 2.0 and rest == "times as fast with 256 samples"  # the loop makes 256 steps, the mend one
+    assert finding.fix.title.endswith(f"({finding.fix.measured})")
+
+
+def test_a_numerical_mend_is_not_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: WorkerPool) -> None:
+    code = "import tensorflow as tf\n\n\ndef loss(y_true, y_pred):\n    return tf.math.log(tf.exp(y_pred[:, 0]))\n"
+    found = examined(tmp_path, monkeypatch, pool, code, "float32[B,2] real", "float32[B,2] real")
+    fixes = [f.fix for f in found if f.fix is not None]
+    assert fixes and not any(fix.measured for fix in fixes)

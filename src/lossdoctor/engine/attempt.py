@@ -35,6 +35,7 @@ class Step:
     changes: tuple[Change, ...] = ()  # of the original text
     proposals: tuple[Proposal, ...] = ()
     report: LossReport | None = None
+    seconds: float | None = None  # of one training step, where that was measured
 
 
 def again(finding: Finding, left: Finding, proposal: Proposal, after: Step, folder: Path) -> bool:

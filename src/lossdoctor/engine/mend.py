@@ -32,6 +32,7 @@ from lossdoctor.engine.copies import Copy, copied
 from lossdoctor.engine.readings import Readings
 from lossdoctor.engine.witnesses import Witnesses
 from lossdoctor.findings import Edit, Finding, Fix, Gap, LossReport, UsageError
+from lossdoctor.probes.pace import BATCH
 from lossdoctor.rewrite import Change, Proposal, Source, propose
 from lossdoctor.rewrite.text import apply, composed, moved
 from lossdoctor.session import Session, SessionError
@@ -74,6 +75,7 @@ class Mender:
     examine: Examine
     spent: float  # seconds that examining the loss took
     _baseline: Baseline | None = None
+    _seconds: float | None = None  # of one training step of the loss, where findings are about efficiency
     _deadline: float = 0.0
     _started: float = field(default_factory=time.perf_counter)
     # What was tried, by the text and by how it was compared: several findings lead to the same mend.
@@ -205,6 +207,7 @@ class Mender:
         """The loss with another text of one file, examined."""
         if self._baseline is None:
             self._baseline = baseline(self.readings, self.witnesses)
+            self._seconds = self._pace()
         changed = file_of(source)
         target = os.path.realpath(self.readings.loaded.path)
         session = self.readings.session
@@ -222,14 +225,21 @@ class Mender:
                 if not isinstance(report, LossReport):
                     return None
                 new = Source(SourceModule(text, str(copy.changed)))
+                seconds = self._pace()
                 report = replace(report, findings=tuple(restored(f, copy) for f in report.findings))
-                return Step(new, str(copy.changed), loaded, graph, changes, proposals, report)
+                return Step(new, str(copy.changed), loaded, graph, changes, proposals, report, seconds)
         except (OSError, UsageError):
             return None
         except SessionError as problem:
             if problem.died is not None:
                 raise
             return None
+
+    def _pace(self) -> float | None:
+        """The seconds of one training step of what the session has loaded, where findings are about efficiency."""
+        if all(finding.family != "efficiency" for finding in self.findings):
+            return None
+        return self.readings.session.probe("pace", self.readings.contract)
 
     def _job(self, load: str, copy: Copy) -> Job:
         return replace(
@@ -284,11 +294,17 @@ class Mender:
         edits = tuple(
             Edit(finding.location.path, source.position(c.start), source.position(c.end), c.text) for c in end.changes
         )
+        title = "; ".join(dict.fromkeys(item.title for item in end.proposals))
+        gain = ""
+        if finding.family == "efficiency" and self._seconds and end.seconds:
+            ratio = self._seconds / end.seconds
+            gain = f"{ratio:.{0 if ratio >= 10 else 1}f} times as fast with {BATCH} samples"
         return Fix(
-            "; ".join(dict.fromkeys(item.title for item in end.proposals)),
+            f"{title} ({gain})" if gain else title,
             edits,
             verified=True,
             changes_values=any(item.changes_values for item in end.proposals),
+            measured=gain,
         )
 
 

@@ -135,6 +135,8 @@ def _mend(sheet: Sheet, fix: Fix) -> Text:
     edits = fix.edits
     code = edits[0].text.strip() if len(edits) == 1 else ""
     text = Text(sheet.clean(code)) if code else sheet.prose(fix.title)
+    if code and fix.measured:
+        text.append(f"  ({fix.measured})", style="dim")
     if fix.changes_values:
         text.append("  (changes values)", style="dim")
     return text
