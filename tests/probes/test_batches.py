@@ -145,3 +145,21 @@ def test_standard_functions_have_rows() -> None:
     whole = {"dice", "tversky", "circle"}
     assert len(seen) > 15
     assert {name for name, relation in seen.items() if relation != "per-sample"} == whole, seen
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("return tf.reduce_mean((y_true - y_pred) ** 2, axis=-1)", ()),
+        ("return tf.reduce_sum((y_true - y_pred) ** 2)", (0.0,)),
+        ("return tf.reduce_mean((y_true - y_pred) ** 2)", (np.nan,)),
+        ("gap = y_true - y_pred\nreturn tf.abs(gap[0, 0]) + tf.reduce_sum(gap ** 2, -1)", None),
+    ],
+)
+def test_no_samples_at_all(tmp_path: Path, body: str, expected: tuple[float, ...] | None) -> None:
+    empty = reading_of(tmp_path, body).empty
+    assert empty is not None
+    if expected is None:
+        assert empty.value is None and empty.raised is not None
+    else:
+        np.testing.assert_array_equal(empty.value.reshape(-1), expected)

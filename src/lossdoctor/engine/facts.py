@@ -14,7 +14,7 @@ from lossdoctor.engine.readings import Readings
 from lossdoctor.engine.witnesses import Witnesses
 from lossdoctor.findings import Calling, Fact, Finding, Gap
 from lossdoctor.formula.reading import ENOUGH, FormulaCheck
-from lossdoctor.probes.batches import Batches
+from lossdoctor.probes.batches import Batches, Empty
 from lossdoctor.probes.callings import Callings
 from lossdoctor.readings import Direction, Executions, GradientCheck
 from lossdoctor.search.branches import missed
@@ -132,6 +132,15 @@ def _batch(readings: Readings) -> Iterator[Fact]:
             "witnessed",
             ("eager",),
         )
+    if batches is not None and batches.empty is not None:
+        yield Fact("empty-batch", f"a batch without samples {_of_nothing(batches.empty)}", "witnessed", ("eager",))
+
+
+def _of_nothing(empty: Empty) -> str:
+    if empty.raised is not None:
+        return f"raises {empty.raised.type}"
+    assert empty.value is not None
+    return f"gives {', '.join(f'{one:.6g}' for one in empty.value.flat[:3]) or 'an empty loss'}"
 
 
 def _precision(readings: Readings) -> Iterator[Fact]:

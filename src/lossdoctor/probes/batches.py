@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -36,6 +36,14 @@ class SizeResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Empty:
+    """What the loss makes of a batch without samples."""
+
+    value: Array | None
+    raised: Raised | None
+
+
+@dataclass(frozen=True, slots=True)
 class Batches:
     """The loss at several batch sizes.
 
@@ -56,6 +64,7 @@ class Batches:
     evidence: Pair | None = None
     expected: Array | None = None
     received: Array | None = None
+    empty: Empty | None = None  # what it does with no samples at all; None: not tried
 
     @property
     def works(self) -> tuple[int, ...]:
@@ -80,7 +89,7 @@ def probe(
     execution: Execution = "eager",
     live: Live | None = None,
 ) -> Batches:
-    """Evaluate the loss at batch sizes 1, 2, 3 and 5, and its samples one by one.
+    """Evaluate the loss at batch sizes 1, 2, 3 and 5, its samples one by one, and none.
 
     Args:
         live: the traced loss, if it is there. Where it computes the same as the first run, the runs that only compare
@@ -114,7 +123,9 @@ def probe(
     if not deterministic:
         return _undecided(calling, results, False)
     alone = [quickest([rows(contract, pool, row, row + 1) for row in range(max(SIZES))]) for pool in pools]
-    return _compare(contract, calling, results, batches, runs, alone)
+    (nothing,) = evaluator([rows(contract, pools[0], 0, 0)], execution)
+    found = _compare(contract, calling, results, batches, runs, alone)
+    return replace(found, empty=Empty(nothing.value, nothing.raised))
 
 
 def _quickest(
