@@ -11,6 +11,7 @@ from lossdoctor.domains.interpret import Reading
 from lossdoctor.graph.dims import of_batch
 from lossdoctor.graph.ir import Dim, LossGraph, Node
 from lossdoctor.probes.batches import Batches
+from lossdoctor.rules.mixing import mixing
 from lossdoctor.rules.registry import Rule, Suspicion
 
 RULE = Rule(code="LD228", name="softmax-over-batch", family="reduction", severity="warning")
@@ -28,14 +29,12 @@ def softmax_over_batch(
         if shape is None or not dependence[node].connected:
             continue
         rest = ", ".join(str(dim) for dim in shape)
-        yield RULE.at(
+        yield mixing(
+            RULE,
             node,
             f"`{node.call}` normalises over the batch, axis 0 of ({rest}): the samples compete with each other, and a "
             "batch of one always gives 1; `axis=-1` normalises the outputs of a sample",
-            evidence="proved",
-            symptom="batch-mismatch" if batches.evidence is not None else None,
-            pair=batches.evidence,
-            replay="welcome",
+            batches,
         )
         return
 

@@ -8,6 +8,7 @@ from lossdoctor.domains.dependence import Dependence
 from lossdoctor.domains.interpret import Reading
 from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.probes.batches import Batches
+from lossdoctor.rules.mixing import mixing
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.rules.tracing import MOVES
 
@@ -29,14 +30,12 @@ def neighbours_in_batch(graph: LossGraph, batches: Batches, dependence: Reading[
         if not source or len(source) < 2 or all(dim == 1 for dim in source[1:]):
             continue
         rest = ", ".join(str(dim) for dim in source)
-        yield RULE.at(
+        yield mixing(
+            RULE,
             node,
             f"`{node.call}` compares each sample of the batch with the next one: axis 0 of ({rest}) is the batch, "
             "whose samples have nothing to do with each other; the steps of a sample are on axis 1",
-            evidence="proved",
-            symptom="batch-mismatch" if batches.evidence is not None else None,
-            pair=batches.evidence,
-            replay="welcome",
+            batches,
         )
         return
 

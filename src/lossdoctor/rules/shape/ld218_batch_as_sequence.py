@@ -10,6 +10,7 @@ from lossdoctor.domains.samples import Rows, Samples, pairs_rows, samples
 from lossdoctor.graph.dims import of_batch
 from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.probes.batches import Batches
+from lossdoctor.rules.mixing import mixing
 from lossdoctor.rules.registry import Rule, Suspicion
 
 RULE = Rule(code="LD218", name="batch-as-sequence", family="shape", severity="warning")
@@ -32,14 +33,12 @@ def wrong_samples_meet(graph: LossGraph, batches: Batches, dependence: Reading[D
     node, (target, prediction) = apart[0]
     if not _has_other_axes(graph, target) and not _has_other_axes(graph, prediction):
         return  # numbers, not vectors or sequences: a batch may be a series
-    yield RULE.at(
+    yield mixing(
+        RULE,
         _moved(graph, rows, target) or _moved(graph, rows, prediction) or node,
         f"`{' '.join(node.call.split())}` takes {rows[target].rows} of y_true with {rows[prediction].rows} of y_pred: "
         "axis 0 is the batch, so that each prediction is compared with the target of another sample; time is on axis 1",
-        evidence="proved",
-        symptom="batch-mismatch" if batches.evidence is not None else None,
-        pair=batches.evidence,
-        replay="welcome",
+        batches,
     )
 
 
@@ -61,14 +60,12 @@ def added_up_over_samples(graph: LossGraph, batches: Batches, dependence: Readin
         if all(dim == 1 for dim in source[1:]):
             continue
         shape = ", ".join(str(dim) for dim in source)
-        yield RULE.at(
+        yield mixing(
+            RULE,
             node,
             f"`{node.call}` runs along axis 0 of ({shape}), which is the batch: the loss of a sample contains all "
             "samples before it; `axis=-1` runs along each sample's own numbers",
-            evidence="proved",
-            symptom="batch-mismatch" if batches.evidence is not None else None,
-            pair=batches.evidence,
-            replay="welcome",
+            batches,
         )
         return
 
