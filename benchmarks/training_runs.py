@@ -466,15 +466,9 @@ def _of_seed(seed: int) -> Iterator[Run]:
     yield recurrent("recurrent, quick", "exploding", seed + 50, growth=1.05, onset=at)
     quadratic = replace(base, hidden=(), data=64, batch=64, log_norm=True)
     yield train("momentum", "oscillation", replace(quadratic, momentum=0.999, rate=0.03), seed, {}, 0)
-    yield train(
-        # From the start: where the loss has converged, nothing is left that could swing.
-        "rate at the edge",
-        "oscillation",
-        replace(quadratic, inputs=1, rate=_edge(seed)),
-        seed,
-        {},
-        0,
-    )
+    # Of a quadratic loss a step over the valley changes nothing: only a loss whose sides differ swings at that rate.
+    noisy = replace(klass, hidden=(), data=64, batch=64, target_noise=1.0, rate=20.0, validate=0)
+    yield train("rate beyond the edge, classes", "oscillation", noisy, seed, {}, 0)
     small = replace(adam, data=24, batch=24, hidden=(64,), target_noise=0.5, validate=1, steps=600)
     yield _lowest(train("few samples", "overfitting", small, seed, {}, 0))
     yield _lowest(
@@ -498,13 +492,6 @@ def _of_seed(seed: int) -> Iterator[Run]:
         )
     )
     yield train("penalty grows", "term-imbalance", replace(adam, penalty=1e-3), seed, {"penalty_growth": 0.05}, at)
-
-
-def _edge(seed: int) -> float:
-    """A rate at which one direction of the linear task neither grows nor shrinks."""
-    x, _ = _task(Setting(inputs=1, data=64), np.random.default_rng(seed))
-    x = np.concatenate([x[:64], np.ones((64, 1))], axis=1)
-    return 2.0 / (2.0 * float(np.linalg.eigvalsh(x.T @ x / 64)[-1]))
 
 
 def main() -> int:

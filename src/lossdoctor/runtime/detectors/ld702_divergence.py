@@ -49,8 +49,9 @@ class Divergence(Detector):
             return None
         now = course(loss)
         far = self.runaway * max(now.scale, 3 * now.unrest, 3 * now.noise)
-        # One row far above is an outburst; three that rise are not.
-        if climbing and values[-1] - now.start > far and values[-3] - now.start > 0.1 * far:
+        # One row far above is an outburst, and a leap to a higher level no climb; three rows that rise are.
+        above = values[-1] - now.start
+        if climbing and above > far and values[-3] - now.start > 0.1 * far and values[-1] - values[-4] > 0.4 * above:
             return self._told(log, loss, now, (values[-1] - now.start) / (self.runaway * now.scale))
         if loss.n < self.warm_up:
             return None
@@ -66,6 +67,8 @@ class Divergence(Detector):
         """Strength, if the last `width` rows are the top of a steady rise; else 0."""
         first, second, last = (median(part) for part in np.array_split(values[-3 * width :], 3))
         rise = last - now.best
+        if np.quantile(values[-width:], 0.2 if width > 8 else 0.0) < now.best + 0.3 * rise:
+            return 0.0  # some outbursts of a heavy tail: between them the loss is where it was
         # The outbursts of a heavy tail are noise as well, which medians do not see.
         earlier = np.diff(values[-80 - width : -width])
         noise = max(now.noise, 0.35 * float(earlier.std())) if len(earlier) > 3 else now.noise
@@ -77,17 +80,18 @@ class Divergence(Detector):
             return 0.0
         older, newer = (median(half) for half in np.array_split(values[-width:], 2))
         jump, at = _largest_jump(values, now.best_at)
-        if jump > 0.4 * rise and median(values[max(at - 3, 0) : at]) - now.best < 0.15 * rise:
+        level = median(values[max(at - 3, 0) : at]) - now.best
+        falling = at >= 14 and level < 0.6 * rise and slope(values[at - 14 : at - 2])[0] < 0
+        if jump > 0.4 * rise and (level < 0.15 * rise or falling):
             # The loss leapt: a harder task, a restart or an outburst does that too and comes back.
             after = values[at:]
             landing = median(after[: min(max(len(after) // 3, 1), 5)])
             if len(after) < 12:
                 return 0.0
             on = last - landing > max(0.25 * rise, 4 * sigma)
-            stays = last > now.start + self.rise * now.scale and last > landing - 0.05 * rise and len(after) >= 25
+            settled = median(after[len(after) // 2 :])
+            stays = last > now.start + self.rise * now.scale and settled >= landing and len(after) >= 40
             return rise / need if on or stays else 0.0
-        if width <= 8 and values[-width:].min() < now.best + 0.3 * rise:
-            return 0.0  # some outbursts of a heavy tail
         rate, error = slope(values[-max(width, 8) :])
         steady = first < second < last and newer > older and rate > 2 * error and last - first > 0.2 * rise
         return rise / need if steady else 0.0

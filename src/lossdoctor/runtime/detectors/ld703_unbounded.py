@@ -11,7 +11,7 @@ from lossdoctor.runtime.detectors.alert import Alert
 from lossdoctor.runtime.detectors.course import course
 from lossdoctor.runtime.detectors.detector import Detector
 from lossdoctor.runtime.detectors.log import Log
-from lossdoctor.runtime.detectors.series import Series, median
+from lossdoctor.runtime.detectors.series import Series, median, scale_of_noise
 
 
 @dataclass
@@ -40,8 +40,10 @@ class Unbounded(Detector):
         now = course(loss)
         level = median(loss.values[-3:])
         unit = abs(now.start) if abs(now.start) > 0.02 * now.descent else max(abs(now.start), 1.0)
+        # A loss that starts at zero has no other unit than its noise.
+        unit = max(unit, 4 * scale_of_noise(loss.values[:20]))
         depth = -level / unit
-        if depth < self.depth / 2:
+        if depth < self.depth:
             return None
         parts = [median(part) for part in np.array_split(bins, 6)]
         falls = -np.diff(parts)
@@ -49,13 +51,7 @@ class Unbounded(Detector):
         sigma = 1.25 * now.noise / math.sqrt(max(loss.n / 6, 1))
         if latest <= 5 * sigma or parts[-1] > min(parts):
             return None
-        speeding = latest > 1.4 * falls[-2] > 1.4 * 1.4 * falls[-3] > 0
-        if depth >= self.sure:
-            needed = 0.3
-        elif depth >= self.depth and loss.n >= 2 * self.warm_up:
-            needed = self.pace
-        else:
-            needed = 1.0 if speeding else 2.0
+        needed = 0.3 if depth >= self.sure else self.pace if loss.n >= 2 * self.warm_up else 2.0
         if latest < needed * fastest:
             return None
         since = _first_below(loss, falls)

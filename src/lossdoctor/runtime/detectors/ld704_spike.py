@@ -32,7 +32,7 @@ class Spike(Detector):
     warm_up: rows before the first spike can be told. window: rows whose median and scatter say what is usual. factor:
     how many times larger than the largest outburst so far (more where outbursts are frequent). sigmas: scatters at
     the least. share: of the descent, or of the level, at the least. recovery: rows within which it has to recover.
-    quiet: rows without another.
+    quiet: rows without another. patience: rows after which half the factor is enough that the first rows need.
     """
 
     code, name, family, severity = "LD704", "spike", "spike", "warning"
@@ -44,7 +44,9 @@ class Spike(Detector):
     share: float = 0.35
     recovery: int = 16
     quiet: int = 4
+    patience: float = 20.0
     _largest: float = field(default=0.0, repr=False)
+    _highest: float = field(default=0.0, repr=False)
     _seen: list[float] = field(default_factory=list, repr=False)
     _current: _Outburst | None = field(default=None, repr=False)
     _told: int = field(default=0, repr=False)
@@ -69,6 +71,7 @@ class Spike(Detector):
                 return None
         if math.isfinite(z):
             self._largest = max(self._largest, z)
+            self._highest = max(self._highest, excess)
             self._seen.append(abs(z))
             del self._seen[:-400]
         return None
@@ -85,7 +88,9 @@ class Spike(Detector):
         centre = max(level - low, 1e-300)
         reach = math.log(max(float(before.max()) - low, centre) / centre)
         logarithmic = math.log((excess + centre) / centre) / max(1.7 * reach, 0.4)
-        return min(size, linear, logarithmic)
+        # What has happened before is how this loss is, and of a few rows nobody knows how it is.
+        again = excess / max(1.3 * self._highest, 1e-300)
+        return min(size, linear, logarithmic, again) / (1 + self.patience / max(len(self._seen), 1))
 
     def _tail(self) -> float:
         """Largest usual deviation over the 80 % one: about 2 for normal noise, more for heavy tails."""
@@ -104,6 +109,7 @@ class Spike(Detector):
         if excess > 0.3 * burst.excess:
             if burst.back:  # a second one: not isolated
                 self._largest = max(self._largest, burst.strength * self.sigmas)
+                self._highest = max(self._highest, burst.excess)
                 self._current = None
             return None
         burst.back += 1
@@ -111,6 +117,7 @@ class Spike(Detector):
             return None
         self._current = None
         self._told += 1
+        self._highest = max(self._highest, burst.excess)
         top = burst.level + burst.excess
         text = (
             f"The loss jumped from {burst.level:.4g} to {top:.4g} at step {loss.steps[burst.row]} and came back. "

@@ -11,7 +11,7 @@ from lossdoctor.runtime.detectors.alert import Alert
 from lossdoctor.runtime.detectors.course import course
 from lossdoctor.runtime.detectors.detector import Detector
 from lossdoctor.runtime.detectors.log import GRADIENT, Log
-from lossdoctor.runtime.detectors.series import Array, median, scale_of_noise, slope, spread
+from lossdoctor.runtime.detectors.series import Array, Series, median, scale_of_noise, slope, spread
 
 
 @dataclass
@@ -20,7 +20,8 @@ class NoLearning(Detector):
 
     rows: that the loss has to be flat from the start. known: rows if the level is that of guessing among k classes.
     dead: rows with exactly the same loss, or a gradient of exactly zero. ending: rows if the log ends. tolerance:
-    change of the level, as a share of it, that is none.
+    change of the level, as a share of it, that is none. little: how far it may have fallen from that of guessing, and
+    by half as much from any other start.
     """
 
     code, name, family, severity = "LD705", "no-learning", "no-learning", "error"
@@ -30,6 +31,7 @@ class NoLearning(Detector):
     dead: int = 10
     ending: int = 30
     tolerance: float = 0.03
+    little: float = 0.1
 
     def look(self, log: Log) -> Alert | None:
         loss = log.loss
@@ -43,42 +45,48 @@ class NoLearning(Detector):
             return self._told(log, loss.values, 1.0, f"For {loss.n} rows {seen}: nothing moves.")
         if not log.due or loss.n < min(self.known, self.ending):
             return None
-        level = median(loss.values)
-        need = self.ending if log.ended else self.known if _guessing(level) else self.rows
+        values = loss.values
+        level, start = median(values[loss.n // 3 :]), float(np.median(values[:5]))
+        guess = bool(_guessing(start) or _guessing(level))
+        # What starts at the loss of guessing learns a little of how frequent each class is, and by heart.
+        fallen = start - level > self.tolerance * abs(start)
+        need = self.ending if log.ended else self.known if guess and not fallen else self.rows
         if loss.n < need or (loss.n > 4 * need and not log.ended):
             return None
-        if not self._flat(loss.values, level):
+        if not self._flat(values, start, level, self.little * (1.0 if guess else 0.5)):
             return None
-        now = course(loss)
-        highest, scatter = float(loss.values[:3].max()), spread(loss.values)
-        if highest - level > max(6 * scatter, 2 * self.tolerance * abs(level)):
-            return None  # it was learned in the very first rows
-        if scale_of_noise(loss.values) < 0.5 * scatter:
-            return None  # it wanders, as a game of two networks does
-        if now.unrest > self.tolerance * abs(level):
+        if self._wanders(loss, level):
             return None
-        if (
-            now.descent > max(4 * now.noise / math.sqrt(5), self.tolerance * abs(level))
-            and now.descent > 4 * now.unrest
-        ):
-            return None
-        return self._told(log, loss.values, loss.n / need, f"After {loss.n} rows the loss is still {level:.4g}.")
+        return self._told(log, values, loss.n / need, f"After {loss.n} rows the loss is still {level:.4g}.")
 
-    def _flat(self, values: Array, level: float) -> bool:
-        """Whether the trend, within its error, is nothing beside the level, and the first rows were no higher."""
-        rate, error = slope(values[len(values) // 10 :])
-        fall = -rate * len(values)
-        room = 2 * error * len(values)
-        first = float(np.median(values[: max(len(values) // 10, 5)]))
-        last = float(np.median(values[-max(len(values) // 4, 5) :]))
-        scatter = spread(values)
-        drop = first - last
-        certain = fall + room < self.tolerance * max(abs(level), 1e-300)
-        return (
-            certain
-            and abs(drop) < max(2 * self.tolerance * abs(level), 1.0 * scatter)
-            and drop < 1.0 * scatter + 2 * self.tolerance * abs(level)
-        )
+    def _flat(self, values: Array, start: float, level: float, room: float) -> bool:
+        """Whether the level is hardly below the start, within its error, and no trend leads away from it."""
+        part = values[len(values) // 3 :]
+        rate, error = slope(part)
+        fall = -rate * len(part)
+        within = 2 * 1.25 * scale_of_noise(values) / math.sqrt(5)
+        drop = start - level
+        highest = float(values[:3].max()) - level
+        if drop > max(room * abs(start), min(within, 2 * room * abs(start))) or (
+            highest > max(6 * spread(part), 2 * room * abs(level))
+        ):
+            return False
+        if -drop > 2 * self.tolerance * abs(level) + within:
+            return False
+        error *= len(part)
+        falls = fall > 3 * error and fall > 0.3 * self.tolerance * abs(level)
+        return not falls and abs(fall) + 2 * error < 2 * self.tolerance * abs(level)
+
+    def _wanders(self, loss: Series, level: float) -> bool:
+        """Whether the level strays by itself, as that of a game of two networks does."""
+        now, later = course(loss), loss.values[loss.n // 3 :]
+        noise = scale_of_noise(loss.values)
+        if scale_of_noise(later) < 0.5 * spread(later) or now.unrest > self.tolerance * abs(level):
+            return True
+        # Learning never takes a level above the start that noise does not.
+        first = loss.values[:20]
+        error = 1.25 * (scale_of_noise(first) / math.sqrt(5) + noise / math.sqrt(5 * loss.width))
+        return now.top - median(first[:5]) > max(2 * error, self.tolerance * abs(level))
 
     def _told(self, log: Log, values: Array, strength: float, text: str) -> Alert:
         level = median(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,10 +11,11 @@ from lossdoctor.runtime.detectors.alert import Alert
 from lossdoctor.runtime.detectors.course import course
 from lossdoctor.runtime.detectors.detector import Detector
 from lossdoctor.runtime.detectors.log import GRADIENT, RATE, Log
-from lossdoctor.runtime.detectors.series import Array, Series, median, slope
+from lossdoctor.runtime.detectors.series import Series, median, scale_of_noise, slope
+from lossdoctor.runtime.detectors.standstill import standstill
 
 _SAME = 6  # rows of exactly one value
-_WINDOWS = (8, 12, 20, 32, 56, 96, 160, 256)
+_LOOKS = 1.05  # times the rows of the last look for a stop
 
 
 @dataclass
@@ -21,20 +23,18 @@ class Stall(Detector):
     """Parameters.
 
     collapse: factor by which the learning rate has to fall within two rows. after: rows without progress after that.
-    straight: share of the earlier slope that is left just before the stop, and bend: share of that which is left after
-    it. clear: standard errors by which the slopes have to differ. remaining: of the scale of the run that the loss
-    would have fallen by had it gone on.
+    gain: variances of the noise by which a stop has to explain the loss better than any smooth course. remaining: of
+    the scale of the run that the loss would have fallen by had it gone on.
     """
 
     code, name, family, severity = "LD706", "stall", "stall", "warning"
 
     collapse: float = 300.0
     after: int = 8
-    bend: float = 0.15
-    straight: float = 0.7
-    clear: float = 8.0
-    remaining: float = 0.1
+    gain: float = 20.0
+    remaining: float = 0.04
     _fell: int | None = field(default=None, repr=False)
+    _next: int = field(default=20, repr=False)
 
     def look(self, log: Log) -> Alert | None:
         loss = log.loss
@@ -50,22 +50,21 @@ class Stall(Detector):
                 "changes it. Usually weights that were frozen, or a rate or gradient of exactly zero. Look at both."
             )
             return self.alert(log, loss.name, loss.steps[at], 1.0, text)
-        if not log.due:
+        if loss.n < self._next and not log.ended:
             return None
-        for width in _WINDOWS:
-            if 4 * width > loss.n:
-                break
-            strength = self._kink(loss, width)
-            at = loss.n - width - max(width // 4, 1)
-            if strength and not _fading(log, at):
-                text = (
-                    f"The loss fell steadily until step {loss.steps[at]} and stopped there at {loss.last:.4g}. "
-                    "Usually updates no longer arrive: a "
-                    "learning rate that collapsed, frozen weights, clipping that is too strict, a saturated output. "
-                    "Look at the rate and at the gradient."
-                )
-                return self.alert(log, loss.name, loss.steps[at], strength, text)
-        return None
+        self._next = math.ceil(_LOOKS * loss.n)
+        found = standstill(loss)
+        if found is None or found.gain < self.gain or not course(loss).learned:
+            return None
+        at = min(found.place * loss.width, loss.n - 1)
+        if found.lost < self.remaining * course(loss).scale or _fading(log, at):
+            return None
+        text = (
+            f"The loss fell until step {loss.steps[at]} and stopped there at {loss.last:.4g}. Usually updates no "
+            "longer arrive: a learning rate that collapsed, frozen weights, clipping that is too strict, a saturated "
+            "output. Look at the rate and at the gradient."
+        )
+        return self.alert(log, loss.name, loss.steps[at], found.gain / self.gain, text)
 
     def _frozen(self, loss: Series) -> bool:
         """Whether the loss is the same for some rows, and fell by more than it could still have to just before."""
@@ -93,7 +92,8 @@ class Stall(Detector):
         before = loss.values[max(self._fell - 2 * self.after, 0) : self._fell]
         gain, error = slope(before)
         gone = float(np.median(before[-self.after :]) - np.median(loss.values[-self.after :]))
-        if gone > 0.6 * max(-gain, 2 * error) * 1.5 * self.after and gone > 0:
+        sure = 2.5 * 1.25 * scale_of_noise(loss.values[-60:]) * np.sqrt(2 / self.after)
+        if gone > max(0.6 * max(-gain, 2 * error) * 1.5 * self.after, sure):
             return None
         step = loss.steps[self._fell]
         text = (
@@ -102,39 +102,6 @@ class Stall(Detector):
             "ends too early, or a callback lowered it too often: check both."
         )
         return self.alert(log, loss.name, step, 1.0, text)
-
-    def _kink(self, loss: Series, width: int) -> float:
-        """Strength of a bend from a steady fall to nothing, `width` rows ago; 0 for none."""
-        values = loss.values
-        after = values[-width:]
-        gap = max(width // 4, 1)
-        before = values[-3 * width - gap : -width - gap]
-        fall, error = _fall(before)
-        if fall <= self.clear * error:
-            return 0.0
-        early, early_error = _fall(before[:width])
-        late, late_error = _fall(before[width:])
-        tail, _ = _fall(before[-max(width // 2, 4) :])
-        rest, rest_error = _fall(after)
-        if tail < 0.5 * late:
-            return 0.0  # it was slowing down already
-        if late < self.straight * early or early < 2.5 * early_error or late < 4 * late_error:
-            return 0.0
-        if rest + 2 * rest_error > 0.4 * late or rest + 0.5 * rest_error > self.bend * late or rest < -late:
-            return 0.0
-        # A row's error of the two slopes together has to exclude that nothing changed.
-        if late - rest < self.clear * (rest_error + error):
-            return 0.0
-        now = course(loss)
-        if not now.learned:
-            return 0.0
-        lost = late * width / max(self.remaining * now.scale, 1e-300)
-        return lost if lost >= 1.0 else 0.0
-
-
-def _fall(values: Array) -> tuple[float, float]:
-    rate, error = slope(values)
-    return -rate, error
 
 
 def _fading(log: Log, row: int) -> bool:

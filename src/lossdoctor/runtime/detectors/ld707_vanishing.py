@@ -30,6 +30,7 @@ class Vanishing(Detector):
     rows: int = 8
     progress: float = 0.03
     knee: float = 3.0
+    little: float = 0.08
 
     def look(self, log: Log) -> Alert | None:
         loss = log.loss
@@ -62,7 +63,8 @@ class Vanishing(Detector):
                 return None
             # Where a run converges the norm falls at one rate from the start; where it vanishes there is a knee.
             before, after = math.log(5.0) / (began + 1), math.log(self.fade / 5.0) / (gradient.n - began)
-            if now.learned and after < self.knee * before:
+            learned = now.learned and now.descent > self.little * abs(now.start)
+            if learned and after < self.knee * before:
                 return None
             then = median(loss.values[row + 1 : row + 6])
             gained = then - now.level

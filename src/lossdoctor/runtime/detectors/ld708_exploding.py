@@ -35,7 +35,8 @@ class Exploding(Detector):
         if gradient is None or gradient.n <= self.warm_up:
             return None
         norms = gradient.values
-        if norms[-1] <= 0.0:
+        # What has converged to nothing may grow by any factor and is nothing still.
+        if norms[-1] <= median(norms[:10]):
             return None
         # A slow growth must not become what is usual: the latest rows are left out.
         latest = max(min(gradient.n // 3, 66), 3)

@@ -24,13 +24,14 @@ class Oscillation(Detector):
     """Parameters.
 
     rhythm: share of the variance about a line that one frequency has to explain. size: amplitude as a share of the
-    scale.
+    scale; regular: the same where the loss changes sides at every row.
     """
 
     code, name, family, severity = "LD709", "oscillation", "oscillation", "warning"
 
     rhythm: float = 0.7
     size: float = 0.1
+    regular: float = 0.015
 
     def look(self, log: Log) -> Alert | None:
         loss = log.loss
@@ -46,7 +47,9 @@ class Oscillation(Detector):
                 continue
             share, frequency, amplitude = found
             now = now or course(loss)
-            need = self.size * max(now.scale, abs(now.level) if now.level > 0 else 0.0)
+            # Nothing but steps over the valley changes sides at every row so regularly.
+            size = self.regular if frequency > 0.49 and share > 0.9 and width >= 32 else self.size
+            need = size * max(now.scale, abs(now.level) if now.level > 0 else 0.0)
             if (
                 amplitude < need
                 or not _coherent(values, frequency)

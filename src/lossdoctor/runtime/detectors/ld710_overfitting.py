@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lossdoctor.runtime.detectors.alert import Alert
+from lossdoctor.runtime.detectors.course import course
 from lossdoctor.runtime.detectors.detector import Detector
 from lossdoctor.runtime.detectors.log import LOSS, VALIDATION, Log
-from lossdoctor.runtime.detectors.series import Array, median, running_median, scale_of_noise, slope
+from lossdoctor.runtime.detectors.series import Array, Series, median, running_median, scale_of_noise, slope
 
 _WINDOWS = (3, 5, 9, 15, 31, 61)
 _NEVER_FELL = 40  # validations after which a validation loss that only rises counts
@@ -55,7 +56,7 @@ class Overfitting(Detector):
                 continue  # it never fell: the loss is something else than what is validated
             if rise <= need or len(since) < max(self.rows, width + 1) or not _rising(since):
                 continue
-            if not self._trains(loss.values, loss.rows, int(validation.rows[at])):
+            if not self._trains(loss, int(validation.rows[at])):
                 continue
             text = (
                 f"`val_loss` was lowest at step {validation.steps[at]} ({smooth[best]:.4g}) and is {smooth[-1]:.4g} "
@@ -66,13 +67,15 @@ class Overfitting(Detector):
         return None
 
     @staticmethod
-    def _trains(loss: Array, rows: np.ndarray, row: int) -> bool:
-        """Whether the training loss has not risen itself since that row of the log."""
-        at = int(np.searchsorted(rows, row))
-        part = max((len(loss) - at) // 4, 1)
-        before = median(loss[max(at - part, 0) : at + part])
-        after = median(loss[-part:])
-        return after <= before + 0.5 * scale_of_noise(loss[-60:]) / np.sqrt(part) + 1e-9 * abs(before)
+    def _trains(loss: Series, row: int) -> bool:
+        """Whether the training loss has gone on falling since that row of the log."""
+        values = loss.values
+        at = int(np.searchsorted(loss.rows, row))
+        part = max((len(values) - at) // 4, 1)
+        before = median(values[max(at - part, 0) : at + part])
+        after = median(values[-part:])
+        error = 1.25 * scale_of_noise(values[-60:]) * np.sqrt(2 / part)
+        return bool(before - after >= max(0.02 * course(loss).scale, error))
 
 
 def _rising(values: Array) -> bool:
