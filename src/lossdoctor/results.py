@@ -153,6 +153,13 @@ class Trace(Shown, traces.TraceResult):
             raise KeyError(key)
         return found
 
+    def to_html(self) -> str:
+        """A page of the source with every tensor beneath its line, as `lossdoctor trace --format html` writes it."""
+        from lossdoctor.report import View
+        from lossdoctor.report.parts.trace_page import as_html
+
+        return as_html(self, View())
+
 
 class Explanation(Shown, symbols.Explanation):
     """The result of `explain`; as text it shows formula, terms, properties, examples and curves."""

@@ -15,6 +15,9 @@ import lossdoctor
 from lossdoctor.cli.main import main
 from lossdoctor.engine.printing import emitted
 from lossdoctor.findings import UsageError
+from lossdoctor.readings.lines import Summary, Tensor
+from lossdoctor.readings.trace import Row
+from lossdoctor.results import Trace
 
 HELPER = """\
 import tensorflow as tf
@@ -77,6 +80,10 @@ def test_values_gradients_and_the_first_nonfinite_line(module: ModuleType) -> No
     assert ">   5 | return tf.math.log(p)" in text and "tracing_helper.py" in text
     assert max(map(len, text.splitlines())) <= 80
     assert max(map(len, found.text(width=120).splitlines())) <= 120
+    assert "(called on line 7)" in text
+    page = found.to_html()
+    assert page.count('<tr class="line blamed">') == 1 and "tf.math.log(p)" in page and "called on line 7" in page
+    assert "if tf.executing_eagerly()" not in page and "http" not in page  # lines with tensors only; nothing is loaded
     document = json.loads(found.to_json())
     assert document["blame"]["line"] == 5 and document["worst"][0]["loss"] == "nan"
 
@@ -95,6 +102,25 @@ def test_a_backward_pass_is_blamed_where_all_values_are_finite() -> None:
     assert healthy.blamed is None and "every value and every gradient" in healthy.text()
 
 
+def row(text: str, low: float, shape: tuple[int, ...] = (4, 12, 12, 3)) -> Row:
+    summary = Summary(1728, low, 0.5, 0.9, 1.0, 0, 0, 0)
+    return Row(Tensor(1, "add", (), text, (), shape, "float32", summary, summary), "", "", 0)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_shapes_are_whole_and_numbers_do_not_touch(width: int) -> None:
+    about = {"target": "l.py:a<b", "name": "a", "path": "l.py", "line": 1, "y_true": "t", "y_pred": "p"}
+    rows = row("first < second", -0.0001234567), row("other", -0.0)
+    found = Trace(
+        **about, origin="given", assumptions=(), source="arrays", batch=4, rows=rows, result=1, agrees=True,
+        calling="raw", blamed=None, backward=False, chain=(),
+    )  # fmt: skip
+    first, other = found.text(width=width).splitlines()[-2:]
+    assert " f32[4,12,12,3] " in first and " -0.000123 " in first and " 0 " in other and " -0 " not in other
+    page = found.to_html()
+    assert "first &lt; second" in page and "l.py:a&lt;b" in page and "f32[4,12,12,3]" in page
+
+
 @pytest.mark.real
 def test_the_command(module: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     np.savez("batch.npz", y_true=T, y_pred=P)
@@ -105,6 +131,14 @@ def test_the_command(module: ModuleType, capsys: pytest.CaptureFixture[str]) -> 
     copy = Path("copy.py").read_text()
     assert "_trace_tf.print('tracing_losses.py:7 logp'" in copy and "return _returned" in copy
     assert main([*command[:3], "batch.npz", "--sample", "3"]) == 2
+    capsys.readouterr()
+    Path("fixed.py").write_text(
+        "import tensorflow as tf\n\n\ndef fixed(y_true, y_pred):\n    return tf.reshape(y_true - y_pred, [32, 3])\n"
+    )
+    np.savez("seven.npz", y_true=np.ones((7, 3), "float32"), y_pred=np.ones((7, 3), "float32"))
+    assert main(["trace", "fixed.py:fixed", "--data", "seven.npz"]) == 2
+    error = capsys.readouterr().err
+    assert "raises InvalidArgumentError on this batch: Input to reshape" in error and "bug" not in error
 
 
 def test_a_printing_copy_is_python_and_keeps_the_rest(tmp_path: Path) -> None:

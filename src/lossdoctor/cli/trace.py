@@ -26,18 +26,21 @@ def trace(options: argparse.Namespace) -> int:
       lossdoctor trace losses.py:dice --data batch.npz --worst 10
       lossdoctor trace losses.py:dice --data batch.npz --sample 3
       lossdoctor trace losses.py:dice --emit dice_printing.py
+      lossdoctor trace losses.py:dice --format html --output dice.html
 
     exit status: 0 all finite, 1 a value or gradient is not, 2 could not run
     """
     from lossdoctor import engine
+    from lossdoctor.report import View
     from lossdoctor.report.parts import trace as part
+    from lossdoctor.report.parts.trace_page import as_html
 
     found = analysed(options, engine.trace, sample=options.sample, worst=options.worst or 0)
     if found is None:
         return FAILED
     if options.emit is not None:
         _emit(found, options.emit)
-    show(options, found, part)
+    show(options, found, part, lambda traced: as_html(traced, View()))
     return SUCCESS if found.blamed is None else FOUND
 
 
@@ -64,7 +67,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--emit", type=Path, metavar="FILE", help="write a copy of the file with matching tf.print lines"
     )
     result = parser.add_argument_group("result")
-    result.add_argument("--format", choices=("text", "json"), default="text", help="text unless said otherwise")
+    result.add_argument("--format", choices=("text", "json", "html"), default="text", help="text unless said otherwise")
     add_result(result)
 
 

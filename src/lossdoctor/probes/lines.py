@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lossdoctor.findings import UsageError
 from lossdoctor.graph.frontend_tf import Live, Staged, trace
 from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.graph.run_tf import Executable, array
@@ -36,7 +37,8 @@ def probe(subject: Subject, contract: Contract, *, pair: Pair, keep: int = 0) ->
         keep: elements up to which the arrays themselves are returned.
 
     Raises:
-        Exception: whatever the loss raises.
+        UsageError: the loss raises where it is run.
+        Exception: whatever it raises where it is traced.
     """
     calling, call = "raw", subject.call
     try:
@@ -54,7 +56,13 @@ def lines(live: Live, pair: Pair, *, keep: int = 0, calling: str = "raw") -> Lin
     staged = live.staged
     graph = staged.loss
     feeds = live.feeds(pair)
-    plain = [array(tensor) for tensor in live.function(feeds, optimised=True)]
+    try:
+        plain = [array(tensor) for tensor in live.function(feeds, optimised=True)]
+    except Exception as error:  # whatever the loss raises
+        told = live.raised(error)
+        raise UsageError(
+            f"the loss raises {told.type} on this batch: {told.message}; `lossdoctor check` says more"
+        ) from None
     shown = _shown(staged)
     floats = [
         node for node in shown if staged.tensors[node].dtype.is_floating and graph[node].attrs.get("role") != "y_true"

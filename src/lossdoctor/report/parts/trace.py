@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 from rich.text import Text
 
-from lossdoctor.readings.lines import Array, Summary
+from lossdoctor.readings.lines import Summary
 from lossdoctor.readings.trace import Row, TraceResult
 from lossdoctor.report import View
 from lossdoctor.report.json import opening
 from lossdoctor.report.parts.excerpt import source_lines
 from lossdoctor.report.parts.heading import title
 from lossdoctor.report.parts.sheet import INDENT, Sheet
+from lossdoctor.report.parts.tensors import called_on, in_order, marks_of, number, part_of, share, summaries, typed
 
 _WIDE = 110  # columns from which on zeros and the range of the gradient have columns of their own
-_SHORT = {"float": "f", "int": "i", "uint": "u", "bfloat": "bf"}
+_SHAPE, _NAME = 11, 16  # columns for shapes and for names, at the least
 _VALUES = 12  # numbers of a sample on one line
 
 
@@ -82,20 +82,28 @@ def _columns(sheet: Sheet) -> list[tuple[str, int]]:
     return columns
 
 
-def _name_width(sheet: Sheet) -> int:
-    return sheet.width - INDENT - 12 - sum(width for _, width in _columns(sheet)) - 1
+def _shape_width(sheet: Sheet, found: TraceResult) -> int:
+    """As wide as the widest shape, as far as there is room: a cut shape says nothing."""
+    widest = max((len(typed(row.tensor.dtype, row.tensor.shape)) for row in found.rows), default=0)
+    room = sheet.width - INDENT - 1 - sum(width for _, width in _columns(sheet)) - _NAME
+    return max(min(max(widest, _SHAPE), room), _SHAPE)
+
+
+def _name_width(sheet: Sheet, found: TraceResult) -> int:
+    numbers = sum(width for _, width in _columns(sheet))
+    return sheet.width - INDENT - _shape_width(sheet, found) - 1 - numbers - 1
 
 
 def _add_head(sheet: Sheet, found: TraceResult) -> None:
     name = "tensor" if found.sample is None else f"tensor (sample {found.sample})"
-    head = " " * INDENT + f"{name:<{_name_width(sheet)}} {'shape':<11}"
+    head = " " * INDENT + f"{name:<{_name_width(sheet, found)}} {'shape':<{_shape_width(sheet, found)}}"
     sheet.add(Text(head + "".join(f"{label:>{width}}" for label, width in _columns(sheet)), "dim"))
 
 
 def _add_lines(sheet: Sheet, found: TraceResult) -> None:
     place: tuple[str, int] | None = None
     path = found.path
-    for row in _in_order(found.rows):
+    for row in in_order(found.rows):
         if row.line and (row.path, row.line) != place:
             place = row.path, row.line
             if row.path != path:
@@ -105,39 +113,30 @@ def _add_lines(sheet: Sheet, found: TraceResult) -> None:
             source = lines[row.line - 1].strip() if 0 < row.line <= len(lines) else row.tensor.text
             blamed = found.blamed is not None and (found.blamed.path, found.blamed.line) == place
             sign = ">" if blamed else " "
-            text = sheet.clip(sheet.one_line(source), sheet.width - 9)
-            sheet.add(Text(f"{sign}{row.line:>4} | {text}", "bold red" if blamed else "bold"))
+            called = called_on(found, row)
+            called = f"  ({called})" if called else ""
+            text = sheet.clip(sheet.one_line(source), sheet.width - 9 - len(called))
+            style = "bold red" if blamed else "bold"
+            sheet.add(Text.assemble((f"{sign}{row.line:>4} | {text}", style), (called, "dim")))
         _add_row(sheet, found, row)
-
-
-def _in_order(rows: tuple[Row, ...]) -> list[Row]:
-    """Rows of one line together, where it is first reached; a line that runs again later is shown again."""
-    ordered: list[Row] = []
-    held: list[Row] = []
-    for row in rows:
-        if held and (row.path, row.line) != (held[-1].path, held[-1].line):
-            ordered += held
-            held = []
-        held.append(row)
-    return ordered + held
 
 
 def _add_row(sheet: Sheet, found: TraceResult, row: Row) -> None:
     tensor = row.tensor
-    value, gradient = _of_sample(found, row)
-    width = _name_width(sheet)
+    value, gradient = summaries(found, row)
+    width, shaped = _name_width(sheet, found), _shape_width(sheet, found)
     name = sheet.clip(sheet.one_line(row.shown), width)
-    numbers = [_number(value.low), _number(value.mean), _number(value.high)]
+    numbers = [number(value.low), number(value.mean), number(value.high)]
     if sheet.width >= _WIDE:
-        numbers.append(_share(value.zeros, value.size))
-    numbers.append("none" if gradient is None else _number(gradient.norm) if gradient.finite else "not finite")
+        numbers.append(share(value.zeros, value.size))
+    numbers.append("none" if gradient is None else number(gradient.norm) if gradient.finite else "not finite")
     if sheet.width >= _WIDE:
-        numbers += ["", ""] if gradient is None else [_number(gradient.low), _number(gradient.high)]
+        numbers += ["", ""] if gradient is None else [number(gradient.low), number(gradient.high)]
     cells = "".join(f"{text:>{cells}}" for text, (_, cells) in zip(numbers, _columns(sheet), strict=True))
     bad = not value.finite or (gradient is not None and not gradient.finite)
-    shape = sheet.clip(_typed(tensor.dtype, tensor.shape), 11)
-    sheet.add(Text(" " * INDENT + f"{name:<{width}} {shape:<11}" + cells, "red" if bad else ""))
-    marks = _marks(sheet, found, row, value, gradient)
+    shape = sheet.clip(typed(tensor.dtype, tensor.shape), shaped)
+    sheet.add(Text(" " * INDENT + f"{name:<{width}} {shape:<{shaped}}" + cells, "red" if bad else ""))
+    marks = marks_of(found, row, value, gradient, zeros=sheet.width < _WIDE)
     if marks:
         sheet.add(
             *(
@@ -146,8 +145,8 @@ def _add_row(sheet: Sheet, found: TraceResult, row: Row) -> None:
             )
         )
     if found.sample is not None and tensor.values is not None:
-        part = _part(found, row, tensor.values)
-        shown = ", ".join(_number(float(v)) for v in part.reshape(-1)[:_VALUES])
+        part = part_of(found, row, tensor.values)
+        shown = ", ".join(number(float(v)) for v in part.reshape(-1)[:_VALUES])
         more = f" {sheet.ellipsis}" if part.size > _VALUES else ""
         sheet.add(
             *(
@@ -157,63 +156,11 @@ def _add_row(sheet: Sheet, found: TraceResult, row: Row) -> None:
         )
 
 
-def _marks(sheet: Sheet, found: TraceResult, row: Row, value: Summary, gradient: Summary | None) -> list[str]:
-    marks = list(row.tensor.marks)
-    if not value.finite:
-        marks.append(_counted(value))
-    if gradient is not None and not gradient.finite:
-        marks.append(f"gradient: {_counted(gradient)}")
-    elif gradient is not None and gradient.size and gradient.norm == 0.0 and row.tensor.node != found.result:
-        marks.append("gradient exactly zero")
-    if sheet.width < _WIDE and value.size > 1 and value.zeros and row.tensor.dtype != "bool":
-        marks.append(f"{_share(value.zeros, value.size)} zeros")
-    if row.tensor.saturated and row.tensor.saturated >= 0.005:
-        marks.append(f"{row.tensor.saturated:.0%} at a bound of {row.tensor.op}")
-    if found.blamed is row:
-        marks.append(
-            "first non-finite value" if not found.backward else "its backward pass makes the first non-finite gradient"
-        )
-    return marks
-
-
-def _of_sample(found: TraceResult, row: Row) -> tuple[Summary, Summary | None]:
-    """The summaries of the chosen sample; of the whole batch without one."""
-    tensor = row.tensor
-    if found.sample is None or tensor.values is None:
-        return tensor.value, tensor.gradient
-    gradient = tensor.gradient if tensor.slopes is None else Summary.of(_part(found, row, tensor.slopes))
-    return Summary.of(_part(found, row, tensor.values)), gradient
-
-
-def _part(found: TraceResult, row: Row, values: Array) -> Array:
-    return np.asarray(values[found.sample]) if row.tensor.node in found.batched and values.ndim else values
-
-
-def _counted(summary: Summary) -> str:
-    parts = [f"{count} {name}" for count, name in ((summary.nan, "nan"), (summary.inf, "inf")) if count]
-    return f"{' and '.join(parts)} of {summary.size}"
-
-
-def _share(count: int, size: int) -> str:
-    return "" if not count or not size else f"{count / size:.0%}" if count / size >= 0.01 else "<1%"
-
-
-def _typed(dtype: str, shape: tuple[int, ...]) -> str:
-    kind = dtype.rstrip("0123456789")
-    return f"{_SHORT.get(kind, kind)}{dtype[len(kind) :]}[{','.join(map(str, shape))}]"
-
-
-def _number(value: float) -> str:
-    if math.isnan(value):
-        return "nan"
-    return f"{value:.4g}"
-
-
 def _add_worst(sheet: Sheet, found: TraceResult) -> None:
     sheet.add(Text(f"   the worst {len(found.worst)} of {found.ranked} samples, each alone in its batch", "bold"))
     sheet.add(Text(f"   {'sample':>8}  {'loss':>12}  {'|gradient|':>12}  non-finite", "dim"))
     for one in found.worst:
-        line = f"   {one.index:>8}  {_number(one.loss):>12}  {_number(one.gradient):>12}  {one.nonfinite or ''}"
+        line = f"   {one.index:>8}  {number(one.loss):>12}  {number(one.gradient):>12}  {one.nonfinite or ''}"
         sheet.add(Text(line, "red" if one.nonfinite else ""))
 
 
@@ -249,7 +196,7 @@ def document(found: TraceResult, versions: dict[str, str]) -> dict[str, Any]:
 
 def _tensor(found: TraceResult, row: Row) -> dict[str, Any]:
     tensor = row.tensor
-    value, gradient = _of_sample(found, row)
+    value, gradient = summaries(found, row)
     shown = found.sample is not None and tensor.values is not None
     return {
         "name": row.name,
@@ -263,7 +210,7 @@ def _tensor(found: TraceResult, row: Row) -> dict[str, Any]:
         "gradient": None if gradient is None else _summary(gradient),
         "saturated": tensor.saturated,
         "marks": list(tensor.marks),
-        "values": _nested(_part(found, row, tensor.values).tolist()) if shown and tensor.values is not None else None,
+        "values": _nested(part_of(found, row, tensor.values).tolist()) if shown and tensor.values is not None else None,
     }
 
 

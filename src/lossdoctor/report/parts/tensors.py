@@ -1,0 +1,85 @@
+"""The tensors of a traced loss as words and numbers, for a terminal and for a page."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lossdoctor.readings.lines import Array, Summary
+from lossdoctor.readings.trace import Row, TraceResult
+
+_SHORT = {"float": "f", "int": "i", "uint": "u", "bfloat": "bf"}
+
+
+def in_order(rows: tuple[Row, ...]) -> list[Row]:
+    """Rows of one line together, where it is first reached; a line that runs again later is shown again."""
+    ordered: list[Row] = []
+    held: list[Row] = []
+    for row in rows:
+        if held and (row.path, row.line) != (held[-1].path, held[-1].line):
+            ordered += held
+            held = []
+        held.append(row)
+    return ordered + held
+
+
+def called_on(found: TraceResult, row: Row) -> str:
+    """Which line of the loss's file called the helper that the row is of; "" for the loss itself."""
+    callers = [span.line for span in row.tensor.calls[:-1] if span.path == found.files.get(found.path, found.path)]
+    return f"called on line {callers[-1]}" if callers else ""
+
+
+def marks_of(found: TraceResult, row: Row, value: Summary, gradient: Summary | None, *, zeros: bool) -> list[str]:
+    """What is remarkable of a tensor; with `zeros` the share of zeros too, where no column says it."""
+    marks = list(row.tensor.marks)
+    if not value.finite:
+        marks.append(counted(value))
+    if gradient is not None and not gradient.finite:
+        marks.append(f"gradient: {counted(gradient)}")
+    elif gradient is not None and gradient.size and gradient.norm == 0.0 and row.tensor.node != found.result:
+        marks.append("gradient exactly zero")
+    if zeros and value.size > 1 and value.zeros and row.tensor.dtype != "bool":
+        marks.append(f"{share(value.zeros, value.size)} zeros")
+    if row.tensor.saturated and row.tensor.saturated >= 0.005:
+        marks.append(f"{row.tensor.saturated:.0%} at a bound of {row.tensor.op}")
+    if found.blamed is row:
+        marks.append(
+            "first non-finite value" if not found.backward else "its backward pass makes the first non-finite gradient"
+        )
+    return marks
+
+
+def summaries(found: TraceResult, row: Row) -> tuple[Summary, Summary | None]:
+    """The summaries of the chosen sample; of the whole batch without one."""
+    tensor = row.tensor
+    if found.sample is None or tensor.values is None:
+        return tensor.value, tensor.gradient
+    gradient = tensor.gradient if tensor.slopes is None else Summary.of(part_of(found, row, tensor.slopes))
+    return Summary.of(part_of(found, row, tensor.values)), gradient
+
+
+def part_of(found: TraceResult, row: Row, values: Array) -> Array:
+    return np.asarray(values[found.sample]) if row.tensor.node in found.batched and values.ndim else values
+
+
+def counted(summary: Summary) -> str:
+    parts = [f"{count} {name}" for count, name in ((summary.nan, "nan"), (summary.inf, "inf")) if count]
+    return f"{' and '.join(parts)} of {summary.size}"
+
+
+def share(count: int, size: int) -> str:
+    return "" if not count or not size else f"{count / size:.0%}" if count / size >= 0.01 else "<1%"
+
+
+def typed(dtype: str, shape: tuple[int, ...]) -> str:
+    kind = dtype.rstrip("0123456789")
+    return f"{_SHORT.get(kind, kind)}{dtype[len(kind) :]}[{','.join(map(str, shape))}]"
+
+
+def number(value: float) -> str:
+    """In at most nine characters, which leaves a blank between two columns."""
+    if math.isnan(value):
+        return "nan"
+    value += 0.0  # -0.0 says nothing here
+    return next((text for digits in (4, 3, 2) if len(text := f"{value:.{digits}g}") <= 9), f"{value:.1g}")

@@ -1,0 +1,157 @@
+"""A traced loss as a page: the source with every tensor beneath its line. It loads nothing from elsewhere."""
+
+from __future__ import annotations
+
+from html import escape
+
+from lossdoctor.readings.lines import Summary
+from lossdoctor.readings.trace import Row, TraceResult
+from lossdoctor.report import View
+from lossdoctor.report.parts.excerpt import source_lines
+from lossdoctor.report.parts.tensors import called_on, in_order, marks_of, number, part_of, share, summaries, typed
+
+_VALUES = 64  # numbers of a sample in one cell
+_HEAD = ("tensor", "shape", "min", "mean", "max", "zeros", "|gradient|", "its min", "its max", "")
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; color: #222 }}
+code, td, .line {{ font: 13px/1.5 Menlo, Consolas, "DejaVu Sans Mono", monospace }}
+.scroll {{ overflow-x: auto }}
+table {{ border-collapse: collapse; width: 100% }}
+th {{ text-align: right; font-weight: 600; color: #666; font-size: 13px; padding: 2px 8px;
+     border-bottom: 1px solid #ccc }}
+td {{ text-align: right; padding: 1px 8px; white-space: nowrap; vertical-align: top }}
+th:nth-child(-n+2), td:nth-child(-n+2), td:last-child {{ text-align: left }}
+td:first-child {{ padding-left: 2.5em; white-space: pre-wrap; min-width: 14em }}
+td:last-child {{ color: #7a5200; white-space: normal; min-width: 14em }}
+.line td {{ background: #f3f3f0; padding: 3px 8px; white-space: pre-wrap; font-weight: 600; color: #222 }}
+.line .number {{ color: #777; font-weight: 400; display: inline-block; min-width: 3em; text-align: right }}
+.line .from {{ color: #777; font-weight: 400 }}
+.bad td {{ color: #b00020 }}
+.blamed td {{ background: #fdecea; color: #b00020 }}
+.box {{ border-left: 4px solid #2e7d32; background: #f1f7f1; padding: .4rem 1rem }}
+.box.bad {{ border-color: #b00020; background: #fdecea }}
+</style></head><body>
+<h1>{title}</h1>
+<p>{about}</p>
+{verdict}
+<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>
+{rows}
+</tbody></table></div>
+{worst}
+</body></html>
+"""
+
+
+def as_html(found: TraceResult, view: View) -> str:
+    """The page. Sources are read from the folder of the view."""
+    samples = f"sample {found.sample} of {found.batch}" if found.sample is not None else f"{found.batch} samples"
+    about = [
+        f"y_true <code>{escape(found.y_true)}</code>, y_pred <code>{escape(found.y_pred)}</code>",
+        f"{samples}, {escape(found.source)}",
+    ]
+    if found.calling != "raw":
+        about.append("called as Keras does: y_true cast to the dtype of y_pred, and squeezed")
+    return _PAGE.format(
+        title=escape(found.target),
+        about="<br>".join(about),
+        verdict=_verdict(found),
+        head="".join(f"<th>{label}</th>" for label in _HEAD),
+        rows="\n".join(_rows(found, view)),
+        worst=_worst(found),
+    )
+
+
+def _verdict(found: TraceResult) -> str:
+    boxes: list[str] = []
+    row = found.blamed
+    if row is None:
+        boxes.append('<p class="box">Every value and every gradient is finite.</p>')
+    else:
+        where = f"{row.path}:{row.line}" if row.line else "an input"
+        what = "the first non-finite value" if not found.backward else "the first non-finite gradient, backwards"
+        said = f"{escape(where)}: <code>{escape(row.tensor.text)}</code> makes {what}."
+        links = list(dict.fromkeys(f"<code>{escape(one.shown)}</code> (line {one.line})" for one in found.chain))
+        if len(links) > 1:
+            said += "<br>" + " → ".join(links)
+        boxes.append(f'<p class="box bad">{said}</p>')
+    if not found.agrees:
+        boxes.append(
+            '<p class="box bad">A run for value and gradient only, as training has it, gives other numbers: there the '
+            "graph optimiser does more, and an intermediate that is not asked for may not be computed as it is "
+            "written.</p>"
+        )
+    return "\n".join(boxes)
+
+
+def _rows(found: TraceResult, view: View) -> list[str]:
+    parts: list[str] = []
+    place: tuple[str, int] | None = None
+    for row in in_order(found.rows):
+        if row.line and (row.path, row.line) != place:
+            place = row.path, row.line
+            parts.append(_line(found, row, view))
+        parts.append(_tensor(found, row))
+    return parts
+
+
+def _line(found: TraceResult, row: Row, view: View) -> str:
+    lines = source_lines(view.root / found.files.get(row.path, row.path))
+    source = lines[row.line - 1].rstrip() if 0 < row.line <= len(lines) else row.tensor.text
+    blamed = found.blamed is not None and (found.blamed.path, found.blamed.line) == (row.path, row.line)
+    said = [row.path] if row.path != found.path else []
+    said += [called] if (called := called_on(found, row)) else []
+    beside = f' <span class="from">  {escape(", ".join(said))}</span>' if said else ""
+    cell = f'<span class="number">{row.line}</span>  {escape(source)}{beside}'
+    return f'<tr class="line{" blamed" if blamed else ""}"><td colspan="{len(_HEAD)}">{cell}</td></tr>'
+
+
+def _tensor(found: TraceResult, row: Row) -> str:
+    tensor = row.tensor
+    value, gradient = summaries(found, row)
+    cells = [
+        row.shown,
+        typed(tensor.dtype, tensor.shape),
+        *(number(each) for each in (value.low, value.mean, value.high)),
+        share(value.zeros, value.size),
+        *_slopes(gradient),
+        "; ".join([*marks_of(found, row, value, gradient, zeros=False), *_values(found, row)]),
+    ]
+    bad = not value.finite or (gradient is not None and not gradient.finite)
+    return _row(cells, bad=bad)
+
+
+def _row(cells: list[str], *, bad: bool) -> str:
+    inner = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+    return f'<tr class="bad">{inner}</tr>' if bad else f"<tr>{inner}</tr>"
+
+
+def _slopes(gradient: Summary | None) -> list[str]:
+    if gradient is None:
+        return ["none", "", ""]
+    norm = number(gradient.norm) if gradient.finite else "not finite"
+    return [norm, number(gradient.low), number(gradient.high)]
+
+
+def _values(found: TraceResult, row: Row) -> list[str]:
+    """The numbers of the chosen sample."""
+    if found.sample is None or row.tensor.values is None:
+        return []
+    part = part_of(found, row, row.tensor.values)
+    more = ", …" if part.size > _VALUES else ""
+    return ["= " + ", ".join(number(float(each)) for each in part.reshape(-1)[:_VALUES]) + more]
+
+
+def _worst(found: TraceResult) -> str:
+    if not found.worst:
+        return ""
+    cells = [
+        (one.nonfinite, (one.index, "", number(one.loss), number(one.gradient), one.nonfinite or ""))
+        for one in found.worst
+    ]
+    rows = "\n".join(_row([str(cell) for cell in row], bad=bool(bad)) for bad, row in cells)
+    head = "".join(f"<th>{label}</th>" for label in ("sample", "", "loss", "|gradient|", "non-finite"))
+    title = f"The worst {len(found.worst)} of {found.ranked} samples, each alone in its batch"
+    return f"<h2>{title}</h2>\n<table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>"
