@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lossdoctor import findings
 from lossdoctor.api import settings_of
 from lossdoctor.results import Decomposition, Experiment, Isolation
 
@@ -48,6 +47,9 @@ def isolate(
     y_pred: Any = None,
     *,
     symptom: str | None = None,
+    formula: Any = None,
+    reference: Any = None,
+    run_dir: str | Path | None = None,
     seed: int = 0,
     magnitude: float = 1e4,
 ) -> Isolation:
@@ -55,8 +57,10 @@ def isolate(
 
     Args:
         loss, y_true, y_pred, seed, magnitude: as for `check`. On arrays, the symptom is looked for at these.
-        symptom: "no-gradient", "dead-gradient", "nonfinite-value", "nonfinite-gradient" or "wrong-sign"; the first
-            that shows by default.
+        symptom: "no-gradient", "dead-gradient", "nonfinite-value", "nonfinite-gradient", "wrong-sign",
+            "precision-loss", "differs" or "divergence"; the first that shows by default, the last two only if asked.
+        formula, reference: what the loss should be, as for `verify`; where it differs is what is looked for.
+        run_dir: of an experiment, whose trainings that went wrong are repeated with single terms.
 
     Returns:
         The result: `culprit` is None where nothing shows a symptom.
@@ -69,13 +73,10 @@ def isolate(
         'kl'
     """
     from lossdoctor.engine import isolate_object
-    from lossdoctor.engine.isolating import SYMPTOMS
 
-    chosen: Any = symptom if symptom in SYMPTOMS else None
-    if symptom is not None and chosen is None:
-        expected = ", ".join(SYMPTOMS)
-        raise findings.UsageError(f"Invalid value for `symptom`. Expected one of {expected}. Received: {symptom!r}")
-    return Isolation.of(isolate_object(loss, y_true, y_pred, settings=settings_of(seed, magnitude), symptom=chosen))
+    wanted: Any = {"symptom": symptom, "formula": formula, "reference": reference}
+    wanted["run_dir"] = None if run_dir is None else Path(run_dir)
+    return Isolation.of(isolate_object(loss, y_true, y_pred, settings=settings_of(seed, magnitude), wanted=wanted))
 
 
 def experiment(

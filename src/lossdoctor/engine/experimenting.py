@@ -15,7 +15,7 @@ from lossdoctor.engine.single import Given, heading, in_process, in_worker
 from lossdoctor.experiments import plan
 from lossdoctor.experiments.judge import Charge, charges, sensitive
 from lossdoctor.experiments.outcomes import Comparison, Experiment, First, Outcome, Run
-from lossdoctor.experiments.store import Store
+from lossdoctor.experiments.store import NAME, Store
 from lossdoctor.findings import ErrorItem, Fact, Finding, UsageError
 from lossdoctor.session import Session, Settings
 from lossdoctor.spec import Contract, format_structure
@@ -185,6 +185,30 @@ def _run(
         known |= {one.run.key: one for one in made}
         clock.say(len(part))
     return [known[run.key] for run in runs if run.key in known]
+
+
+def kept(folder: Path, start: Opened, seed: int) -> list[Run]:
+    """The trainings with a loss that an experiment kept and that went wrong, of one learning rate.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not (folder / NAME).is_file():
+        raise UsageError(f"Invalid value for `run_dir`. Expected a directory with {NAME}. Received: {folder}")
+    store = Store(folder, _fingerprint(start))
+    try:
+        asked = [run for run in (*plan.quick(seed), *plan.again(seed)) if run.loss == "tested" and not run.one_batch]
+        known = [outcome for run in asked if (outcome := store.get(run)) is not None]
+    finally:
+        store.close()
+    if not known:
+        raise UsageError(
+            f"Invalid value for `run_dir`. Expected trainings with this loss, specs and seed {seed}. Received: {folder}"
+        )
+    wrong = [one for one in known if not one.finite or one.end > one.start]
+    if not wrong:
+        raise UsageError(f"Invalid value for `run_dir`. Expected a training that diverged. Received: {folder}")
+    return [one.run for one in wrong if one.run.rate == wrong[0].run.rate][:2]
 
 
 def _fingerprint(start: Opened) -> str:

@@ -62,7 +62,14 @@ class _Suspect:
     minor: bool = False
 
 
-def precision(graph: LossGraph, contract: Contract, session: Session, seed: int = 0, batch: int = BATCH) -> Precision:
+def precision(
+    graph: LossGraph,
+    contract: Contract,
+    session: Session,
+    seed: int = 0,
+    batch: int = BATCH,
+    given: Pair | None = None,
+) -> Precision:
     """Look for inputs at which float32 spoils the value or the gradient.
 
     Args:
@@ -71,6 +78,7 @@ def precision(graph: LossGraph, contract: Contract, session: Session, seed: int 
         session: runs it in TensorFlow, to confirm what the machine and the balls say.
         seed: of the draws.
         batch: how many samples the inputs have.
+        given: the only input that is asked about; ordinary ones say how large loss and gradient usually are.
 
     Raises:
         SessionError: the worker died.
@@ -78,7 +86,10 @@ def precision(graph: LossGraph, contract: Contract, session: Session, seed: int 
     specs = pair_specs(contract)
     if graph.stage != "traced" or any(spec.dtype in ("float16", "bfloat16", "float64") for spec in specs):
         return Precision()
-    return _Search(graph, contract, session, widened_loss(graph)).run(points(contract, seed, batch))
+    tried = points(contract, seed, batch)
+    if given is not None:
+        tried = [*tried[:ORDINARY], given]
+    return _Search(graph, contract, session, widened_loss(graph), given).run(tried)
 
 
 @dataclass
@@ -87,6 +98,7 @@ class _Search:
     contract: Contract
     session: Session
     wide: LossGraph
+    given: Pair | None = None
     limit: str = ""
     limit_node: int | None = None
     scales: dict[int, float] = field(default_factory=dict[int, float])  # of value and gradients at ordinary inputs
@@ -143,6 +155,7 @@ class _Search:
                 break
         # Not the median: a loss of pairs or triplets is nearly zero in most draws, and ordinary in the others.
         self.scales = {place: float(np.mean(found)) for place, found in {**other, **ordinary}.items()}
+        rows = [row for row in rows if self.given is None or row.pair is self.given]
         rows = [replace(row, share=self._share(row, row.share)) for row in rows]
         kept = [replace(row, minor=minor) for row in rows if (minor := _minor(row)) is not None]
         return sorted(kept, key=_weight, reverse=True), compared

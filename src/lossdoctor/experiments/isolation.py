@@ -13,10 +13,12 @@ import numpy as np
 
 from lossdoctor.domains.dependence import Dependence, cuts, dependence
 from lossdoctor.domains.interpret import Reading
+from lossdoctor.experiments.additive import Additive
 from lossdoctor.experiments.measure import Meter, accepted_sizes, drawn
 from lossdoctor.experiments.reading import Culprit, Symptom
-from lossdoctor.experiments.reduced import script_of, shows
-from lossdoctor.experiments.signs import backwards
+from lossdoctor.experiments.reduced import shows
+from lossdoctor.experiments.scripts import leading_away_script, script_of
+from lossdoctor.experiments.signs import backwards, way_of
 from lossdoctor.experiments.terms import terms_of
 from lossdoctor.graph.frontend_tf import Live
 from lossdoctor.graph.ir import Node
@@ -51,7 +53,7 @@ def probe(
     if live is None:
         raise SessionError("the loss could not be traced")
     found, way = terms_of(live, subject.loaded.name)
-    search = _Search(live, contract, Meter(live, found, way), found.parts, found.expanded, pair, seed)
+    search = Search(live, contract, Meter(live, found, way), found, pair, seed)
     for wanted in (symptom,) if symptom is not None else _ORDER:
         culprit = search.of(wanted)
         if culprit is not None:
@@ -64,12 +66,14 @@ def probe(
     return None
 
 
-class _Search:
+class Search:
+    """The terms of one traced loss, and what of them shows a symptom."""
+
     def __init__(
-        self, live: Live, contract: Contract, meter: Meter, parts: Any, expanded: Any, pair: Pair | None, seed: int
+        self, live: Live, contract: Contract, meter: Meter, found: Additive, pair: Pair | None, seed: int
     ) -> None:
-        self.live, self.contract, self.meter, self.parts, self.given = live, contract, meter, parts, pair
-        self.expanded = expanded
+        self.live, self.contract, self.meter, self.given = live, contract, meter, pair
+        self.parts, self.expanded = found.parts, found.expanded
         self.graph = live.traced.graph
         self.values: Reading[Dependence] = dependence(live.traced)
         self.seed = seed
@@ -105,7 +109,8 @@ class _Search:
             "nonfinite-gradient": lambda: self.nonfinite("nonfinite-gradient"),
             "wrong-sign": self.sign,
         }
-        return finders[symptom]()
+        finder = finders.get(symptom)  # others are found elsewhere
+        return finder() if finder is not None else None
 
     # ---- symptoms that the graph shows
 
@@ -237,33 +242,49 @@ class _Search:
     # ---- the result
 
     def culprit(self, symptom: Symptom, number: int, place: int, pair: Pair) -> Culprit:
-        part = self.parts[number]
+        """The result for one term and the node to blame, reduced as far as the symptom shows."""
+        root, script = self.reduce(symptom, place, number, pair)
+        return self.told(symptom, (number,), place, root, pair, script)
+
+    def told(
+        self, symptom: Symptom, numbers: tuple[int, ...], place: int, root: int, pair: Pair, script: str
+    ) -> Culprit:
+        """The result in the user's terms.
+
+        Args:
+            numbers: the terms to blame.
+            place: the node to blame.
+            root: the node that the script computes.
+        """
+        parts = [self.parts[number] for number in numbers]
         node = self.graph[place]
         while not node.calls and node.args:
             node = self.graph[node.args[0]]
-        root, script = self.reduce(symptom, place, part.node, pair)
-        own = self.graph.ancestors(part.node)
+        own = frozenset[int]().union(*(self.graph.ancestors(part.node) for part in parts))
         forward = [one for one in self.graph.nodes if one.role == "forward"]
         return Culprit(
             symptom,
-            part.name,
+            " + ".join(part.name for part in parts),
             tuple(one.name for one in self.parts),
             node.calls,
-            part.span,
+            parts[0].span,
             " ".join(node.call.split()),
             self.operands(place, pair, own),
             pair,
             script,
             (len(forward), len([k for k in self.graph.ancestors(root) if self.graph[k].role == "forward"])),
+            len(numbers),
         )
 
-    def reduce(self, symptom: Symptom, place: int, term: int, pair: Pair) -> tuple[int, str]:
+    def reduce(self, symptom: Symptom, place: int, number: int, pair: Pair) -> tuple[int, str]:
         """The lowest node that still shows the symptom alone, from the guilty one up to the term, and its script."""
+        term = self.parts[number].node
         if symptom == "wrong-sign":
-            return term, ""
+            way = way_of(self.contract, pair)
+            return term, leading_away_script(self.live, self.meter.contributions[number], pair, way)
         for root in self.upwards(place, term):
             if shows(self.live, root, pair, symptom):
-                return root, script_of(self.live, root, pair, symptom)
+                return root, script_of(self.live, self.live.staged.tensors[root], pair, symptom)
         return term, ""
 
     def upwards(self, place: int, term: int) -> Iterator[int]:

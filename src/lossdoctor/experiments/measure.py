@@ -51,8 +51,8 @@ class Meter:
         made = [op for op in graph.get_operations() if not records.is_gradient(op) and op.name not in names]
         find = finder(made, live.program.inputs)
         with graph.as_default():
-            contributions = [follow(route, find, {number}) for number in range(self.count)]
-            self.fetches = self._fetches(contributions)
+            self.contributions = [follow(route, find, {number}) for number in range(self.count)]
+            self.fetches = self._fetches(self.contributions)
             weights = [
                 tf.reduce_mean(_wide(follow(route, find, {number}, ones=True, plain=plain)))
                 for plain in (False, True)
@@ -61,6 +61,7 @@ class Meter:
         self.weigh = Executable(graph, weights, effects=False)
         self.executable = Executable(graph, self.fetches, effects=False)
         self.slopes = Executable(graph, [self.stacked], effects=False)
+        self.added = Executable(graph, self.contributions, effects=False)
 
     def _fetches(self, contributions: list[Any]) -> list[Any]:
         predictions = [x for x, leaf in self._predictions() if x.dtype.is_floating]
@@ -115,6 +116,10 @@ class Meter:
     def gradients(self, pair: Pair) -> Array:
         """The gradient of each term, (T, entries of y_pred)."""
         return self.slopes(self.live.feeds(pair), optimised=True)[0].numpy()
+
+    def contributed(self, pair: Pair) -> list[Array]:
+        """What each term contributes to the value, of its shape."""
+        return [x.numpy() for x in self.added(self.live.feeds(pair), optimised=True)]
 
     def weights(self, pair: Pair) -> Array:
         """The factor of each term at an input, with the sign."""

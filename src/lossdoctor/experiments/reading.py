@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from lossdoctor.experiments.additive import Additive
 from lossdoctor.findings import Fact, Finding, LossResult
@@ -13,7 +13,11 @@ from lossdoctor.session import Pair
 from lossdoctor.symbols.reading import Statement
 
 Gradient = Literal["none", "zero", "finite", "non-finite"]
-Symptom = Literal["no-gradient", "dead-gradient", "nonfinite-value", "nonfinite-gradient", "wrong-sign"]
+Symptom = Literal[
+    "no-gradient", "dead-gradient", "nonfinite-value", "nonfinite-gradient", "wrong-sign", "precision-loss",
+    "differs", "divergence",
+]  # fmt: skip
+SYMPTOMS: tuple[Symptom, ...] = get_args(Symptom)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ class Culprit:
     """What is left when everything that is not needed for a symptom is gone.
 
     Attributes:
-        term: the name of the term; `terms` are all of them.
+        term: the name of the term, or of several that show it only together; `terms` are all of them.
         calls: the user's frames of the guilty operation, outermost first.
         span: the expression of the term.
         code: the guilty expression.
@@ -135,6 +139,7 @@ class Culprit:
         pair: the smallest input found.
         script: the reduced loss as a script; "" where there is none.
         sizes: operations of the loss, and of what is left.
+        needed: how many terms `term` names.
     """
 
     symptom: Symptom
@@ -147,6 +152,7 @@ class Culprit:
     pair: Pair
     script: str
     sizes: tuple[int, int]
+    needed: int = 1
 
 
 @dataclass(frozen=True, slots=True)

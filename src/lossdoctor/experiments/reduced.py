@@ -1,8 +1,10 @@
-"""A part of a traced loss as a script of its own: TensorFlow's raw operations, with the user's code beside them."""
+"""A part of a traced loss as lines of Python: TensorFlow's raw operations, with the user's code beside them."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,25 @@ from lossdoctor.search.literals import source
 from lossdoctor.session import Pair
 
 _LARGEST = 400  # operations of a script
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """What is left of a loss, in pieces of a script.
+
+    Attributes:
+        heads: statements that make the inputs.
+        watched: the names of the parts of y_pred with a gradient; `true` are those of y_true.
+        body: the statements of a function of `watched`, whose result is `result`.
+        floating: the result is a floating-point number.
+    """
+
+    heads: tuple[str, ...]
+    watched: tuple[str, ...]
+    true: tuple[str, ...]
+    body: tuple[str, ...]
+    result: str
+    floating: bool
 
 
 def shows(live: Live, root: int, pair: Pair, symptom: Symptom) -> bool:
@@ -48,113 +69,116 @@ def _predictions(live: Live) -> list[Any]:
     return [tensor for tensor, leaf in pairs if leaf.role == "y_pred" and tensor.dtype.is_floating]
 
 
-def script_of(live: Live, root: int, pair: Pair, symptom: Symptom) -> str:
-    """The script, which exits 1 while the symptom shows; "" where an operation cannot be written down."""
-    tensor = live.staged.tensors[root]
+def reduced(live: Live, tensor: Any, pair: Pair, *, real: str = "") -> Reduced | None:
+    """The operations that a tensor needs, at an input; None where one of them cannot be written down.
+
+    Args:
+        real: the name that a script has for the dtype in which float32 is computed; "" leaves float32 as it is.
+    """
     operations = ordered([tensor])
     if len(operations) > _LARGEST:
-        return ""
-    names: dict[str, str] = {}
-    lines: list[str] = []
-    feeds = live.feeds(pair)
-    heads: list[str] = []
-    watched: list[str] = []
-    for input_, leaf, value in zip(live.program.inputs, live.program.leaves, feeds, strict=True):
-        key = "".join(c if c.isalnum() else "_" for c in leaf.key)
-        name = f"{leaf.role}_{key}" if key else leaf.role
-        names[input_.name] = name
-        heads.append(f"{name} = tf.constant({source(np.asarray(value))}, tf.{input_.dtype.name})")
-        if leaf.role == "y_pred" and input_.dtype.is_floating:
-            watched.append(name)
-    captured = {inner.name: outer for outer, inner in live.program.graph.captures}
+        return None
     try:
-        for op in operations:
-            if op.outputs and op.outputs[0].name in names:
-                continue
-            if op.outputs and op.outputs[0].name in captured:
-                names[op.outputs[0].name] = ""
-                continue
-            lines.append(_line(live, op, names, captured))
+        return _Writer(live, real).write(operations, tensor, live.feeds(pair))
     except (_Unwritable, KeyError):
-        return ""
-    arguments = ", ".join(watched)
-    tests = {
-        "no-gradient": "all(slope is None for slope in slopes)",
-        "nonfinite-value": "not bool(tf.reduce_all(tf.math.is_finite(value)))",
-        "nonfinite-gradient": "any(s is not None and not bool(tf.reduce_all(tf.math.is_finite(s))) for s in slopes)",
-        "dead-gradient": "not any(s is not None and bool(tf.reduce_any(s != 0)) for s in slopes)",
-    }
-    body = "\n".join(f"    {line}" for line in lines if line)
-    result = names[tensor.name] if tensor.dtype.is_floating else f"tf.cast({names[tensor.name]}, tf.float32)"
-    return (
-        "# What is left of the loss. Exit status: 1 while the fault stands, 0 once it is mended.\n"
-        "import sys\n\nimport numpy as np\nimport tensorflow as tf\n\n"
-        + "\n".join(heads)
-        + f"\n\n\ndef reduced({arguments}):\n{body}\n    return {result}\n\n\n"
-        + f"predictions = [{arguments}]\n"
-        + "with tf.GradientTape() as tape:\n    tape.watch(predictions)\n"
-        + f"    value = reduced({arguments})\nslopes = tape.gradient(value, predictions)\n"
-        + 'print("value", value.numpy())\nprint("gradient", [None if s is None else s.numpy() for s in slopes])\n'
-        + f"sys.exit(1 if {tests[symptom]} else 0)\n"
-    )
+        return None
 
 
 class _Unwritable(Exception):
     pass
 
 
-def _line(live: Live, op: Any, names: dict[str, str], captured: dict[str, Any]) -> str:
-    """One operation as a line of Python."""
-    if len(op.outputs) > 1:
-        raise _Unwritable
-    if not op.outputs:
-        return ""
-    tensor = op.outputs[0]
-    name = names[tensor.name] = f"v{len(names)}"
-    if op.type == "ReadVariableOp" and op.inputs[0].name in captured:
-        value = live_value(captured[op.inputs[0].name], tensor.dtype)
-        return f"{name} = tf.constant({source(value)}, tf.{tensor.dtype.name})"
-    constant = tf.get_static_value(tensor) if op.type == "Const" else None
-    if constant is not None:
-        return f"{name} = tf.constant({source(np.asarray(constant))}, tf.{tensor.dtype.name})"
-    arguments: list[str] = []
-    inferred: set[str] = set()
-    inputs = iter(op.inputs)
-    function = getattr(tf.raw_ops, op.type, None)
-    if function is None:
-        raise _Unwritable
-    known = list(inspect.signature(function).parameters)
-    for place, argument in enumerate(op.op_def.input_arg):
-        # Python renames some: `reduction_indices` is `axis`.
-        title = argument.name if argument.name in known else known[place]
-        inferred |= {argument.type_attr, argument.number_attr, argument.type_list_attr}
-        if argument.number_attr:
-            count = op.get_attr(argument.number_attr)
-            arguments.append(f"{title}=[{', '.join(names[next(inputs).name] for _ in range(count))}]")
-        elif argument.type_list_attr:
+class _Writer:
+    def __init__(self, live: Live, real: str) -> None:
+        self.live, self.real = live, real
+        self.names: dict[str, str] = {}
+        self.captured = {inner.name: outer for outer, inner in live.program.graph.captures}
+
+    def write(self, operations: Sequence[Any], tensor: Any, feeds: Sequence[Any]) -> Reduced:
+        heads: list[str] = []
+        lines: list[str] = []
+        inputs: dict[str, list[str]] = {"y_true": [], "y_pred": []}
+        program = self.live.program
+        for input_, leaf, value in zip(program.inputs, program.leaves, feeds, strict=True):
+            key = "".join(c if c.isalnum() else "_" for c in leaf.key)
+            name = f"{leaf.role}_{key}" if key else leaf.role
+            heads.append(f"{name} = tf.constant({source(np.asarray(value))}, tf.{input_.dtype.name})")
+            self.names[input_.name] = name
+            if leaf.role == "y_true" or input_.dtype.is_floating:
+                inputs[leaf.role].append(name)
+            if self.real and input_.dtype == tf.float32:
+                self.names[input_.name] = f"{name}_real"
+                lines.append(f"{name}_real = tf.cast({name}, {self.real})")
+        for op in operations:
+            if op.outputs and op.outputs[0].name in self.names:
+                continue
+            if op.outputs and op.outputs[0].name in self.captured:
+                self.names[op.outputs[0].name] = ""
+                continue
+            lines.append(self.line(op))
+        floating = bool(tensor.dtype.is_floating)
+        result = self.names[tensor.name]
+        body = tuple(line for line in lines if line)
+        return Reduced(tuple(heads), tuple(inputs["y_pred"]), tuple(inputs["y_true"]), body, result, floating)
+
+    def dtype(self, dtype: Any) -> str:
+        return self.real if self.real and dtype == tf.float32 else f"tf.{dtype.name}"
+
+    def line(self, op: Any) -> str:
+        """One operation as a line of Python."""
+        if not op.outputs:
+            return ""
+        for output in op.outputs:
+            self.names[output.name] = f"v{len(self.names)}"
+        tensor = op.outputs[0]
+        name = ", ".join(self.names[output.name] for output in op.outputs)
+        if op.type == "ReadVariableOp" and op.inputs[0].name in self.captured:
+            value = live_value(self.captured[op.inputs[0].name], tensor.dtype)
+            return f"{name} = tf.constant({source(value)}, {self.dtype(tensor.dtype)})"
+        constant = tf.get_static_value(tensor) if op.type == "Const" else None
+        if constant is not None:
+            return f"{name} = tf.constant({source(np.asarray(constant))}, {self.dtype(tensor.dtype)})"
+        calls = self.live.program.records.calls_of(op)
+        note = f"  # line {calls[-1].line}: {' '.join(calls[-1].text.split())[:60]}" if calls else ""
+        return f"{name} = tf.raw_ops.{op.type}({', '.join(self.arguments(op))}){note}"
+
+    def arguments(self, op: Any) -> list[str]:
+        """What a raw operation is called with."""
+        function = getattr(tf.raw_ops, op.type, None)
+        if function is None:
             raise _Unwritable
-        else:
-            arguments.append(f"{title}={names[next(inputs).name]}")
-    for attribute in op.op_def.attr:
-        if attribute.name not in inferred:
-            arguments.append(f"{attribute.name}={_attribute(op.get_attr(attribute.name))}")
-    calls = live.program.records.calls_of(op)
-    note = f"  # line {calls[-1].line}: {' '.join(calls[-1].text.split())[:60]}" if calls else ""
-    return f"{name} = tf.raw_ops.{op.type}({', '.join(arguments)}){note}"
+        found: list[str] = []
+        inferred: set[str] = set()
+        inputs = iter(op.inputs)
+        known = list(inspect.signature(function).parameters)
+        for place, argument in enumerate(op.op_def.input_arg):
+            # Python renames some: `reduction_indices` is `axis`.
+            title = argument.name if argument.name in known else known[place]
+            inferred |= {argument.type_attr, argument.number_attr, argument.type_list_attr}
+            if argument.number_attr:
+                count = op.get_attr(argument.number_attr)
+                found.append(f"{title}=[{', '.join(self.names[next(inputs).name] for _ in range(count))}]")
+            elif argument.type_list_attr:
+                raise _Unwritable
+            else:
+                found.append(f"{title}={self.names[next(inputs).name]}")
+        for attribute in op.op_def.attr:
+            if attribute.name not in inferred:
+                found.append(f"{attribute.name}={self.attribute(op.get_attr(attribute.name))}")
+        return found
+
+    def attribute(self, value: Any) -> str:
+        if isinstance(value, bytes):
+            return repr(value.decode())
+        if isinstance(value, bool | int | float | str):
+            return repr(value)
+        if isinstance(value, tf.DType):
+            return self.dtype(value)
+        if isinstance(value, list):
+            return f"[{', '.join(map(self.attribute, value))}]"
+        raise _Unwritable
 
 
 def live_value(handle: Any, dtype: Any) -> np.ndarray[Any, Any]:
     """What a variable holds."""
     return np.asarray(tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype))
-
-
-def _attribute(value: Any) -> str:
-    if isinstance(value, bytes):
-        return repr(value.decode())
-    if isinstance(value, bool | int | float | str):
-        return repr(value)
-    if isinstance(value, tf.DType):
-        return f"tf.{value.name}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_attribute, value))}]"
-    raise _Unwritable

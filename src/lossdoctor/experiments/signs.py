@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from lossdoctor.experiments.measure import Meter
+from lossdoctor.experiments.scripts import Way
 from lossdoctor.probes.targets import meaning
 from lossdoctor.search.leaves import arrays, make_pair, pair_arrays
 from lossdoctor.session import Array, Pair
@@ -44,17 +45,28 @@ def _cosines(meter: Meter, contract: Contract, pair: Pair) -> list[float]:
 
 def _way(contract: Contract, pair: Pair) -> Array | None:
     """From the prediction to the known answer; zeros for the parts whose answer is not known."""
+    known = list(_targets(contract, pair))
+    parts = [np.zeros(value.size) if target is None else (target - value).reshape(-1) for _, value, target in known]
+    return np.concatenate(parts) if any(target is not None for _, _, target in known) else None
+
+
+def way_of(contract: Contract, pair: Pair) -> Way:
+    """Where the predictions of an input should go."""
+    known = list(_targets(contract, pair))
+    limits = {"unit": (0.0, 1.0), "binary": (0.0, 1.0), "onehot": (0.0, 1.0), "probability": (0.0, 1.0),
+              "positive": (1e-6, float("inf"))}  # fmt: skip
+    return Way(tuple(target for _, _, target in known), tuple(limits.get(spec.kind) for spec, _, _ in known))
+
+
+def _targets(contract: Contract, pair: Pair) -> Iterator[tuple[Spec, Array, Array | None]]:
+    """Each part of y_pred that has a gradient: its spec, its value, and the best prediction, None if not known."""
     trues = list(zip(leaves(contract.y_true), arrays(contract.y_true, pair.y_true), strict=True))
-    parts: list[Array] = []
-    some = False
     for (key, spec), value in zip(leaves(contract.y_pred), arrays(contract.y_pred, pair.y_pred), strict=True):
         if not spec.dtype.startswith(("float", "bfloat")):
             continue
         matching = [item for item in trues if item[0][0] == key] if len(trues) > 1 else trues
         target = next((t for (_, true), v in matching if (t := _target(true, spec, v, value)) is not None), None)
-        some = some or target is not None
-        parts.append(np.zeros(value.size) if target is None else (target - value).reshape(-1))
-    return np.concatenate(parts) if some else None
+        yield spec, value, target
 
 
 def _target(true: Spec, pred: Spec, given: Array, value: Array) -> Array | None:

@@ -28,12 +28,14 @@ class Trained:
         curve: the loss at each step.
         first: the predictions of all samples before, `last` after.
         moved: whether any weight changed.
+        rows: the samples of each step.
     """
 
     curve: Any
     first: tuple[Any, ...]
     last: tuple[Any, ...]
     moved: bool
+    rows: Any
 
 
 class Trainer:
@@ -54,8 +56,14 @@ class Trainer:
         self._dtypes = [spec.dtype for spec in specs(contract.y_pred)]
         self._run = tf.function(self._trained, autograph=False)
 
-    def train(self, task: Task, seed: int, rate: float, *, adam: bool = True, one_batch: bool = False) -> Trained:
-        """Train from fresh weights; the same numbers for the same seed. Raises what the loss raises."""
+    def train(
+        self, task: Task, seed: int, rate: float, *, adam: bool = True, one_batch: bool = False, stop: int | None = None
+    ) -> Trained:
+        """Train from fresh weights; the same numbers for the same seed. Raises what the loss raises.
+
+        Args:
+            stop: the number of steps after which it ends, all of them otherwise.
+        """
         rng = np.random.default_rng([seed, 77])
         weights = [w.astype(np.float32) for w in self._weights(rng)]
         count = len(task.inputs)
@@ -63,6 +71,7 @@ class Trainer:
             rows = np.tile(np.arange(self.batch), (self._steps, 1))
         else:
             rows = np.stack([rng.permutation(count)[: self.batch] for _ in range(self._steps)])
+        rows = rows[:stop]
         inputs = tf.constant(task.inputs.astype(np.float32))
         truths = [tf.constant(truth) for truth in task.truths]
         found = self._run(
@@ -75,7 +84,7 @@ class Trainer:
         )
         curve, first, last, moved = found
         arrays = [tuple(np.asarray(x, np.float64) for x in part) for part in (first, last)]
-        return Trained(np.asarray(curve, np.float64), arrays[0], arrays[1], bool(moved))
+        return Trained(np.asarray(curve, np.float64), arrays[0], arrays[1], bool(moved), rows)
 
     def _weights(self, rng: np.random.Generator) -> Iterator[Any]:
         yield rng.standard_normal((FEATURES, HIDDEN)) / np.sqrt(FEATURES)
@@ -130,9 +139,10 @@ class Trainer:
             return step + 1, curve.write(step, value), *moved, *means, *squares
 
         zeros = [tf.zeros_like(w) for w in weights]
-        curve = tf.TensorArray(tf.float32, self._steps)
+        steps = tf.shape(rows)[0]
+        curve = tf.TensorArray(tf.float32, steps)
         _, curve, *state = tf.while_loop(
-            lambda step, *_: step < self._steps, body, [tf.constant(0), curve, *weights, *zeros, *zeros]
+            lambda step, *_: step < steps, body, [tf.constant(0), curve, *weights, *zeros, *zeros]
         )
         end = state[:count]
         moved = tf.reduce_any([tf.reduce_any(a != b) for a, b in zip(end, weights, strict=True)])

@@ -331,7 +331,8 @@ class _Comparison:
         if guilty is None:
             return replace(found, calls=self.graph.calls(self.graph[self.graph.value]))
         node = self.graph[guilty.node.id]
-        return replace(found, calls=place_of(self.graph, guilty), written=node.call, expected=guilty.expected)
+        calls = place_of(self.graph, guilty)
+        return replace(found, calls=calls, node=node.id, written=node.call, expected=guilty.expected)
 
     # ---- the gradient ----------------------------------------------------------------------------------------
 

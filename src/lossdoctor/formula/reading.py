@@ -68,6 +68,7 @@ class FormulaCheck:
         difference: the plainest counterexample.
         relation: what holds instead, as a clause; "" where nothing simple does.
         calls: the place that differs; () means the whole loss.
+        node: the operation there in the traced graph; None where the whole loss differs.
         written: the user's expression there.
         expected: the part of the formula that should stand there; "" where that is not known.
         gradients: derivatives compared.
@@ -86,6 +87,7 @@ class FormulaCheck:
     difference: Difference | None = None
     relation: str = ""
     calls: tuple[Span, ...] = ()
+    node: int | None = None
     written: str = ""
     expected: str = ""
     gradients: int = 0

@@ -20,6 +20,9 @@ _WORDS = {
     "nonfinite-value": "its value is not finite",
     "nonfinite-gradient": "its value is finite, its gradient is not",
     "wrong-sign": "its step leads away from the target",
+    "precision-loss": "float32 leaves it no more than two right digits",
+    "differs": "it is not what was meant",
+    "divergence": "a small model that is trained with it diverges",
 }
 
 
@@ -39,8 +42,9 @@ def render(found: Isolation, view: View) -> str:
 
 
 def _culprit(sheet: Sheet, found: Isolation, culprit: Culprit) -> None:
-    others = len(culprit.terms) - 1
-    rest = "the whole loss, which is no sum" if not others else f"the other {others} do not need it"
+    others = len(culprit.terms) - culprit.needed
+    whole = "all terms together" if culprit.needed > 1 else "the whole loss, which is no sum"
+    rest = whole if not others else f"the other {others} do not need it"
     if others == 1:
         rest = "the other one does not need it"
     sheet.add(*sheet.field("symptom", Text(sheet.clean(f"{culprit.symptom}: {_WORDS[culprit.symptom]}"), "bold")))
@@ -50,9 +54,9 @@ def _culprit(sheet: Sheet, found: Isolation, culprit: Culprit) -> None:
         sheet.add(*sheet.field("", f"receives {culprit.operands}"))
     given = witness_value(culprit.pair.y_true), witness_value(culprit.pair.y_pred)
     sheet.add(*sheet.field("input", Text(sheet.clean(f"y_true={literal(given[0])}, y_pred={literal(given[1])}")), 4))
-    whole, left = culprit.sizes
+    before, left = culprit.sizes
     if culprit.script:
-        sheet.add(*sheet.field("reduced", f"from {whole} operations to {left}; this script shows it alone:"))
+        sheet.add(*sheet.field("reduced", f"from {before} operations to {left}; this script shows it alone:"))
         sheet.gap()
         sheet.add(*(Text("   " + sheet.clean(line)) for line in culprit.script.rstrip().split("\n")))
 
