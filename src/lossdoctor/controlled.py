@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lossdoctor.api import settings_of
+from lossdoctor.findings import UsageError
 from lossdoctor.results import Decomposition, Experiment, Isolation
 
 
@@ -87,6 +88,9 @@ def experiment(
     thorough: bool = False,
     run_dir: str | Path | None = None,
     limit: float | None = None,
+    model: Any = None,
+    x: Any = None,
+    y: Any = None,
     seed: int = 0,
 ) -> Experiment:
     """Train small models with a loss on synthetic data whose answer is known, beside the standard loss.
@@ -96,19 +100,25 @@ def experiment(
         thorough: also other learning rates, optimizers, batch sizes and scales of the targets.
         run_dir: where results are kept as they come, and taken from if they are there.
         limit: seconds after which no further training begins.
+        model: a model of Keras, or a function without arguments that builds one, instead of our small models.
+        x, y: its inputs and targets, as for `fit`; needed with `model`.
 
     Returns:
         The result: `verdict` is "trains", "trains wrongly" or "not judged".
 
     Raises:
-        UsageError: `loss` is no loss, or cannot be traced.
+        UsageError: `loss` is no loss, or cannot be traced, or model and data do not fit each other.
 
     Example:
         >>> experiment(my_loss).verdict  # doctest: +SKIP
         'trains'
     """
     from lossdoctor.engine import experiment_object
+    from lossdoctor.experiments.outcomes import Own
 
+    if (model is None) != (x is None or y is None):
+        lacking = "model" if model is None else "x" if x is None else "y"
+        raise UsageError(f"Invalid value for `{lacking}`. Expected model, x and y together. Received: None")
     found = experiment_object(
         loss,
         y_true,
@@ -117,5 +127,6 @@ def experiment(
         thorough=thorough,
         folder=None if run_dir is None else Path(run_dir),
         limit=limit,
+        own=None if model is None else Own(model, {"x": x, "y": y}),
     )
     return Experiment.of(found)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lossdoctor.cli.parser import FAILED, FOUND, SUCCESS, Command, positive, whole
 from lossdoctor.cli.single import add_given, add_result, analysed, show
+from lossdoctor.findings import UsageError
+
+if TYPE_CHECKING:
+    from lossdoctor.experiments.outcomes import Own
 
 
 def experiment(options: argparse.Namespace) -> int:
@@ -19,7 +24,9 @@ def experiment(options: argparse.Namespace) -> int:
       lossdoctor experiment losses.py:my_loss
       lossdoctor experiment losses.py:my_loss --thorough --run-dir runs/my_loss --jobs 2
       lossdoctor experiment losses.py:my_loss --plot curves.png
+      lossdoctor experiment losses.py:my_loss --model models.py:build --data train.npz
 
+    --model and --data take a Keras model and the arrays x and y of yours instead.
     --thorough tries other learning rates, gradient descent, batch sizes and scales of the targets. With
     --run-dir results are kept as they come, and an interrupted experiment goes on where it stopped.
     """
@@ -30,6 +37,7 @@ def experiment(options: argparse.Namespace) -> int:
     found = analysed(
         options,
         engine.experiment,
+        own=_own(options),
         thorough=options.thorough,
         folder=options.run_dir,
         jobs=options.jobs,
@@ -43,9 +51,41 @@ def experiment(options: argparse.Namespace) -> int:
     return FOUND if any(at_or_above(finding.severity, "error") for finding in found.findings) else SUCCESS
 
 
+def _own(options: argparse.Namespace) -> Own | None:
+    """The model and data of the user's.
+
+    Raises:
+        UsageError: one without the other, or no such file.
+    """
+    from lossdoctor.experiments.outcomes import Own
+
+    if options.model is None and options.samples is None:
+        return None
+    if options.model is None or options.samples is None:
+        lacking = "model" if options.model is None else "data"
+        raise UsageError(f"Invalid value for `{lacking}`. Expected --model and --data together. Received: none")
+    model = str(options.model)
+    path, dot, name = model.partition(".py:")
+    file = Path(path + ".py") if dot else Path(model)
+    if dot or model.endswith(".keras"):
+        if not file.is_file():
+            raise UsageError(f"Invalid value for `model`. Expected a file. Received: '{file}' (no such file)")
+        model = f"{file.resolve()}:{name}" if dot else str(file.resolve())
+    if not Path(options.samples).is_file():
+        raise UsageError(
+            f"Invalid value for `data`. Expected an .npz file. Received: '{options.samples}' (no such file)"
+        )
+    return Own(model, str(Path(options.samples).resolve()))
+
+
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="TARGET", help="file:loss, package.module:loss")
     add_given(parser, data=False)
+    own = parser.add_argument_group("a model and data of your own")
+    own.add_argument(
+        "--model", metavar="MODEL", help="a .keras file (safe mode), or file.py:name of a model or builder"
+    )
+    own.add_argument("--data", dest="samples", metavar="FILE", help="an .npz file with the arrays x and y")
     trial = parser.add_argument_group("the experiment")
     trial.add_argument("--thorough", action="store_true", help="more learning rates, optimizers, batches, scales")
     trial.add_argument("--run-dir", type=Path, metavar="DIR", help="keep results there, and go on from them")

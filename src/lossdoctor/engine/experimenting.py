@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lossdoctor.engine.examine import Job, Opened, opened
+import numpy as np
+
+from lossdoctor.engine.examine import Job, Opened, contracts_of, opened
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.single import Given, heading, in_process, in_worker
 from lossdoctor.experiments import plan
-from lossdoctor.experiments.judge import Charge, charges, sensitive
-from lossdoctor.experiments.outcomes import Comparison, Experiment, First, Outcome, Run
+from lossdoctor.experiments.judge import Charge, charges, learnable, sees_no_scale, sensitive
+from lossdoctor.experiments.outcomes import Comparison, Experiment, First, Outcome, Own, Run
 from lossdoctor.experiments.store import NAME, Store
 from lossdoctor.findings import ErrorItem, Fact, Finding, UsageError
 from lossdoctor.session import Session, Settings
@@ -47,6 +49,7 @@ def experiment(
     folder: Path | None = None,
     jobs: int = 1,
     limit: float | None = None,
+    own: Own | None = None,
     **given: Unpack[Given],
 ) -> Experiment | ErrorItem:
     """Put a loss on trial in worker processes.
@@ -56,14 +59,15 @@ def experiment(
         folder: where results are kept, and taken from if they are there.
         jobs: trainings at the same time.
         limit: seconds after which no further training begins.
+        own: a model and data of the user's; small models and synthetic data otherwise.
 
     Raises:
         UsageError: unusable arguments.
     """
 
     def work(job: Job, session: Session) -> Experiment:
-        parallel = _parallel(job, job.settings, jobs) if jobs > 1 else None
-        return _tried(job, session, thorough, folder, limit, parallel)
+        parallel = _parallel(job, own, jobs) if jobs > 1 else None
+        return _Experimenter(job, session, folder, limit, own, parallel).run(thorough)
 
     return in_worker(target, work, **given)
 
@@ -77,20 +81,24 @@ def experiment_object(
     thorough: bool = False,
     folder: Path | None = None,
     limit: float | None = None,
+    own: Own | None = None,
 ) -> Experiment:
     """Put a live loss on trial in this process; see `lossdoctor.experiment`.
 
     Raises:
         UsageError: it is no loss, or cannot be traced.
     """
-    work = partial(_tried, thorough=thorough, folder=folder, limit=limit, parallel=None)
+
+    def work(job: Job, session: Session) -> Experiment:
+        return _Experimenter(job, session, folder, limit, own, None).run(thorough)
+
     return in_process(loss, y_true, y_pred, settings, work)
 
 
 Many = Callable[[Contract, Sequence[Run]], "list[Outcome]"]
 
 
-def _parallel(job: Job, settings: Settings, jobs: int) -> Many:
+def _parallel(job: Job, own: Own | None, jobs: int) -> Many:
     """Trainings through joblib, whose back ends (loky, dask, ray) take them to other processes and machines."""
     try:
         import joblib  # pyright: ignore[reportMissingImports]  # optional
@@ -102,7 +110,7 @@ def _parallel(job: Job, settings: Settings, jobs: int) -> Many:
     def many(contract: Contract, runs: Sequence[Run]) -> list[Outcome]:
         parts = [list(runs[k::jobs]) for k in range(jobs)]
         work = joblib.delayed(train_elsewhere)
-        tasks = (work(job.load, contract, part, settings) for part in parts if part)
+        tasks = (work(job.load, contract, part, job.settings, own) for part in parts if part)
         found: Any = joblib.Parallel(n_jobs=jobs)(tasks)
         by_key: dict[str, Outcome] = {one.run.key: one for part in found for one in part}
         return [by_key[run.key] for run in runs]
@@ -110,11 +118,13 @@ def _parallel(job: Job, settings: Settings, jobs: int) -> Many:
     return many
 
 
-def train_elsewhere(load: str, contract: Contract, runs: Sequence[Run], settings: Settings) -> list[Outcome]:
+def train_elsewhere(
+    load: str, contract: Contract, runs: Sequence[Run], settings: Settings, own: Own | None = None
+) -> list[Outcome]:
     """Trainings in a worker process of the process that this is called in."""
     with WorkerPool(1, settings) as pool, pool.session() as session:
         session.load(load)
-        return session.probe("experiments.trial", contract, runs=list(runs))[1]
+        return session.probe("experiments.trial", contract, runs=list(runs), own=own)[1]
 
 
 class _Clock:
@@ -136,55 +146,80 @@ class _Clock:
         self.job.progress(self.job.target, f"training {self.done} of {self.whole}, about {left:.0f} s left")
 
 
-def _tried(
-    job: Job, session: Session, thorough: bool, folder: Path | None, limit: float | None, parallel: Many | None
-) -> Experiment:
-    started = time.perf_counter()
-    start = opened(job, session)
-    if isinstance(start, ErrorItem):
-        raise UsageError(start.message)
-    contract, seed = start.contract, job.settings.seed
-    job.progress(job.target, "asking for the known answer")
-    firsts: list[First] = session.probe("experiments.trial", contract, first=plan.seeds_of(seed)[:2])[0]
-    gaps = [first.problem for first in firsts if first.problem]
-    outcomes: list[Outcome] = []
-    store = Store(folder, _fingerprint(start))
-    clock = _Clock(job, limit)
-    try:
-        if not gaps:
-            outcomes = _run(session, contract, plan.quick(seed), store, clock, parallel)
-            found, _ = charges(firsts, outcomes)
-            if any(charge.kind in ("worse", "non-finite", "still", "diverges") for charge in found):
-                outcomes += _run(session, contract, plan.again(seed), store, clock, parallel)
-            if thorough:
-                outcomes += _run(session, contract, list(plan.thorough(seed)), store, clock, parallel)
-    finally:
-        store.close()
-    if clock.over:
-        gaps.append(f"the time limit of {limit:g} s left {clock.whole - clock.done} trainings undone")
-    gaps += [one.problem for one in outcomes if one.problem and "no standard loss" not in one.problem]
-    found, comparison = charges(firsts, outcomes)
-    return _told(job, start, firsts, outcomes, found, comparison, list(dict.fromkeys(gaps)), started)
+@dataclass
+class _Experimenter:
+    """One experiment: known answers first, then trainings in the order of the plan."""
 
+    job: Job
+    session: Session
+    folder: Path | None
+    limit: float | None
+    own: Own | None
+    parallel: Many | None
 
-def _run(
-    session: Session, contract: Contract, runs: Sequence[Run], store: Store, clock: _Clock, parallel: Many | None
-) -> list[Outcome]:
-    """The outcomes of these runs in their order: from the store, or computed and kept."""
-    known = {run.key: outcome for run in runs if (outcome := store.get(run)) is not None}
-    missing = [run for run in runs if run.key not in known]
-    clock.whole += len(missing)
-    size = _CHUNK if parallel is None else max(len(missing), 1)
-    for begin in range(0, len(missing), size):
+    def run(self, thorough: bool) -> Experiment:
+        started = time.perf_counter()
+        start = self.opened()
+        seed, pace = self.job.settings.seed, plan.SMALL if self.own is None else plan.OWN
+        self.job.progress(self.job.target, "asking for the known answer")
+        firsts: list[First] = self.probe(start.contract, first=plan.seeds_of(seed)[:2])[0]
+        gaps = [first.problem for first in firsts if first.problem]
+        outcomes: list[Outcome] = []
+        store = Store(self.folder, _fingerprint(start, self.own))
+        clock = _Clock(self.job, self.limit)
+        try:
+            if not gaps:
+                outcomes = self.trained(start.contract, plan.quick(seed, pace), store, clock)
+                found, _ = charges(firsts, outcomes)
+                if any(charge.kind in ("worse", "non-finite", "still", "diverges") for charge in found):
+                    outcomes += self.trained(start.contract, plan.again(seed, pace), store, clock)
+                if thorough:
+                    outcomes += self.trained(start.contract, list(plan.thorough(seed, pace)), store, clock)
+        finally:
+            store.close()
         if clock.over:
-            break
-        part = missing[begin : begin + size]
-        made: list[Outcome]
-        made = parallel(contract, part) if parallel else session.probe("experiments.trial", contract, runs=part)[1]
-        store.add(made)
-        known |= {one.run.key: one for one in made}
-        clock.say(len(part))
-    return [known[run.key] for run in runs if run.key in known]
+            gaps.append(f"the time limit of {self.limit:g} s left {clock.whole - clock.done} trainings undone")
+        gaps += [one.problem for one in outcomes if one.problem and "no standard loss" not in one.problem]
+        gaps = list(dict.fromkeys(gaps))
+        return _told(self.job, start, self.own is not None, firsts, outcomes, gaps, time.perf_counter() - started)
+
+    def opened(self) -> Opened:
+        """The loss, traced with what the user's model and data say of the specs.
+
+        Raises:
+            UsageError: it cannot be traced, or they are unusable.
+        """
+        job = self.job
+        if self.own is not None:
+            loaded = job.loaded or self.session.load(job.load)
+            stated = [one for one in job.contracts if one.origin not in ("config", "inferred")]
+            magnitude = job.settings.magnitude
+            asked = (stated or contracts_of(job, loaded))[0]
+            found: Contract = self.session.probe("experiments.own", asked, own=self.own, magnitude=magnitude)
+            job = replace(job, loaded=loaded, contracts=tuple(stated) or (found,))
+        start = opened(job, self.session)
+        if isinstance(start, ErrorItem):
+            raise UsageError(start.message)
+        return start
+
+    def probe(self, contract: Contract, **wanted: Any) -> tuple[list[First], list[Outcome]]:
+        return self.session.probe("experiments.trial", contract, own=self.own, **wanted)
+
+    def trained(self, contract: Contract, runs: Sequence[Run], store: Store, clock: _Clock) -> list[Outcome]:
+        """The outcomes of these runs in their order: from the store, or computed and kept."""
+        known = {run.key: outcome for run in runs if (outcome := store.get(run)) is not None}
+        missing = [run for run in runs if run.key not in known]
+        clock.whole += len(missing)
+        size = _CHUNK if self.parallel is None else max(len(missing), 1)
+        for begin in range(0, len(missing), size):
+            if clock.over:
+                break
+            part = missing[begin : begin + size]
+            made = self.parallel(contract, part) if self.parallel else self.probe(contract, runs=part)[1]
+            store.add(made)
+            known |= {one.run.key: one for one in made}
+            clock.say(len(part))
+        return [known[run.key] for run in runs if run.key in known]
 
 
 def kept(folder: Path, start: Opened, seed: int) -> list[Run]:
@@ -211,31 +246,59 @@ def kept(folder: Path, start: Opened, seed: int) -> list[Run]:
     return [one.run for one in wrong if one.run.rate == wrong[0].run.rate][:2]
 
 
-def _fingerprint(start: Opened) -> str:
-    """The loss as it is now: another text of its file is another loss."""
+def _fingerprint(start: Opened, own: Own | None = None) -> str:
+    """The loss as it is now, and what it is tried on: another text of its file is another loss."""
     loaded, contract = start.loaded, start.contract
     try:
         text = Path(loaded.path).read_bytes()
     except OSError:
         text = loaded.target.encode()
     parts = (loaded.name, format_structure(contract.y_true), format_structure(contract.y_pred), loaded.target)
-    return hashlib.sha256(text + "\0".join(parts).encode()).hexdigest()
+    found = hashlib.sha256(text + "\0".join(parts).encode())
+    for part in () if own is None else (own.model, own.data):
+        _digest(found, part)
+    return found.hexdigest()
+
+
+def _digest(found: Any, part: Any) -> None:
+    """Add a file, arrays (alone, listed or by name), or what a live model is made of."""
+    if isinstance(part, str):
+        path = Path(f"{part.partition('.py:')[0]}.py") if ".py:" in part else Path(part)
+        found.update(part.encode() + (path.read_bytes() if path.is_file() else b""))
+    elif isinstance(part, Mapping | list | tuple):
+        items: Any = sorted(part.items()) if isinstance(part, Mapping) else enumerate(part)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType, reportUnknownVariableType]
+        for name, one in items:
+            found.update(str(name).encode())
+            _digest(found, one)
+    elif hasattr(part, "get_weights"):
+        _digest(found, part.get_weights())
+    elif hasattr(part, "__code__"):
+        found.update(part.__code__.co_code + repr(part.__code__.co_consts).encode())
+    else:
+        array = np.asarray(part)
+        found.update(repr((array.shape, array.dtype)).encode() + array.tobytes())
 
 
 def _told(
     job: Job,
     start: Opened,
+    own: bool,
     firsts: Sequence[First],
     outcomes: Sequence[Outcome],
-    found: Sequence[Charge],
-    comparison: Comparison | None,
     gaps: list[str],
-    started: float,
+    seconds: float,
 ) -> Experiment:
     places = Places(start.loaded, job.folder)
+    found, comparison = charges(firsts, outcomes)
     findings = tuple(_finding(charge, places) for charge in found)
     judged = bool(outcomes) and not all(one.problem for one in outcomes)
     sure = judged and (comparison is not None or firsts[0].task in ("free", "embedding"))
+    if comparison is not None and not learnable(outcomes, comparison, sees_no_scale(firsts)):
+        sure = False
+        gaps.append(
+            f"the standard loss itself gets no further than an error of {comparison.standard:.2g} in "
+            f"{outcomes[0].run.steps} steps, which judges nothing"
+        )
     if firsts and firsts[0].task == "free" and not findings:
         gaps.append("no answer is known for these specs: only whether the loss can be lowered was tried")
     return Experiment(
@@ -249,7 +312,8 @@ def _told(
         findings=findings,
         facts=() if findings or not sure else tuple(_facts(firsts, comparison, outcomes)),
         gaps=tuple(gaps),
-        seconds=time.perf_counter() - started,
+        seconds=seconds,
+        own=own,
     )
 
 

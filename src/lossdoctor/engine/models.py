@@ -15,10 +15,9 @@ from lossdoctor.engine.scene import Scene, names_at
 from lossdoctor.findings import ErrorItem, LossReport, Report, UsageError
 from lossdoctor.readings.model import Array, Batch, Output
 from lossdoctor.session import Pair, SessionError, Settings
-from lossdoctor.spec import Contract, Spec, contract_from_arrays
+from lossdoctor.spec import KIND_OF_ACTIVATION, Contract, Spec, contract_from_arrays
 from lossdoctor.subject.kinds import is_loss
 
-_KINDS = {"softmax": "probability", "sigmoid": "unit", "hard_sigmoid": "unit"}
 _CLASSES = ("binary", "onehot", "label")
 
 
@@ -109,7 +108,7 @@ def contract_of_output(
         found = contract_from_arrays(true, predicted, magnitude)
     except UsageError:
         return None, None
-    kind: Any = _KINDS.get(output.activation)
+    kind: Any = KIND_OF_ACTIVATION.get(output.activation)
     if kind is None and isinstance(found.y_true, Spec) and output.activation:
         kind = "logit" if found.y_true.kind in _CLASSES and output.activation == "linear" else "real"
     if kind == "probability" and output.classes == 1:

@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 
 from lossdoctor.experiments.outcomes import BATCH, Comparison, First, Outcome
-from lossdoctor.experiments.plan import RATE
 
 # Share of the standard loss's progress that a sound loss makes on a task that can be learned in these few steps.
 ENOUGH = 0.6
@@ -84,7 +83,7 @@ def _pairs(firsts: Sequence[First]) -> Charge | None:
     pairs = [
         (first.values["fresh"], first.values["fresh, targets of other samples"], first.values.get("answer"))
         for first in firsts
-        if first.task not in ("free", "embedding") and "fresh" in first.values
+        if first.task not in ("free", "embedding") and "fresh, targets of other samples" in first.values
     ]
     if not pairs or any(first.gradient in ("none", "zero") for first in firsts):
         return None
@@ -164,10 +163,10 @@ def _training(
     if comparison is None:
         yield from _falls(plain)
         return
-    start = float(np.nanmean([_ends(one, loose)[0] for one in plain]))
-    learned = start - comparison.standard
-    if learned < LEARNED * start:
+    if not learnable(outcomes, comparison, loose):
         return
+    start = _start(plain, loose)
+    learned = start - comparison.standard
     lost = [
         (start - end) / learned
         for seed in sorted({one.run.seed for one in plain})
@@ -202,6 +201,16 @@ def _training(
     )
 
 
+def learnable(outcomes: Sequence[Outcome], comparison: Comparison, loose: bool) -> bool:
+    """Whether the standard loss learns enough of the task for it to judge another."""
+    start = _start([one for one in outcomes if one.run.loss == "tested" and not one.problem and _plain(one)], loose)
+    return start - comparison.standard >= LEARNED * start
+
+
+def _start(plain: Sequence[Outcome], loose: bool) -> float:
+    return float(np.nanmean([_ends(one, loose)[0] for one in plain]))
+
+
 def _scale(firsts: Sequence[First], tested: Sequence[Outcome]) -> Charge | None:
     """A gradient so far from the standard loss's that ordinary learning rates fail."""
     ratios = [first.norm / first.standard_norm for first in firsts if first.standard_norm > 0 and first.norm > 0]
@@ -231,6 +240,7 @@ def _falls(plain: Sequence[Outcome]) -> Iterator[Charge]:
 
 def sensitive(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """What the thorough trainings say of learning rate, batch size and scale of the targets, in sentences."""
+    usual = next((one.run.rate for one in outcomes if _plain(one)), None)
     for loss in ("tested", "standard"):
         own = [one for one in outcomes if one.run.loss == loss and not one.problem and not one.run.one_batch]
         whose = "it" if loss == "tested" else "the standard loss"
@@ -244,7 +254,9 @@ def sensitive(outcomes: Sequence[Outcome]) -> Iterator[str]:
         batches = _means(
             own,
             lambda one: (
-                one.run.batch if one.run.rate == RATE and one.run.scale == 1.0 and one.run.optimizer == "adam" else None
+                one.run.batch
+                if one.run.rate == usual and one.run.scale == 1.0 and one.run.optimizer == "adam"
+                else None
             ),
         )
         if len(batches) > 1:
@@ -253,7 +265,7 @@ def sensitive(outcomes: Sequence[Outcome]) -> Iterator[str]:
             own,
             lambda one: (
                 one.run.scale
-                if one.run.rate == RATE and one.run.batch == BATCH and one.run.optimizer == "adam"
+                if one.run.rate == usual and one.run.batch == BATCH and one.run.optimizer == "adam"
                 else None
             ),
         )

@@ -33,6 +33,25 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Own:
+    """A model and data of the user's.
+
+    Attributes:
+        model: a .keras file, `file.py:name`, or a live model or function that builds one.
+        data: an .npz file, or arrays by name; `x` and `y` are needed.
+    """
+
+    model: Any
+    data: Any
+
+    @property
+    def key(self) -> str:
+        """What tells it from others in this process."""
+        parts = (self.model, self.data)
+        return " ".join(part if isinstance(part, str) else str(id(part)) for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a training gave.
 
@@ -122,3 +141,4 @@ class Experiment(LossResult):
     facts: tuple[Fact, ...]
     gaps: tuple[str, ...]
     seconds: float
+    own: bool = False  # on a model and data of the user's

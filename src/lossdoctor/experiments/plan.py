@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from lossdoctor.experiments.outcomes import Run
 
 SEEDS = 4
-RATE, LOWER, HIGHER = 0.03, 0.01, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Learning rates for Adam, and steps of a training."""
+
+    usual: float = 0.03
+    lower: float = 0.01
+    higher: float = 0.1
+    steps: int = 150
+
+
+SMALL = Pace()  # of our small models
+OWN = Pace(0.01, 0.002, 0.03, 200)  # of models that are larger
 
 
 def seeds_of(seed: int) -> tuple[int, ...]:
@@ -15,29 +29,29 @@ def seeds_of(seed: int) -> tuple[int, ...]:
     return tuple(1000 * seed + number for number in range(SEEDS))
 
 
-def quick(seed: int) -> list[Run]:
+def quick(seed: int, pace: Pace = SMALL) -> list[Run]:
     """One batch first, then a small model with the tested and the standard loss."""
     own = seeds_of(seed)
-    runs = [Run("tested", one, RATE, one_batch=True) for one in own[:2]]
+    runs = [Run("tested", one, pace.usual, steps=pace.steps, one_batch=True) for one in own[:2]]
     for one in own:
-        runs += [Run("tested", one, RATE), Run("standard", one, RATE)]
+        runs += [Run(loss, one, pace.usual, steps=pace.steps) for loss in ("tested", "standard")]
     return runs
 
 
-def again(seed: int) -> list[Run]:
+def again(seed: int, pace: Pace = SMALL) -> list[Run]:
     """A lower learning rate, before a loss is blamed."""
-    return [Run("tested", one, LOWER) for one in seeds_of(seed)]
+    return [Run("tested", one, pace.lower, steps=pace.steps) for one in seeds_of(seed)]
 
 
-def thorough(seed: int) -> Iterator[Run]:
+def thorough(seed: int, pace: Pace = SMALL) -> Iterator[Run]:
     """More learning rates, plain gradient descent, smaller and larger batches, targets of other scales."""
     for one in seeds_of(seed):
         for loss in ("tested", "standard"):
-            for rate in (LOWER / 3, LOWER, HIGHER):
-                yield Run(loss, one, rate, steps=150)
-            for rate in (0.01, 0.1):
-                yield Run(loss, one, rate, optimizer="sgd")
+            for rate in (pace.lower / 3, pace.lower, pace.higher):
+                yield Run(loss, one, rate, steps=pace.steps)
+            for rate in (pace.lower, pace.higher):
+                yield Run(loss, one, rate, optimizer="sgd", steps=pace.steps)
             for batch in (4, 64):
-                yield Run(loss, one, RATE, batch=batch)
+                yield Run(loss, one, pace.usual, batch=batch, steps=pace.steps)
             for scale in (0.01, 100.0):
-                yield Run(loss, one, RATE, scale=scale)
+                yield Run(loss, one, pace.usual, scale=scale, steps=pace.steps)

@@ -8,22 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossdoctor.probes.draws import sizes
 from lossdoctor.search.leaves import arrays
-from lossdoctor.spec import Contract, Spec, leaves, numpy_dtype, sample, shape_of
+from lossdoctor.spec import BATCH, Contract, Spec, leaves, numpy_dtype, sample, shape_of
 
 Array = NDArray[np.generic]
 Float = NDArray[np.float64]
 Head = Literal["linear", "sigmoid", "softmax", "softplus"]
 FEATURES = 6
 COUNT = 96  # samples
+Tensors = list[Any]
 CERTAIN = 6.0  # a logit that is as good as sure
 _LARGE = 4096  # numbers of a prediction from which fewer samples do
+
+
+class Network(Protocol):
+    """A model without weights of its own.
+
+    `fresh` draws the arrays that are trained, and makes those that are only kept, such as moving means; `predict` gives
+    the parts of y_pred and what is kept from then on.
+    """
+
+    def fresh(self, rng: np.random.Generator) -> tuple[list[Any], list[Any]]: ...
+
+    def predict(
+        self, weights: Tensors, kept: Tensors, inputs: Tensors, *, training: bool
+    ) -> tuple[Tensors, Tensors]: ...
 
 
 @dataclass(frozen=True)
@@ -32,22 +47,29 @@ class Task:
 
     Attributes:
         name: "regression", "binary", "classes", … ; "free" where no answer is known.
-        inputs: (N, FEATURES).
+        inputs: of the model; (N, FEATURES) of ours.
         truths: y_true, an array for each of its parts.
         heads: how each part of y_pred comes out of a linear layer, with its shape without the batch.
         answer: (N, …), the best prediction; None for "free".
         standard: the standard loss of the task.
         wrong: predictions that are clearly worse, by name.
+        network: the model to be trained; a small one of ours otherwise.
     """
 
     name: str
-    inputs: Float
+    inputs: tuple[Array, ...]
     truths: tuple[Array, ...]
     heads: tuple[tuple[Head, tuple[int, ...]], ...]
     answer: Float | None
     standard: str
     wrong: dict[str, Float]
     labels: Array | None = None
+    network: Network | None = None
+
+    @property
+    def count(self) -> int:
+        """Samples."""
+        return len(self.inputs[0])
 
 
 def task_of(contract: Contract, seed: int, scale: float = 1.0) -> Task:
@@ -77,14 +99,61 @@ def task_of(contract: Contract, seed: int, scale: float = 1.0) -> Task:
         return _free(contract, rng, count)
     name, truth, answer, standard = made
     truth = truth.reshape(shape_of(true, known)).astype(numpy_dtype(true.dtype))
+    wrong = _worse(name, pred, answer)
+    return Task(name, (inputs,), (truth,), ((_head(pred), shape[1:]),), answer, standard, wrong)
+
+
+def task_of_data(contract: Contract, inputs: tuple[Array, ...], truths: tuple[Array, ...], network: Network) -> Task:
+    """The task that data of the user's state: their targets are the answer, where the specs say how one predicts it."""
+    true, pred = contract.y_true, contract.y_pred
+    free = Task("free", inputs, truths, (), None, "none", {}, None, network)
+    if not isinstance(true, Spec) or not isinstance(pred, Spec) or not _supervised(true, pred):
+        return free
+    count = len(truths[0])
+    shape = shape_of(pred, {**sizes(contract, count, 4), BATCH: count})
+    hidden = _hidden(true, truths[0].astype(float))
+    made = None if hidden is None else _targets(true, pred, _expanded(true, hidden, shape), 1.0)
+    if made is None:
+        return free
+    name, _, answer, standard = made
+    return Task(
+        name, inputs, truths, ((_head(pred), shape[1:]),), answer, standard, _worse(name, pred, answer), None, network
+    )
+
+
+def _hidden(true: Spec, truth: Float) -> Float | None:
+    """Numbers of which `_targets` makes this truth."""
+    with np.errstate(all="ignore"):
+        found = {
+            "sign": lambda: truth,
+            "binary": lambda: truth - 0.5,
+            "onehot": lambda: truth,
+            "label": lambda: truth,
+            "probability": lambda: np.log(np.maximum(truth, 1e-9)) / 2,
+            "unit": lambda: np.log(np.clip(truth, 1e-9, 1 - 1e-9) / (1 - np.clip(truth, 1e-9, 1 - 1e-9))) / 2,
+            "positive": lambda: np.log(np.maximum(truth, 1e-9)) / 0.7,
+            "real": lambda: truth,
+        }.get(true.kind)
+        return None if found is None else found()
+
+
+def _expanded(true: Spec, hidden: Float, shape: tuple[int, ...]) -> Float:
+    """In the shape of the prediction, labels as rows."""
+    if true.kind == "label":
+        return np.eye(shape[-1])[hidden.astype(int).reshape(shape[:-1])]
+    return hidden.reshape(shape)
+
+
+def _worse(name: str, pred: Spec, answer: Float) -> dict[str, Float]:
+    """Predictions that are clearly worse than the answer, by name."""
     wrong = {
-        "the answers of other samples": np.roll(answer, 1 + count // 3, axis=0),
+        "the answers of other samples": np.roll(answer, 1 + len(answer) // 3, axis=0),
         "the opposite": _opposite(pred, answer),
-        "the mean answer for every sample": np.broadcast_to(answer.mean(axis=0, keepdims=True), shape),
+        "the mean answer for every sample": np.broadcast_to(answer.mean(axis=0, keepdims=True), answer.shape),
     }
     if name == "regression":
         wrong |= {"twice the answer": 2 * answer, "half the answer": 0.5 * answer}
-    return Task(name, inputs, (truth,), ((_head(pred), shape[1:]),), answer, standard, wrong)
+    return wrong
 
 
 def _supervised(true: Spec, pred: Spec) -> bool:
@@ -167,7 +236,7 @@ def _embedding(true: Spec, rng: np.random.Generator, shape: tuple[int, ...]) -> 
     centres = 1.5 * rng.standard_normal((classes, FEATURES))
     inputs = centres[labels] + 0.7 * rng.standard_normal((shape[0], FEATURES))
     truth = labels.reshape((shape[0],) + (1,) * (len(true.dims) - 1)).astype(numpy_dtype(true.dtype))
-    return Task("embedding", inputs, (truth,), (("linear", shape[1:]),), None, "none", {}, labels)
+    return Task("embedding", (inputs,), (truth,), (("linear", shape[1:]),), None, "none", {}, labels)
 
 
 def _free(contract: Contract, rng: np.random.Generator, count: int) -> Task:
@@ -178,7 +247,7 @@ def _free(contract: Contract, rng: np.random.Generator, count: int) -> Task:
         (_head(spec), shape_of(spec, known)[1:]) for _, spec in leaves(contract.y_pred)
     )
     inputs = rng.standard_normal((count, FEATURES))
-    return Task("free", inputs, tuple(arrays(contract.y_true, truth)), heads, None, "none", {})
+    return Task("free", (inputs,), tuple(arrays(contract.y_true, truth)), heads, None, "none", {})
 
 
 # ---- how far a prediction is from the answer, whatever the loss says

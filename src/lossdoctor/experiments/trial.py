@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from lossdoctor.experiments.outcomes import First, Outcome, Run
+from lossdoctor.experiments.outcomes import First, Outcome, Own, Run
+from lossdoctor.experiments.own import task_of_own
 from lossdoctor.experiments.tasks import Float, Task, error_of, task_of
 from lossdoctor.experiments.training import Trainer, standard
 from lossdoctor.graph.frontend_tf import Live
@@ -18,92 +19,119 @@ from lossdoctor.search.leaves import specs
 from lossdoctor.spec import Contract
 
 CURVE = 60  # points of a curve that are kept
-ROWS = 6  # predictions that are kept
+_BOTH = (False, True)
 _trainers: weakref.WeakKeyDictionary[Any, dict[Any, Trainer]] = weakref.WeakKeyDictionary()
 
 
 def probe(
-    subject: Any, contract: Contract, *, live: Live | None, runs: Sequence[Run] = (), first: Sequence[int] = ()
+    subject: Any,
+    contract: Contract,
+    *,
+    live: Live | None,
+    runs: Sequence[Run] = (),
+    first: Sequence[int] = (),
+    own: Own | None = None,
 ) -> tuple[list[First], list[Outcome]]:
-    """What the loss says at known answers, for each seed of `first`, and the trainings `runs`."""
-    return [_first(subject, contract, seed) for seed in first], [_train(subject, contract, run) for run in runs]
+    """What the loss says at known answers, for each seed of `first`, and the trainings `runs`.
+
+    Args:
+        own: a model and data of the user's, instead of ours.
+    """
+    trial = _Trial(subject, contract, own)
+    return [trial.first(seed) for seed in first], [trial.train(run) for run in runs]
 
 
-def _trainer(subject: Any, contract: Contract, run: Run, task: Task) -> Trainer:
-    own = _trainers.setdefault(subject, {})
-    key = (run.loss, run.steps, run.batch, str(contract))
-    if key not in own:
-        loss = subject.call if run.loss == "tested" else standard(task.standard)
-        own[key] = Trainer(loss, contract, task, run.steps, run.batch)
-    return own[key]
+@dataclass(frozen=True)
+class _Trial:
+    subject: Any
+    contract: Contract
+    own: Own | None
+
+    def task(self, seed: int, scale: float = 1.0) -> Task:
+        if self.own is not None:
+            return task_of_own(self.subject, self.contract, self.own, scale)
+        return task_of(self.contract, seed, scale)
+
+    def trainer(self, run: Run, task: Task) -> Trainer:
+        own = _trainers.setdefault(self.subject, {})
+        key = (run.loss, run.steps, run.batch, str(self.contract), self.own and self.own.key)
+        if key not in own:
+            loss = self.subject.call if run.loss == "tested" else standard(task.standard)
+            own[key] = Trainer(loss, self.contract, task, run.steps, run.batch)
+        return own[key]
+
+    def train(self, run: Run) -> Outcome:
+        task = self.task(run.seed, run.scale)
+        if run.loss == "standard" and task.standard == "none":
+            return Outcome(run, problem="the task has no standard loss")
+        trainer = self.trainer(run, task)
+        try:
+            made = trainer.train(task, run.seed, run.rate, adam=run.optimizer == "adam", one_batch=run.one_batch)
+        except Exception as problem:  # the loss is the user's: anything may be raised
+            return Outcome(
+                run, problem=f"{type(problem).__name__}: {str(problem).splitlines()[0] if str(problem) else ''}"
+            )
+        rows = slice(0, trainer.batch) if run.one_batch else slice(None)
+        before, after = (np.asarray(part[0])[rows] for part in (made.first, made.last))
+        if task.name == "free":
+            errors = (float("nan"),) * 4
+        else:
+            errors = tuple(
+                error_of(task, part, rows, loose=loose) for loose in (False, True) for part in (before, after)
+            )
+        finite = np.isfinite(made.curve)
+        chosen = np.unique(np.linspace(0, len(made.curve) - 1, CURVE).astype(int))
+        answer = () if task.answer is None else tuple(task.answer[rows].reshape(-1)[:48].tolist())
+        return Outcome(
+            run,
+            start=errors[0],
+            end=errors[1],
+            loose_start=errors[2],
+            loose_end=errors[3],
+            curve=tuple(made.curve[chosen].tolist()),
+            steps=tuple(chosen.tolist()),
+            finite=bool(finite.all()) and all(bool(np.all(np.isfinite(part))) for part in made.last),
+            moved=made.moved,
+            answer=answer,
+            predicted=tuple(after.reshape(-1)[:48].tolist()),
+        )
+
+    def first(self, seed: int) -> First:
+        """Values at the known answer and at worse predictions, and the size of the gradient at a fresh model's."""
+        task = self.task(seed)
+        trainer = Trainer(self.subject.call, self.contract, task, 1)
+        made = _at_start(trainer, task, seed)
+        if isinstance(made, str):
+            return First(seed, task.name, task.standard, problem=made)
+        value, gradient, predictions = made
+        found = First(
+            seed,
+            task.name,
+            task.standard,
+            gradient="none" if gradient is None else "finite" if np.all(np.isfinite(gradient)) else "non-finite",
+            norm=0.0 if gradient is None else float(np.sqrt(np.mean(gradient**2))),
+        )
+        if gradient is not None and found.norm == 0.0:
+            found = replace(found, gradient="zero")
+        if not np.isfinite(value):
+            found = replace(found, gradient="non-finite")
+        if task.standard != "none":
+            reference = Trainer(standard(task.standard), self.contract, task, 1)
+            other = _at_start(reference, task, seed)
+            if not isinstance(other, str) and other[1] is not None:
+                found = replace(found, standard_norm=float(np.sqrt(np.mean(other[1] ** 2))))
+        values = _values(trainer, self.contract, task, predictions)
+        return replace(found, values=values)
 
 
-def _train(subject: Any, contract: Contract, run: Run) -> Outcome:
-    task = task_of(contract, run.seed, run.scale)
-    if run.loss == "standard" and task.standard == "none":
-        return Outcome(run, problem="the task has no standard loss")
-    trainer = _trainer(subject, contract, run, task)
-    try:
-        made = trainer.train(task, run.seed, run.rate, adam=run.optimizer == "adam", one_batch=run.one_batch)
-    except Exception as problem:  # the loss is the user's: anything may be raised
-        return Outcome(run, problem=f"{type(problem).__name__}: {str(problem).splitlines()[0] if str(problem) else ''}")
-    rows = slice(0, trainer.batch) if run.one_batch else slice(None)
-    before, after = (np.asarray(part[0])[rows] for part in (made.first, made.last))
-    if task.name == "free":
-        errors = (float("nan"),) * 4
-    else:
-        errors = tuple(error_of(task, part, rows, loose=loose) for loose in (False, True) for part in (before, after))
-    finite = np.isfinite(made.curve)
-    chosen = np.unique(np.linspace(0, len(made.curve) - 1, CURVE).astype(int))
-    answer = () if task.answer is None else tuple(task.answer[rows].reshape(-1)[:48].tolist())
-    return Outcome(
-        run,
-        start=errors[0],
-        end=errors[1],
-        loose_start=errors[2],
-        loose_end=errors[3],
-        curve=tuple(made.curve[chosen].tolist()),
-        steps=tuple(chosen.tolist()),
-        finite=bool(finite.all()) and all(bool(np.all(np.isfinite(part))) for part in made.last),
-        moved=made.moved,
-        answer=answer,
-        predicted=tuple(after.reshape(-1)[:48].tolist()),
-    )
-
-
-def _first(subject: Any, contract: Contract, seed: int) -> First:
-    """Values at the known answer and at worse predictions, and the size of the gradient at a fresh model's."""
-    task = task_of(contract, seed)
-    trainer = Trainer(subject.call, contract, task, 1)
-    made = _at_start(trainer, task, seed)
-    if isinstance(made, str):
-        return First(seed, task.name, task.standard, problem=made)
-    value, gradient, predictions = made
-    found = First(
-        seed,
-        task.name,
-        task.standard,
-        gradient="none" if gradient is None else "finite" if np.all(np.isfinite(gradient)) else "non-finite",
-        norm=0.0 if gradient is None else float(np.sqrt(np.mean(gradient**2))),
-    )
-    if gradient is not None and found.norm == 0.0:
-        found = replace(found, gradient="zero")
-    if not np.isfinite(value):
-        found = replace(found, gradient="non-finite")
-    if task.standard != "none":
-        reference = Trainer(standard(task.standard), contract, task, 1)
-        other = _at_start(reference, task, seed)
-        if not isinstance(other, str) and other[1] is not None:
-            found = replace(found, standard_norm=float(np.sqrt(np.mean(other[1] ** 2))))
-    values = _values(trainer, contract, task, predictions)
-    return replace(found, values=values)
+def _said(problem: Exception) -> str:
+    text = str(problem)
+    return f"{type(problem).__name__}: {text.splitlines()[0] if text else ''}"
 
 
 def _at_start(trainer: Trainer, task: Task, seed: int) -> Any:
     """Value, gradient of the first part of y_pred that has one, and the predictions of a fresh model."""
-    rng = np.random.default_rng([seed, 77])
-    weights = [tf.constant(w.astype(np.float32)) for w in trainer._weights(rng)]
-    predictions = trainer._predict(weights, tf.constant(task.inputs.astype(np.float32)))
+    predictions = trainer.fresh_predictions(task, seed)
     truths = [tf.constant(truth) for truth in task.truths]
 
     def both(true: Any, predicted: Any) -> Any:
@@ -118,7 +146,7 @@ def _at_start(trainer: Trainer, task: Task, seed: int) -> Any:
     try:
         value, slopes = tf.function(both, autograph=False)(truths, predictions)
     except Exception as problem:  # the loss is the user's
-        return f"{type(problem).__name__}: {str(problem).splitlines()[0] if str(problem) else ''}"
+        return _said(problem)
     real = [np.asarray(g, np.float64).reshape(-1) for g, there in zip(slopes, known[0], strict=True) if there]
     return float(value), np.concatenate(real) if real else None, [np.asarray(p, np.float64) for p in predictions]
 
@@ -127,14 +155,18 @@ def _values(trainer: Trainer, contract: Contract, task: Task, fresh: list[Float]
     """The loss at the answer, at worse predictions, and with the targets of other samples."""
     dtypes = [spec.dtype for spec in specs(contract.y_pred)]
     truths = [tf.constant(truth) for truth in task.truths]
-    rolled = [tf.constant(np.roll(truth, 1 + len(truth) // 3, axis=0)) for truth in task.truths]
+    others = [np.roll(truth, 1 + len(truth) // 3, axis=0) for truth in task.truths]
+    same = all(np.array_equal(other, truth) for other, truth in zip(others, task.truths, strict=True))
+    rolled = [tf.constant(other) for other in others]
     function = tf.function(trainer.value, autograph=False)
 
     def value(true: list[Any], predicted: list[Float]) -> float:
         given = [tf.cast(tf.constant(p), dtype) for p, dtype in zip(predicted, dtypes, strict=True)]
         return float(function(true, given))
 
-    found = {"fresh": value(truths, fresh), "fresh, targets of other samples": value(rolled, fresh)}
+    found = {"fresh": value(truths, fresh)}
+    if not same:
+        found["fresh, targets of other samples"] = value(rolled, fresh)
     if task.answer is not None:
         found["answer"] = value(truths, [task.answer])
         found |= {name: value(truths, [np.asarray(other)]) for name, other in task.wrong.items()}

@@ -1,5 +1,6 @@
 """Specs: what a loss is given. `dtype[dims] kind`, with optional modifier `missing` (DESIGN section 3)."""
 
+from lossdoctor.spec.arrays import KIND_OF_ACTIVATION as KIND_OF_ACTIVATION
 from lossdoctor.spec.arrays import contract_from_arrays as contract_from_arrays
 from lossdoctor.spec.arrays import from_array as from_array
 from lossdoctor.spec.arrays import load_data as load_data

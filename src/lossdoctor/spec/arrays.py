@@ -17,6 +17,8 @@ from lossdoctor.spec.values import Array, dtype_name, float_limits
 
 Role = Literal["y_true", "y_pred"]
 
+# What the last layer of a model makes.
+KIND_OF_ACTIVATION: Mapping[str, Kind] = {"softmax": "probability", "sigmoid": "unit", "hard_sigmoid": "unit"}
 POSITIVE_EVIDENCE = 8  # by chance, 8 signs are alike once in 2^8
 
 

@@ -31,15 +31,15 @@ class Given:
 
     def inputs(self) -> Any:
         """The rows of x that run, in the structure that it came in."""
-        return _structured(self._run(self.x), self.nested[0])
+        return structured(self._run(self.x), self.nested[0])
 
     def targets(self) -> Any:
         """Likewise y; None without one."""
-        return _structured(self._run(self.y), self.nested[1]) if self.y else None
+        return structured(self._run(self.y), self.nested[1]) if self.y else None
 
     def weights(self) -> Any:
         """Likewise the sample weights."""
-        return _structured(self._run(self.weight), self.nested[2]) if self.weight else None
+        return structured(self._run(self.weight), self.nested[2]) if self.weight else None
 
     def _run(self, parts: Mapping[str, Array]) -> dict[str, Any]:
         import tensorflow as tf
@@ -119,7 +119,8 @@ def array(value: Any, argument: str) -> Array:
     return found.astype(object) if found.dtype.kind in "OSU" else found
 
 
-def _structured(parts: Mapping[str, Any], kind: type | None) -> Any:
+def structured(parts: Mapping[str, Any], kind: type | None) -> Any:
+    """The parts of a table in the structure that it came in: one alone, a list, a tuple or a table."""
     if kind is None:
         return next(iter(parts.values()))
     return dict(parts) if kind is dict else kind(parts.values())

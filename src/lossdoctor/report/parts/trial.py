@@ -31,6 +31,7 @@ _TASKS = {
     "embedding": "clusters to be brought together",
     "free": "no known answer",
 }
+_NAMED = {"free": "no known answer", "binary-real": "labels 0 and 1 as numbers", "binary": "yes-or-no labels"}
 
 
 def render(found: Experiment, view: View) -> str:
@@ -41,7 +42,10 @@ def render(found: Experiment, view: View) -> str:
     sheet.add(*sheet.field("verdict", Text(found.verdict, style)))
     if found.task:
         other = f"; standard loss {found.standard}" if found.standard != "none" else ""
-        sheet.add(*sheet.field("task", f"{_TASKS.get(found.task, found.task)}{other}"))
+        words = (
+            f"{_NAMED.get(found.task, found.task)}, on your data" if found.own else _TASKS.get(found.task, found.task)
+        )
+        sheet.add(*sheet.field("task", f"{words}{other}"))
     _values(sheet, found)
     _curves(sheet, found)
     _comparison(sheet, found)
@@ -114,6 +118,7 @@ def document(found: Experiment, versions: dict[str, str]) -> dict[str, Any]:
         **opening(found, versions),
         "task": found.task,
         "standard": found.standard,
+        "own_data": found.own,
         "verdict": found.verdict,
         "known_answer": [plain(asdict(first)) for first in found.firsts],
         "comparison": None if found.comparison is None else plain(asdict(found.comparison)),
