@@ -46,7 +46,7 @@ def isolate(options: argparse.Namespace) -> int:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    from lossdoctor.experiments.reading import SYMPTOMS
+    from lossdoctor.experiments.symptoms import SYMPTOMS
 
     parser.add_argument("target", metavar="TARGET", help="file:loss, package.module:loss")
     add_given(parser)

@@ -14,7 +14,8 @@ from lossdoctor.engine.departures import differing, diverging, inexact
 from lossdoctor.engine.examine import Job, Opened, examine, opened
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.single import Given, heading, in_process, in_worker, traced
-from lossdoctor.experiments.reading import SYMPTOMS, Culprit, Isolation, Symptom
+from lossdoctor.experiments.reading import Culprit, Isolation
+from lossdoctor.experiments.symptoms import SYMPTOMS, Symptom
 from lossdoctor.findings import ErrorItem, LossReport, UsageError
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.session import Pair, Session, Settings

@@ -15,10 +15,11 @@ from lossdoctor.domains.dependence import Dependence, cuts, dependence
 from lossdoctor.domains.interpret import Reading
 from lossdoctor.experiments.additive import Additive
 from lossdoctor.experiments.measure import Meter, accepted_sizes, drawn
-from lossdoctor.experiments.reading import Culprit, Symptom
+from lossdoctor.experiments.reading import Culprit
 from lossdoctor.experiments.reduced import shows
 from lossdoctor.experiments.scripts import leading_away_script, script_of
 from lossdoctor.experiments.signs import backwards, way_of
+from lossdoctor.experiments.symptoms import Symptom
 from lossdoctor.experiments.terms import terms_of
 from lossdoctor.graph.frontend_tf import Live
 from lossdoctor.graph.ir import Node

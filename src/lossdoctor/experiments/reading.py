@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
 from lossdoctor.experiments.additive import Additive
+from lossdoctor.experiments.symptoms import Symptom
 from lossdoctor.findings import Fact, Finding, LossResult
 from lossdoctor.graph.ir import Span
 from lossdoctor.session import Pair
 from lossdoctor.symbols.reading import Statement
 
 Gradient = Literal["none", "zero", "finite", "non-finite"]
-Symptom = Literal[
-    "no-gradient", "dead-gradient", "nonfinite-value", "nonfinite-gradient", "wrong-sign", "precision-loss",
-    "differs", "divergence",
-]  # fmt: skip
-SYMPTOMS: tuple[Symptom, ...] = get_args(Symptom)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lossdoctor.experiments.reading import Symptom
+from lossdoctor.experiments.symptoms import Symptom
 from lossdoctor.graph.frontend_tf import Live
 from lossdoctor.graph.reading_tf import ordered
 from lossdoctor.graph.run_tf import Executable

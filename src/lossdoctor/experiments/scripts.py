@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lossdoctor.experiments.reading import Symptom
 from lossdoctor.experiments.reduced import Reduced, reduced
+from lossdoctor.experiments.symptoms import Symptom
 from lossdoctor.graph.frontend_tf import Live
 from lossdoctor.search.literals import source
 from lossdoctor.session import Array, Pair
