@@ -15,10 +15,13 @@ from __future__ import annotations
 
 import argparse
 import ast
+import multiprocessing
 import tempfile
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,6 +68,37 @@ def numerics(source: str, target: str, contract: Contract) -> Judge:
 @judge("api")
 def api(source: str, target: str, contract: Contract) -> ApiJudge:
     return ApiJudge(source, target, contract)
+
+
+_known: dict[tuple[str, str, str], Any] = {}
+
+
+def judged(group: str, source: str, target: str, contract: Contract, mutant: str) -> Verdict:
+    """What the judge of an original says of a mutant; runs in the process of the jury."""
+    key = (group, source, target)
+    if key not in _known:
+        _known[key] = JUDGES[group](source, target, contract)
+    return _known[key].judge(mutant)
+
+
+class Jury:
+    """Judges in a process of their own, since a mutant may end it: some kernels check their sizes by aborting."""
+
+    def __init__(self) -> None:
+        self._pool = self._new()
+
+    def ask(self, mutant: Mutant) -> Verdict:
+        loss = mutant.original
+        asked = (mutant.group, loss.source, loss.target, loss.contract, mutant.source)
+        try:
+            return self._pool.submit(judged, *asked).result()
+        except BrokenProcessPool:
+            self._pool = self._new()
+            return Verdict(raised="it ends the process")
+
+    @staticmethod
+    def _new() -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
 @dataclass(frozen=True)
@@ -187,6 +221,7 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="examine the mutants that brute force clears as well")
     parser.add_argument("--list", action="store_true", help="list the mutants, judge and examine nothing")
     parser.add_argument("--no-originals", action="store_true")
+    parser.add_argument("--skip", type=int, default=0, help="leave out the first so many mutants")
     options = parser.parse_args()
     shard, shards = (int(part) for part in options.shard.split("/"))
     groups = [options.group] if options.group else list(OPERATORS)
@@ -204,24 +239,23 @@ def main() -> None:
             print(mutant.name)
         print(len(chosen), Counter(mutant.operator for mutant in chosen))
         return
-    run(chosen, options.all, originals=not options.no_originals)
+    run(chosen[options.skip :], options.all, originals=not options.no_originals)
 
 
 def run(mutants: list[Mutant], everything: bool, originals: bool) -> None:
     """Judge and examine one mutant after the other, and each original before the first of its own."""
-    judges: dict[tuple[str, str], Any] = {}
+    jury, seen = Jury(), set[str]()
     settings = Settings(mends=False, time_limit=120.0)
     families = {family for mutant in mutants for family in mutant.families}
     examined = alarms = 0
     with tempfile.TemporaryDirectory() as name, WorkerPool(1, settings) as pool:
         for number, mutant in enumerate(mutants, start=1):
-            loss, key = mutant.original, (mutant.original.name, mutant.group)
-            if originals and all(known != loss.name for known, _ in judges):
+            loss = mutant.original
+            if originals and loss.name not in seen:
+                seen.add(loss.name)
                 examined += 1
                 alarms += _alarm(loss, examine(loss.source, loss, Path(name), pool, settings), families)
-            if key not in judges:
-                judges[key] = JUDGES[mutant.group](loss.source, loss.target, loss.contract)
-            mutant.verdict = judges[key].judge(mutant.source)
+            mutant.verdict = jury.ask(mutant)
             if mutant.verdict.raised:
                 print(f"not judged   {mutant.name}: {mutant.verdict.raised}", flush=True)
             elif mutant.verdict.families or everything:
