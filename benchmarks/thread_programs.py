@@ -2,9 +2,9 @@
 
     python -m benchmarks.thread_programs [--only TEXT]
 
-`thread_programs.txt` holds them in our own words: a name, the thread (or that it is a common question, written
-without one at hand), who is to blame, and the program, in
-which "#@" ends a line at which a good tool points. A program is solved if the blame is right, and its line is one
+`thread_programs.txt` holds them in our own words: a name, the thread as `owner/repository#number` or the address of a
+page (or that it is a common question, written without a thread at hand), who is to blame, and the program, in which
+"#@" ends a line at which a good tool points. A program is solved if the blame is right, and its line is one
 that is marked (±1).
 """
 
@@ -39,6 +39,7 @@ class Program:
     """`lines` are those that are marked, `parties` those of which one is to blame."""
 
     name: str
+    source: str
     text: str
     parties: tuple[str, ...]
     lines: tuple[int, ...]
@@ -56,7 +57,7 @@ def programs() -> list[Program]:
         known = dict(fact.split(" = ", 1) for fact in facts)
         text = HEAD + program
         marked = tuple(number for number, line in enumerate(text.splitlines(), 1) if line.endswith(MARK))
-        found.append(Program(name, text.replace(MARK, ""), tuple(known["party"].split("|")), marked))
+        found.append(Program(name, known["source"], text.replace(MARK, ""), tuple(known["party"].split("|")), marked))
     return found
 
 
