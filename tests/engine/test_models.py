@@ -169,3 +169,90 @@ def test_a_data_set_stands_for_x_and_y() -> None:
 def test_what_cannot_be_used_is_said(call: Any, message: str) -> None:
     with pytest.raises(ld.UsageError, match=message):
         call()
+
+
+def small(*layers_: Any, loss: Any = "mse", optimizer: Any = "adam", dtype: Any = None) -> Any:
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    first = layers.Dense(8, activation="relu", dtype=dtype)
+    model = keras.Sequential([keras.Input((5,)), first, *layers_, layers.Dense(1, dtype=dtype)])
+    model.compile(optimizer, loss)
+    return model
+
+
+def test_layers_that_keep_something_aside_tear_nothing() -> None:
+    import keras
+    import tensorflow as tf
+
+    class Seen(keras.layers.Layer):
+        """Passes on what it is given, and stores its mean and its largest unit."""
+
+        def build(self, shape: Any) -> None:
+            self.mean = self.add_weight(shape=(shape[-1],), trainable=False)
+            self.most = self.add_weight(shape=(), trainable=False)
+
+        def call(self, inputs: Any) -> Any:
+            self.mean.assign(0.9 * self.mean + 0.1 * tf.reduce_mean(inputs, axis=0))
+            self.most.assign(tf.cast(tf.reduce_max(tf.argmax(inputs, axis=-1)), tf.float32))
+            return inputs - self.mean
+
+    report = ld.check(small(Seen()), x=X, y=X[:, :1])
+    assert not report.findings and report.blame is not None and report.blame.party == "none"
+
+
+def test_a_loss_of_counts_or_of_pairs_is_told_nothing_of_classes() -> None:
+    import keras
+    import tensorflow as tf
+
+    def poisson(y_true: Any, rate: Any) -> Any:
+        return tf.reduce_mean(rate - y_true * tf.math.log(rate + 1e-6), axis=-1)
+
+    def pairs(y_true: Any, y_pred: Any) -> Any:
+        labels = tf.reshape(y_true, [-1])
+        same = tf.cast(labels[:, None] == labels[None], tf.float32)
+        apart = tf.reduce_sum(tf.square(y_pred[:, None] - y_pred[None]), axis=-1)
+        return tf.reduce_mean(same * apart + (1.0 - same) * tf.nn.relu(1.0 - apart), axis=-1)
+
+    keras.utils.set_random_seed(0)
+    rates = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1, activation="softplus")])
+    rates.compile("adam", poisson)
+    report = ld.check(rates, x=X, y=RNG.poisson(2.0, (48, 1)).astype("float32"))
+    assert not {finding.rule for finding in report.findings} & {"LD803", "LD821", "LD825"}
+    embedding = keras.Sequential([keras.Input((5,)), keras.layers.Dense(4)])
+    embedding.compile("adam", pairs)
+    report = ld.check(embedding, x=X, y=np.arange(48) % 9)
+    assert not {finding.rule for finding in report.findings} & {"LD803", "LD821", "LD825"}
+
+
+def test_a_loss_of_ones_own_that_picks_by_the_label_is_told_of_a_label_outside() -> None:
+    import tensorflow as tf
+
+    def picked(y_true: Any, y_pred: Any) -> Any:
+        return -tf.reduce_sum(
+            tf.one_hot(tf.reshape(tf.cast(y_true, tf.int32), [-1]), 3) * tf.math.log(y_pred + 1e-6), -1
+        )
+
+    labels = LABELS.copy()
+    labels[11] = 3
+    report = ld.check(classifier(picked), x=X, y=labels)
+    assert ("LD803", (11,)) in {(finding.rule, report.blame.index) for finding in report.findings}
+
+
+def test_half_precision_that_steps_well_and_a_loss_of_a_layer_alone_are_no_fault() -> None:
+    import keras
+    import tensorflow as tf
+
+    class Small(keras.layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            self.add_loss(tf.reduce_mean(tf.square(inputs)))
+            return inputs
+
+    for model in (
+        small(optimizer=keras.optimizers.SGD(1e-2), dtype="float16"),
+        small(optimizer=keras.optimizers.Adam(1e-3), dtype="mixed_float16"),
+        small(Small(), loss=None),
+    ):
+        report = ld.check(model, x=X, y=X[:, :1])
+        assert not {finding.rule for finding in report.findings} & {"LD846", "LD853"}

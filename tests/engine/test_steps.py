@@ -108,3 +108,63 @@ def test_arguments_that_do_not_fit() -> None:
         ld.check_step(step_of(adversaries()), REAL)
     with pytest.raises(ld.UsageError, match="Expected a function"):
         ld.check_step(3, REAL)
+
+
+def test_targets_from_predict_and_a_network_that_is_read_only_are_healthy() -> None:
+    import keras
+    import tensorflow as tf
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    online = keras.Sequential([keras.Input((4,)), layers.Dense(8, activation="relu"), layers.Dense(2)])
+    slow = keras.models.clone_model(online)
+    optimizer = keras.optimizers.Adam(1e-3)
+
+    def train_step(states: Any, rewards: Any) -> Any:
+        with tf.GradientTape() as tape:
+            wanted = rewards + 0.9 * slow.predict(states, verbose=0).max(axis=1)
+            values = tf.reduce_max(online(states, training=True), axis=1)
+            print("value", float(tf.reduce_mean(values)))
+            loss = tf.reduce_mean(tf.square(wanted - values))
+        slopes = tape.gradient(loss, online.trainable_variables)
+        optimizer.apply_gradients(zip(slopes, online.trainable_variables, strict=True))
+        return loss
+
+    report = ld.check_step(train_step, REAL, REAL[:, 0])
+    assert not report.findings and report.blame is not None and report.blame.party == "none"
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")  # Keras's own, of `first_alone`
+def test_heads_that_are_trained_in_turn_are_no_variables_without_gradient() -> None:
+    import keras
+    import tensorflow as tf
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    given = keras.Input((4,))
+    common = layers.Dense(8, activation="relu", name="common")(given)
+    model = keras.Model(given, [layers.Dense(1, name="one")(common), layers.Dense(1, name="other")(common)])
+    optimizer = keras.optimizers.Adam(1e-3)
+
+    def both(x: Any, y: Any) -> Any:
+        for head in (0, 1):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(tf.square(y - model(x, training=True)[head]))
+            slopes = tape.gradient(loss, model.trainable_variables)
+            pairs = [
+                (slope, to) for slope, to in zip(slopes, model.trainable_variables, strict=True) if slope is not None
+            ]
+            optimizer.build(model.trainable_variables)
+            optimizer.apply_gradients(pairs)
+        return loss
+
+    def first_alone(x: Any, y: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(y - model(x, training=True)[0]))
+        slopes = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(slopes, model.trainable_variables, strict=True))
+        return loss
+
+    assert not ld.check_step(both, REAL, REAL[:, :1]).findings
+    (finding,) = ld.check_step(first_alone, REAL, REAL[:, :1]).findings
+    assert (finding.rule, finding.severity) == ("LD876", "warning") and "`other/kernel`" in finding.message

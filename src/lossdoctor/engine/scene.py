@@ -43,7 +43,8 @@ class Scene:
             return None
 
     def span(self, what: str) -> Span:
-        """The place of "x", "y:OUTPUT", "layer:NAME", "compile", "optimizer", "loss:OUTPUT", "model"."""
+        """The place of "x", "y:OUTPUT", "layer:NAME", "call:NAME" (of a layer), "compile", "optimizer",
+        "loss:OUTPUT", "model"."""
         role, _, name = what.partition(":")
         found: ast.AST | None = None
         if role == "loss":
@@ -54,9 +55,11 @@ class Scene:
         elif self._tree is None:
             return self.fallback
         elif role in ("x", "y", "sample_weight", "model"):
-            found = self._assigned(self.names.get(role, role)) or self._argument(role)
+            found = _entry(self._assigned(self.names.get(role, role)), name) or self._argument(role)
         elif role == "layer":
             found = self._layer(name) or self._assigned(self.names.get("model", "model"))
+        elif role == "call":
+            found = self._call_of(name) or self._layer(name)
         elif role == "compile":
             found = self._compile()
         elif role == "optimizer":
@@ -122,6 +125,13 @@ class Scene:
             return self._assigned(given.id) or given
         return given or call
 
+    def _call_of(self, name: str) -> ast.FunctionDef | None:
+        """`def call` of a layer whose class stands in the file."""
+        kind = next((layer.kind for layer in self.layers if layer.name == name), "")
+        classes = [node for node in self._walk() if isinstance(node, ast.ClassDef) and node.name == kind]
+        methods = [node for one in classes for node in one.body if isinstance(node, ast.FunctionDef)]
+        return next((method for method in methods if method.name == "call"), None)
+
     def _layer(self, name: str) -> ast.Call | None:
         layer = next((one for one in self.layers if one.name == name), None)
         if layer is None:
@@ -138,6 +148,16 @@ class Scene:
         rivals = [one for one in self.layers if one.kind == layer.kind and _score(one, alike) == best]
         place = next((number for number, one in enumerate(rivals) if one.name == name), 0)
         return alike[place] if len(alike) == len(rivals) else (alike[-1] if layer.last else alike[0])
+
+
+def _entry(statement: ast.stmt | None, key: str) -> ast.AST | None:
+    """What a dictionary that a statement writes out holds under a key; else the statement."""
+    value = getattr(statement, "value", None)
+    if key and isinstance(value, ast.Dict):
+        for name, one in zip(value.keys, value.values, strict=True):
+            if isinstance(name, ast.Constant) and name.value == key:
+                return one
+    return statement
 
 
 def _score(layer: LayerRun, calls: Sequence[ast.Call]) -> int:

@@ -33,6 +33,7 @@ class LossUse:
     wants: Wants = ""  # what it expects of the prediction; "" if anything
     targets: Targets = ""
     ignored: int | None = None  # `ignore_class`
+    labels: bool = False  # one of the user's that picks an output by the number in the target
     path: str = ""
     line: int = 0
 
@@ -110,6 +111,8 @@ class VariableRun:
     norm: float  # of the gradient
     size: float  # root mean square of the weights
     called: bool  # its layer took part
+    read: bool = True  # and it was read, as far as that was looked at
+    dtype: str = "float32"
     alike: bool = False  # a kernel of two units or more whose units are all equal
     alike_gradient: bool = False  # and so are their gradients
     by_term: Mapping[str, Flow] = field(default_factory=dict[str, "Flow"])
@@ -201,7 +204,9 @@ class ModelRun:
     standard_name: str = ""
     optimizer: str = ""
     rate: float | None = None
-    origin: tuple[Span, ...] = ()  # the user's frames of the first operation to give NaN or infinity, if the loss does
+    origin: tuple[Span, ...] = ()  # the user's frames of the operation that makes loss or gradients NaN or infinite
+    torn: tuple[Span, ...] = ()  # and of the one at which the gradient to variables without one ends
+    torn_what: str = ""  # its name, "ArgMax"
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @property

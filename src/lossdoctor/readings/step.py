@@ -36,6 +36,8 @@ class GradientCall:
     again: bool = False  # a second use of a tape that is not persistent
     value: float | None = None  # of the target
     uphill: float = 0.0  # cosine between the gradient and what the step did to the sources
+    torn_calls: Calls = ()  # the operation at which the gradient to the sources without one ends
+    torn_what: str = ""  # its name, "ArgMax"
 
     @property
     def empty(self) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from lossdoctor.graph.ir import Span
-from lossdoctor.graph.spans import frames, raised
+from lossdoctor.graph.spans import frames
 from lossdoctor.readings.model import Array, LayerRun
 from lossdoctor.subject.frames import is_user_file
 
@@ -68,22 +68,6 @@ def recorded() -> Iterator[Recorder]:
         yield recorder
     finally:
         keras.layers.Layer.__call__, keras.layers.Layer.add_loss = original, add
-
-
-def first_nonfinite(run: Callable[[], object]) -> tuple[Span, ...]:
-    """The user's frames of the first operation that gives NaN or infinity when `run` runs eagerly; () if none does."""
-    import tensorflow as tf
-
-    tf.debugging.enable_check_numerics()
-    try:
-        run()
-    except tf.errors.InvalidArgumentError as problem:
-        return raised(problem, is_user_file).calls
-    except Exception:  # the user's code, told of elsewhere
-        return ()
-    finally:
-        tf.debugging.disable_check_numerics()
-    return ()
 
 
 def tensors(value: Any) -> list[Any]:

@@ -13,14 +13,16 @@ import numpy as np
 from lossdoctor.findings import UsageError
 from lossdoctor.graph.ir import Span
 from lossdoctor.graph.spans import raised
-from lossdoctor.readings.model import Array, Batch, Flow, ModelRun, Output, TermRun, VariableRun
+from lossdoctor.readings.model import Array, Batch, Flow, LossUse, ModelRun, Output, TermRun, VariableRun
 from lossdoctor.session import Raised
 from lossdoctor.subject.frames import is_user_file
 from lossdoctor.subject.models import own_compute_loss
 from lossdoctor.trials.arrays import Given
 from lossdoctor.trials.experiments import Program, experiments
-from lossdoctor.trials.forward import Recorder, activation_of, first_nonfinite, layer_runs, maker_of, recorded
+from lossdoctor.trials.forward import Recorder, activation_of, layer_runs, maker_of, recorded
+from lossdoctor.trials.labels import takes_labels
 from lossdoctor.trials.losses import flow_of, term
+from lossdoctor.trials.operations import operations
 from lossdoctor.trials.uses import losses_by_output, use_of
 
 
@@ -83,6 +85,8 @@ class _Base:
         self.stage: Any = ""
         self.value: float | None = None
         self.origin: tuple[Span, ...] = ()
+        self.torn: tuple[Span, ...] = ()
+        self.torn_what = ""
         self.terms: list[TermRun] = []
         self.variables: tuple[VariableRun, ...] = ()
 
@@ -111,14 +115,37 @@ class _Base:
         self._terms(added)
         if total is not None:
             self.value = float(total)
-            if not np.isfinite(self.value):
-                self.origin = first_nonfinite(lambda: self._loss(x, y, weight))
             parts |= {f"add_loss {place}": one for place, one in enumerate(added)} if parts else {}
             self.variables = self._gradients(tape, total, parts)
+            if not np.isfinite(self.value) or any(one.flow in ("none", "nonfinite") for one in self.variables):
+                self._explain(x, y, weight)
 
-    def _loss(self, x: Any, y: Any, weight: Any) -> Any:
-        prediction = self.model(x, training=True)
-        return self.model.compute_loss(x=x, y=y, y_pred=prediction, sample_weight=weight)
+    def _explain(self, x: Any, y: Any, weight: Any) -> None:
+        """The operations that tear a gradient off, or are the first to give NaN or infinity: in a second run."""
+        import tensorflow as tf
+
+        places = [place for place, one in enumerate(self.variables) if one.flow == "none" and one.called]
+        without = [self.model.trainable_variables[place].value for place in places]
+        values = [variable.value for variable in self.model.trainable_variables]
+        with operations() as ran, tf.GradientTape(persistent=True) as tape:
+            prediction = self.model(x, training=True)
+            total = self.model.compute_loss(x=x, y=y, y_pred=prediction, sample_weight=weight)
+            with tape.stop_recording():
+                gradients = [one for one in tape.gradient(total, values) if one is not None]
+
+        def alive(tensor: Any) -> bool:
+            return tensor.dtype.is_floating and any(one is not None for one in tape.gradient(tensor, without))
+
+        found = ran.wrong([total]) or ran.wrong([getattr(one, "values", one) for one in gradients])
+        self.origin = () if found is None else found.calls
+        if not without:
+            return
+        read = {id(variable) for variable in tape.watched_variables()}
+        unread = {place for place, value in zip(places, without, strict=True) if id(value) not in read}
+        self.variables = tuple(replace(one, read=place not in unread) for place, one in enumerate(self.variables))
+        torn = ran.tear(total, alive)
+        if torn is not None:
+            self.torn, self.torn_what = torn.calls, torn.kind
 
     def _symbolic(self) -> None:
         """The outputs of a model that raises, as far as they are known without running it."""
@@ -218,7 +245,18 @@ class _Base:
             stage=self.stage,
             optimizer=type(optimizer).__name__ if optimizer is not None else "",
             origin=self.origin,
+            torn=self.torn,
+            torn_what=self.torn_what,
         )
+
+    def _use(self, name: str) -> LossUse | None:
+        loss = self.losses.get(name)
+        if loss is None:
+            return None
+        use, true = use_of(loss), self.target(name)
+        if use.stock or true is None or name not in self.predictions:
+            return use
+        return replace(use, labels=takes_labels(loss, true[list(self.given.rows)], np.asarray(self.predictions[name])))
 
     def batch(self) -> Batch:
         embedded = {
@@ -236,7 +274,7 @@ class _Base:
                 y_true=self.target(name),
                 y_pred=np.asarray(self.predictions[name], np.float32) if name in self.predictions else None,
                 weight=self.weight(name),
-                loss=None if self.losses.get(name) is None else use_of(self.losses[name]),
+                loss=self._use(name),
             )
             for name in self.names
         )
@@ -272,4 +310,5 @@ def _variable(variable: Any, gradient: Any, layer: str, called: bool, by_term: M
         alike=kernel and bool((weights == weights[..., :1]).all()),
         alike_gradient=kernel and slope is not None and bool(np.allclose(slope, slope[..., :1], rtol=1e-4, atol=0)),
         by_term=by_term,
+        dtype=str(variable.dtype),
     )

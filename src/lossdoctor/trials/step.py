@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from lossdoctor.readings.step import ApplyCall, GradientCall, LossCall, StepRun
 from lossdoctor.session import Raised
 from lossdoctor.source.steps import assigned_before, replica_mean
 from lossdoctor.subject.frames import is_user_file
+from lossdoctor.trials.operations import operations
 from lossdoctor.trials.stepping import Recording, key_of, name_of, recording
 
 _UPHILL = 0.2  # cosine; weight decay and momentum of earlier steps stay far below against a fresh gradient
@@ -46,8 +48,9 @@ def run_step(step: Any, batch: Sequence[Any]) -> StepRun:
             kept.restore()
             made = tuple((name, calls) for name, calls in again.created)
             run = replace(run, created=made)
-        if any(one.nonfinite or (one.value is not None and not np.isfinite(one.value)) for one in run.gradients):
-            run = replace(run, **_first_nonfinite(function, arguments, batch))
+        wrong = any(one.nonfinite or (one.value is not None and not np.isfinite(one.value)) for one in run.gradients)
+        if wrong or any(one.none_whole and one.target == "tensor" for one in run.gradients):
+            run = _explained(run, function, arguments, batch)
             kept.restore()
     finally:
         kept.restore()
@@ -130,7 +133,9 @@ def _variables(value: Any) -> list[Any]:
 
 
 def _once(function: Any, arguments: list[Any], *, created: bool) -> tuple[Recording, Raised | None]:
-    with recording(created=created) as record:
+    with recording(created=created) as record, warnings.catch_warnings():
+        # That functions of a data set are not run eagerly is our doing, and does not matter here.
+        warnings.filterwarnings("ignore", message="Even though the `tf.config.experimental_run_functions_eagerly`")
         try:
             function(*arguments)
             problem = None
@@ -289,10 +294,31 @@ def _apply_call(event: Any, record: Recording) -> ApplyCall:
     )
 
 
-def _first_nonfinite(function: Any, arguments: list[Any], batch: Sequence[Any]) -> dict[str, Any]:
-    """The first operation that gives NaN or infinity, by TensorFlow's own check; or the batch itself."""
-    import tensorflow as tf
+def _explained(run: StepRun, function: Any, arguments: list[Any], batch: Sequence[Any]) -> StepRun:
+    """The same with the operations that tear a gradient off, or are the first to give NaN or infinity."""
+    with operations() as ran:
+        record, _ = _once(function, arguments, created=False)
+    gradients = list(run.gradients)
+    for place, event in enumerate(record.gradients[: len(gradients)]):
+        without = [one for one, got in zip(event.sources, event.results, strict=False) if got is None]
+        if event.kind == "tensor" and without:
+            found = ran.tear(event.target, lambda tensor, among=without: record.depends(tensor, among))
+            if found is not None:
+                gradients[place] = replace(gradients[place], torn_calls=found.calls, torn_what=found.kind)
+    run = replace(run, gradients=tuple(gradients))
+    given = _nonfinite_batch(function, batch)
+    if given:
+        return replace(run, **given)
+    for event in record.gradients:
+        results = [getattr(one, "values", one) for one in event.results if one is not None]  # IndexedSlices
+        found = ran.wrong([event.target]) or ran.wrong(results)
+        if found is not None:
+            return replace(run, nonfinite=found.calls, nonfinite_what=found.kind)
+    return run
 
+
+def _nonfinite_batch(function: Any, batch: Sequence[Any]) -> dict[str, Any]:
+    """Where the batch itself is not finite; {} where it is."""
     names = list(inspect.signature(function).parameters)
     for place, part in enumerate(batch):
         for array in _arrays(part):
@@ -300,15 +326,6 @@ def _first_nonfinite(function: Any, arguments: list[Any], batch: Sequence[Any]) 
                 index = tuple(int(one) for one in np.argwhere(~np.isfinite(array))[0])
                 name = names[place] if place < len(names) else str(place)
                 return {"nonfinite_batch": index, "nonfinite_argument": name}
-    tf.debugging.enable_check_numerics()
-    try:
-        function(*arguments)
-    except Exception as problem:
-        found = raised(problem, is_user_file)
-        if "numerics" in found.message.lower() or "nan" in found.message.lower() or "inf" in found.message.lower():
-            return {"nonfinite": found.calls, "nonfinite_what": found.message[:160]}
-    finally:
-        tf.debugging.disable_check_numerics()
     return {}
 
 

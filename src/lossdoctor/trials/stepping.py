@@ -6,7 +6,7 @@ import ast
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Literal
@@ -73,6 +73,7 @@ class Recording:
     applies: list[ApplyEvent] = field(default_factory=list[ApplyEvent])
     losses: list[tuple[str, tuple[Span, ...], Any, Any]] = field(default_factory=list[Any])
     left: list[tuple[str, tuple[Span, ...], Any]] = field(default_factory=list[Any])
+    inside: list[Any] = field(default_factory=list[Any])  # tensors that a function of Keras made arrays of
     created: list[tuple[str, tuple[Span, ...]]] = field(default_factory=list[Any])
     scaled: bool = False
     scaling: bool = False  # an optimizer with a loss scale applied gradients
@@ -109,9 +110,18 @@ class Recording:
         found = self._gradient(target, source)
         return 0.0 if found is None else float(np.linalg.norm(np.nan_to_num(self.array(found))))
 
-    def depends(self, tensor: Any) -> bool:
-        """Whether a tensor was computed from a trainable variable of the step."""
-        return any(self.norm_exists(tensor, variable) for variable in self.watched()[:64])
+    def depends(self, tensor: Any, variables: Sequence[Any] | None = None) -> bool:
+        """Whether a tensor has a gradient to some of these variables, by default to those that the step read."""
+        if not getattr(getattr(tensor, "dtype", None), "is_floating", False):
+            return False
+        among = self.watched() if variables is None else [getattr(one, "_value", one) for one in variables]
+        self.busy = True
+        try:
+            return any(one is not None for one in self.whole.gradient(tensor, among))
+        except Exception:
+            return False
+        finally:
+            self.busy = False
 
     @staticmethod
     def array(gradient: Any) -> Array:
@@ -341,9 +351,12 @@ def _leaving(record: Recording) -> Iterator[None]:
     def wrapped(name: str, original: Any) -> Any:
         def leaving(self: Any, *args: Any, **kwargs: Any) -> Any:
             caller = sys._getframe(1)
-            if record.active > 0 and not record.busy and len(record.left) < _LEFT and _by_user(caller):
-                what = ".numpy()" if name == "numpy" else f"{name.strip('_')}()"
-                record.left.append(("a NumPy function" if name == "__array__" else what, _calls(), self))
+            if record.active > 0 and not record.busy and len(record.left) < _LEFT:
+                if _by_user(caller):
+                    what = ".numpy()" if name == "numpy" else f"{name.strip('_')}()"
+                    record.left.append(("a NumPy function" if name == "__array__" else what, _calls(), self))
+                elif len(record.inside) < _LEFT:
+                    record.inside.append(self)
             return original(self, *args, **kwargs)
 
         return leaving
@@ -363,6 +376,20 @@ def _converted(frame: FrameType, record: Recording) -> None:
     if given is not None:
         called = f"`{frame.f_code.co_name}` of NumPy"
         record.left.append((called, frames(frame.f_back, None, is_user_file, {}), given))
+
+
+def _handed_back(frame: FrameType, result: Any, record: Recording) -> None:
+    """Arrays that a function of Keras (`predict`) gives the user for the tensors that it computed."""
+    import tensorflow as tf
+
+    caller = frame.f_back
+    if caller is None or not is_user_file(caller.f_code.co_filename) or is_user_file(frame.f_code.co_filename):
+        return
+    if any(isinstance(one, np.ndarray) for one in tf.nest.flatten(result)):
+        calls = frames(caller, None, is_user_file, {})
+        called = f"`{calls[-1].text.partition('(')[0]}`" if calls else "a function of Keras"
+        record.left += [(called, calls, tensor) for tensor in record.inside]
+    record.inside.clear()
 
 
 def _by_user(frame: FrameType | None) -> bool:
@@ -387,7 +414,8 @@ def _profiled(record: Recording) -> Iterator[None]:
     """Calls of losses by the user's code, told by the names of their first two parameters."""
 
     def profile(frame: FrameType, event: str, argument: Any) -> None:
-        del argument
+        if event == "return" and record.inside:
+            _handed_back(frame, argument, record)
         if event != "call" or record.busy:
             return
         code = frame.f_code

@@ -47,11 +47,7 @@ def is_label(output: Output) -> bool:
     """Whether the target of an output names a class by its number."""
     if output.loss is None or output.y_true is None or output.y_pred is None or output.y_pred.ndim < 2:
         return False
-    if output.loss.targets:
-        return output.loss.targets == "label"
-    shape, classes = output.y_pred.shape, output.y_pred.shape[-1]
-    whole = output.y_true.dtype.kind in "iu"
-    return whole and classes >= 3 and output.y_true.shape[1:] in (shape[1:-1], (*shape[1:-1], 1))
+    return output.loss.targets == "label" or output.loss.labels
 
 
 def outside_labels(output: Output) -> Array | None:

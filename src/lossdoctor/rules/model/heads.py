@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from lossdoctor.readings.model import Array, Output
+from lossdoctor.readings.model import Array, Batch, Output, TermRun
 
 # Lowest and highest value of an activation.
 REACH: dict[str, tuple[float, float]] = {
@@ -19,6 +19,7 @@ REACH: dict[str, tuple[float, float]] = {
     "softplus": (0.0, math.inf),
     "exponential": (0.0, math.inf),
 }
+GIVE = ("softmax", "sigmoid", "hard_sigmoid")  # activations that give probabilities
 _SLACK = 1e-3  # of the width; label smoothing and rounding stay inside
 _MANY = 0.3  # share of samples with two classes or more that makes a task one of several labels
 _SIGNED = 0.05  # share of negative targets
@@ -61,6 +62,26 @@ def probabilities(predictions: Array) -> bool:
     """Whether predictions lie in [0, 1]."""
     finite = predictions[np.isfinite(predictions)]
     return finite.size > 0 and bool((finite >= -1e-6).all() and (finite <= 1 + 1e-6).all())
+
+
+def scores_given(batch: Batch, output: Output, term: TermRun) -> bool:
+    """Whether a loss of the user's fails because it is given scores in the place of probabilities: for a sample whose
+    predictions leave [0, 1], under a target of classes, and not once they are put through a sigmoid."""
+    if output.loss is None or output.y_pred is None or output.activation in GIVE or not term.squashed:
+        return False
+    beyond = (output.y_pred[batch.rows.index(row)] for row in term.bad_rows)
+    return _of_classes(output) and any(not probabilities(one) for one in beyond)
+
+
+def _of_classes(output: Output) -> bool:
+    """Whether the target is made of 0s and 1s, or of labels: whole numbers of two kinds or more that are no counts."""
+    numbers = numbers_of(output)
+    if numbers is None or not bool((numbers == np.rint(numbers)).all()) or np.unique(numbers).size < 2:
+        return False
+    assert output.y_true is not None
+    assert output.y_pred is not None
+    counts = output.y_true[0].size == output.y_pred[0].size
+    return not counts or set(np.unique(numbers)) == {0.0, 1.0}
 
 
 def row_sums(predictions: Array) -> Array:

@@ -7,23 +7,22 @@ from collections.abc import Iterator
 import numpy as np
 
 from lossdoctor.readings.model import Batch, ModelRun, Output
-from lossdoctor.rules.model.heads import numbers_of, probabilities, row_sums
+from lossdoctor.rules.model.heads import GIVE, probabilities, row_sums, scores_given
 from lossdoctor.rules.registry import Accused, Rule, Suspicion
 
 RULE = Rule(code="LD821", name="probabilities-expected", family="model", severity="error")
 _NEAR = 1e-2  # of the sum over the classes; half precision stays inside
-_GIVE = ("softmax", "sigmoid", "hard_sigmoid")
 
 
 @RULE.check
 def probabilities_expected(batch: Batch, run: ModelRun) -> Iterator[Suspicion]:
-    custom = {term.name for term in run.terms if term.squashed}
+    terms = {term.name: term for term in run.terms}
     for output in batch.outputs:
         loss, predicted = output.loss, output.y_pred
-        if loss is None or predicted is None or output.activation in _GIVE or not np.isfinite(predicted).all():
+        if loss is None or predicted is None or output.activation in GIVE or not np.isfinite(predicted).all():
             continue
-        expects = loss.wants in ("probability", "unit") or (output.name in custom and _of_classes(output))
-        if not expects:
+        term = terms.get(output.name)
+        if loss.wants not in ("probability", "unit") and not (term and scores_given(batch, output, term)):
             continue
         function = "softmax" if loss.wants == "probability" and (output.classes or 1) >= 2 else "sigmoid"
         if not probabilities(predicted):
@@ -41,12 +40,6 @@ def probabilities_expected(batch: Batch, run: ModelRun) -> Iterator[Suspicion]:
             evidence="witnessed",
             accused=Accused("model", f"layer:{output.layer}", (batch.rows[row],), rank=10),
         )
-
-
-def _of_classes(output: Output) -> bool:
-    """Whether the target is made of 0s and 1s, or of labels: whole numbers of two kinds or more."""
-    numbers = numbers_of(output)
-    return numbers is not None and bool((numbers == np.rint(numbers)).all()) and np.unique(numbers).size > 1
 
 
 def _off(output: Output) -> np.ndarray:

@@ -17,15 +17,19 @@ def nonfinite_layer(batch: Batch, run: ModelRun) -> Iterator[Suspicion]:
     first = next((layer for layer in run.layers if not layer.finite), None)
     if first is not None and first.finite_inputs:
         row = "" if first.bad_row is None else f" for sample {first.bad_row}"
+        sample = () if first.bad_row is None else (first.bad_row,)
+        own = run.origin if first.weights_finite else ()
         if not first.weights_finite:
             said = "its weights are not finite: a step before, or the file they came from, has spoilt them"
         else:
             said = f"its inputs and weights are finite (finite outputs reach {_largest(first.low, first.high):.3g})"
+            said += f": `{' '.join(own[-1].text.split())}` is the first operation to give that" if own else ""
         yield RULE.at(
             None,
             f"`{first.name}` ({first.kind}) is the first layer whose output is not finite{row}; {said}",
+            calls=own,
             evidence="witnessed",
-            accused=Accused("model", f"layer:{first.name}", () if first.bad_row is None else (first.bad_row,), rank=16),
+            accused=Accused("model", "" if own else f"layer:{first.name}", sample, rank=16),
         )
         return
     if first is not None:

@@ -8,10 +8,10 @@ import numpy as np
 
 from lossdoctor.readings.model import Array, Batch, ModelRun, Output, Party
 from lossdoctor.rules.data.batches import not_finite, numeric, target
+from lossdoctor.rules.model.heads import scores_given
 from lossdoctor.rules.registry import Accused, Rule, Suspicion
 
 RULE = Rule(code="LD841", name="loss-not-finite", family="model", severity="error")
-_GIVE = ("softmax", "sigmoid", "hard_sigmoid")
 
 
 @RULE.check
@@ -33,7 +33,7 @@ def loss_not_finite(batch: Batch, run: ModelRun) -> Iterator[Suspicion]:
         rows = [row for row in term.bad_rows if clean[batch.rows.index(row)]]
         if term.bad_rows and not rows:
             continue  # the target or the prediction of these samples is not finite itself
-        if not output.loss.stock and term.squashed and _of_classes(output) and output.activation not in _GIVE:
+        if not output.loss.stock and scores_given(batch, output, term):
             continue  # scores in the place of probabilities: LD821
         party, what, why = _who(output)
         what_is = "loss" if term.bad_what == "value" or not value_fine else "gradient of the loss"
@@ -98,11 +98,6 @@ def _who(output: Output) -> tuple[Party, str, str]:
     if numbers is not None and float(np.nanmin(numbers)) < 0 and output.loss.targets != "sign":
         return "data", target(output), f": {output.loss.name} is not defined for targets below 0"
     return "model", f"layer:{output.layer}", f": {output.loss.name} is not defined for such predictions"
-
-
-def _of_classes(output: Output) -> bool:
-    numbers = numeric(output.y_true)
-    return numbers is not None and set(np.unique(numbers)) == {0.0, 1.0}
 
 
 def _shown(batch: Batch, output: Output, row: int) -> str:

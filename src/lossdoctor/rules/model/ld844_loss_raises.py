@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lossdoctor.readings.model import Batch, ModelRun, Party
+from lossdoctor.rules.model.ld846_no_loss import without_loss
 from lossdoctor.rules.registry import Accused, Rule, Suspicion
 
 RULE = Rule(code="LD844", name="loss-raises", family="model", severity="error")
@@ -12,7 +13,7 @@ RULE = Rule(code="LD844", name="loss-raises", family="model", severity="error")
 
 @RULE.check
 def loss_raises(batch: Batch, run: ModelRun) -> Iterator[Suspicion]:
-    if run.raised is None or run.stage != "loss":
+    if run.raised is None or run.stage != "loss" or without_loss(batch, run):
         return
     output = next((one for one in batch.outputs if one.loss is not None), None)
     own = output is not None and output.loss is not None and not output.loss.stock and bool(run.raised.calls)

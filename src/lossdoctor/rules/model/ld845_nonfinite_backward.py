@@ -38,6 +38,17 @@ def nonfinite_backward(run: ModelRun) -> Iterator[Suspicion]:
             accused=Accused("loss" if term.calls else "model", "" if term.calls else "model", rank=23),
         )
         return
+    if run.origin:
+        yield RULE.at(
+            None,
+            f"the gradient of `{bad[-1].path}` is not finite, though the loss is {run.value:.4g}, its gradient to the "
+            f"prediction and every layer's output are finite: the derivative of "
+            f"`{' '.join(run.origin[-1].text.split())}` is not",
+            calls=run.origin,
+            evidence="witnessed",
+            accused=Accused("model", rank=23),
+        )
+        return
     suspects = _between(run)
     names = " or ".join(f"`{layer.name}` ({layer.kind})" for layer in suspects) or "an operation between the layers"
     yield RULE.at(
