@@ -13,11 +13,13 @@ once, in one vectorised call of the traced loss, and the probe then reads the an
 from __future__ import annotations
 
 import argparse
+import ast
 import inspect
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -32,21 +34,47 @@ from lossdoctor.readings import GradientCheck
 from lossdoctor.session import Array, Pair
 from lossdoctor.spec import parse_contract
 from lossdoctor.subject import subject_of
-from wrong_gradients import HEALTHY, WRONG, Loss
+from wrong_gradients import HEALTHY, WRONG
 
 SPEC = "float32[B,4] real"
 PASSING = 1e-3
 FIELDS = ("call", "function", "graph", "dtype", "epsilon", "connected", "source")
 
 
-def standard() -> dict[str, tuple[Loss, tuple[str, str]]]:
-    """The losses of `keras.losses` that treat samples one by one, as functions, with their specs."""
-    found: dict[str, tuple[Loss, tuple[str, str]]] = {}
+def standard() -> dict[str, tuple[Any, tuple[str, str]]]:
+    """The losses of `keras.losses`, functions and classes, also for logits where they take them; with specs."""
+    found: dict[str, tuple[Any, tuple[str, str]]] = {}
     for name, specs in LOSSES:
-        made: Any = getattr(keras.losses, name, None)
-        if inspect.isfunction(made) and name not in ("circle", "ctc"):
-            found[f"keras {name}"] = made, specs
+        word, options = named(name)
+        made: Any = getattr(keras.losses, word)
+        if word == "CTC":
+            found.update(alignments(made))
+            continue
+        if not inspect.isfunction(made):
+            found[f"keras {name}"] = made(**options), specs
+            continue
+        found[f"keras {name}"] = partial(made, **options) if options else made, specs
+        if "from_logits" in inspect.signature(made).parameters:
+            scores = specs[0], specs[1].replace("unit", "logit").replace("probability", "logit")
+            found[f"keras {word}(from_logits=True)"] = partial(made, from_logits=True), scores
     return found
+
+
+def alignments(made: Any) -> dict[str, tuple[Any, tuple[str, str]]]:
+    """The CTC loss, as function and class, of labels without the blank: of others its gradient is not defined."""
+    specs = "int32[B,4] label(5)", "float32[B,9,6] logit"
+    return {
+        "keras ctc": (lambda t, p: keras.losses.ctc(1 + t, p), specs),
+        "keras CTC": (lambda t, p: made(reduction="none")(1 + t, p), specs),
+    }
+
+
+def named(text: str) -> tuple[str, dict[str, Any]]:
+    """`Huber(delta=2)` as a name and its options."""
+    tree = ast.parse(text, mode="eval").body
+    if isinstance(tree, ast.Call):
+        return ast.unparse(tree.func), {str(one.arg): ast.literal_eval(one.value) for one in tree.keywords}
+    return text, {}
 
 
 @dataclass(frozen=True)
@@ -79,7 +107,7 @@ def key(pair: Pair, upstream: Array) -> bytes:
 _QUESTIONS: dict[tuple[object, ...], tuple[list[bytes], list[Array]]] = {}
 
 
-def checks(loss: Loss, seeds: range, specs: tuple[str, str] = (SPEC, SPEC)) -> list[GradientCheck]:
+def checks(loss: Any, seeds: range, specs: tuple[str, str] = (SPEC, SPEC)) -> list[GradientCheck]:
     contract, subject = parse_contract(*specs), subject_of(loss)
     made = prepared(subject, contract, np.random.default_rng(seeds[0]))
     if isinstance(made, GradientCheck):
@@ -112,14 +140,17 @@ def checks(loss: Loss, seeds: range, specs: tuple[str, str] = (SPEC, SPEC)) -> l
 
 
 def answers(weighted: Weighted, keys: Sequence[bytes], stacks: Sequence[Array]) -> dict[bytes, Point]:
-    """All questions in one call."""
+    """All questions in one call; nothing of a loss that cannot be vectorised, which then is asked one by one."""
     dtypes = (weighted.dtype or "float32", weighted.dtype or "float32", "float64")
     given = [
         tf.constant(stack, "int32" if stack.dtype.kind == "i" else dtype)
         for stack, dtype in zip(stacks, dtypes, strict=True)
     ]
     run = tf.function(lambda *parts: tf.vectorized_map(lambda one: weighted.source(*one), parts), autograph=False)
-    totals, sizes, (gradients,) = run(*given)
+    try:
+        totals, sizes, (gradients,) = run(*given)
+    except (AttributeError, ValueError):  # a loop, of which TensorFlow's vectorisation knows too little
+        return {}
     rows = zip(keys, totals.numpy(), sizes.numpy(), np.asarray(gradients, np.float64), strict=True)
     return {one: Point(float(total), float(size), [gradient]) for one, total, size, gradient in rows}
 
@@ -144,8 +175,9 @@ def main() -> int:
         if through:
             print(f"wrong {name}: passes for seeds {through[:10]} ({len(through)} of {len(found)})", flush=True)
     for name, (loss, specs) in right_ones.items():
+        before = time.process_time()
         found = checks(loss, range(options.seeds), specs)
-        print(f"healthy {name}", file=sys.stderr, flush=True)
+        print(f"healthy {name}: {time.process_time() - before:.0f} s", file=sys.stderr, flush=True)
         wrong = [seed for seed, one in enumerate(found) if one.mismatches]
         healthy, accused = healthy + len(found), accused + len(wrong)
         unjudged += sum(one.checked < 4 for one in found)

@@ -15,7 +15,7 @@ import numpy as np
 
 from lossdoctor.formula.expression import Expression
 from lossdoctor.formula.meaning import Meaning
-from lossdoctor.formula.repairs import Same, branches, constants, reductions
+from lossdoctor.formula.repairs import Same, branches, by_value, constants, reductions
 from lossdoctor.formula.stabilisers import computed, value_of
 from lossdoctor.graph.ir import LossGraph, Node, Span
 from lossdoctor.session import Array, Pair
@@ -54,6 +54,7 @@ def blamed(
         same: `same(value of the loss, pair)`, whether a value equals the formula's at a pair.
     """
     given = [*pairs[:_POINTS], *[pair for pair in pairs[_POINTS:] if _shape(pair) != _shape(pairs[0])][:2]]
+    mends = by_value(wide, contract, given, same)
     pairs = _alike(pairs)[:_POINTS]
     held = [computed(wide, contract, pair) for pair in pairs]
     parts = [meaning.parts(pair) for pair in pairs]
@@ -79,9 +80,9 @@ def blamed(
     right.discard(wide.value)
     near = right | {node.id for node in nodes if _known(columns[node.id], table, scaled=True)}
     if len(table) < 2:  # a reference that cannot be taken apart
-        changed = constants(wide, meaning.numbers, contract, given, same) or reductions(wide, contract, given, same)
+        changed = constants(wide, meaning.numbers, mends) or reductions(wide, contract, mends)
         return None if changed is None else Blamed(changed.node, changed.expected)
-    exchanged = branches(wide, contract, given, same)  # too special a change to mend by chance
+    exchanged = branches(wide, contract, mends)  # too special a change to mend by chance
     if exchanged is not None:
         return Blamed(exchanged.node, exchanged.expected)
     repair = _repair(wide, contract, pairs, nodes, right, columns, table, same)
@@ -90,7 +91,7 @@ def blamed(
     if repair is not None and (not suspects or start in suspects):
         return repair
     # Inputs of other shapes as well: a factor of 3 may be the batch size or another axis.
-    changed = constants(wide, meaning.numbers, contract, given, same) or reductions(wide, contract, given, same)
+    changed = constants(wide, meaning.numbers, mends) or reductions(wide, contract, mends)
     if changed is not None:
         return Blamed(changed.node, changed.expected)
     if repair is not None:

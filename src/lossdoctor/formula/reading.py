@@ -118,9 +118,17 @@ class SlopeCheck:
         differing: inputs among them at which they differ.
         difference: the plainest counterexample; its `value` is the gradient used.
         relation: what holds instead, as a clause; "" where nothing simple does.
+        calls: the place whose change makes it the declared gradient; () where none is known.
+        written: the user's expression there.
+        change: what should stand there, in words, such as "2 instead of 1" or "a mean".
+        lacks: the term of the formula that the gradient is without.
     """
 
     compared: int
     differing: int
     difference: Difference | None = None
     relation: str = ""
+    calls: tuple[Span, ...] = ()
+    written: str = ""
+    change: str = ""
+    lacks: str = ""

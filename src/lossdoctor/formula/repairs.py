@@ -1,7 +1,7 @@
 """Small changes of a loss that make it its formula: another constant, a mean for a sum, another sign.
 
 A change that mends the loss at several inputs is strong evidence of where it departs, also where its steps look like
-no part of the formula.
+no part of the formula. Whether it mends the value or the gradient is for the caller to say.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from lossdoctor.session import Array, Pair
 from lossdoctor.spec import Contract
 
 Same = Callable[[Array, Pair], bool]
+# What is put in the place of nodes at an input; None where it cannot be told.
+Changed = Callable[[Pair], dict[int, Array] | None]
+Mends = Callable[[Changed], bool]
 _RUNS = 400  # of the machine, at the first input
 
 
@@ -28,9 +31,21 @@ class Repair:
     expected: str
 
 
-def constants(
-    wide: LossGraph, named: Sequence[float], contract: Contract, pairs: Sequence[Pair], same: Same
-) -> Repair | None:
+def by_value(wide: LossGraph, contract: Contract, pairs: Sequence[Pair], same: Same) -> Mends:
+    """Whether with a change the loss has the value that `same` wants, at all of the inputs."""
+
+    def mends(changed: Changed) -> bool:
+        for pair in pairs:
+            override = changed(pair)
+            value = None if override is None else value_of(wide, contract, pair, override)
+            if value is None or not same(value, pair):
+                return False
+        return bool(pairs)
+
+    return mends
+
+
+def constants(wide: LossGraph, named: Sequence[float], mends: Mends) -> Repair | None:
     """A number of the loss that should be another one: of the formula, or near it by a factor of 2 or a sign."""
     reached = wide.graph.ancestors(wide.value)
     users = wide.graph.users()
@@ -54,12 +69,12 @@ def constants(
             if runs > _RUNS:
                 return None
             put = {node.id: np.full_like(value, other)}
-            if _mends(wide, contract, pairs, same, lambda pair, put=put: put):
+            if mends(lambda pair, put=put: put):
                 return Repair(readers[0], f"{other:.6g} instead of {number:.6g}")
     return None
 
 
-def reductions(wide: LossGraph, contract: Contract, pairs: Sequence[Pair], same: Same) -> Repair | None:
+def reductions(wide: LossGraph, contract: Contract, mends: Mends) -> Repair | None:
     """A sum that should be a mean, a mean that should be a sum, a value that lacks a minus."""
     reached = wide.graph.ancestors(wide.value)
     nodes = [node for node in wide.nodes if node.id in reached and node.role == "forward"]
@@ -78,12 +93,12 @@ def reductions(wide: LossGraph, contract: Contract, pairs: Sequence[Pair], same:
                     {node.id: np.asarray(after / count if node.op == "sum" else after * count)} if count != 1 else None
                 )
 
-            if _mends(wide, contract, pairs, same, changed):
+            if mends(changed):
                 return Repair(node, word)
     return None
 
 
-def branches(wide: LossGraph, contract: Contract, pairs: Sequence[Pair], same: Same) -> Repair | None:
+def branches(wide: LossGraph, contract: Contract, mends: Mends) -> Repair | None:
     """A choice whose two sides should change places."""
     reached = wide.graph.ancestors(wide.value)
     for node in wide.where("where", role="forward"):
@@ -97,7 +112,7 @@ def branches(wide: LossGraph, contract: Contract, pairs: Sequence[Pair], same: S
                 return None
             return {node.id: np.asarray(np.where(condition, second, first))}
 
-        if _mends(wide, contract, pairs, same, changed):
+        if mends(changed):
             return Repair(node, "the other branch")
     return None
 
@@ -118,18 +133,3 @@ def _others(number: float, named: Sequence[float]) -> Iterator[float]:
         if other not in seen and np.isfinite(other):
             seen.add(other)
             yield other
-
-
-def _mends(
-    wide: LossGraph,
-    contract: Contract,
-    pairs: Sequence[Pair],
-    same: Same,
-    changed: Callable[[Pair], dict[int, Array] | None],
-) -> bool:
-    for pair in pairs:
-        override = changed(pair)
-        value = None if override is None else value_of(wide, contract, pair, override)
-        if value is None or not same(value, pair):
-            return False
-    return bool(pairs)

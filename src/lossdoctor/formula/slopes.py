@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from lossdoctor.formula.meaning import Declared
 from lossdoctor.formula.points import points
 from lossdoctor.formula.reading import Difference, SlopeCheck
 from lossdoctor.formula.relation import relation
+from lossdoctor.formula.slope_blame import lacking, slope_repair
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.search.shrink import shrink
 from lossdoctor.session import Evaluation, Execution, Pair, Session, Settings
@@ -74,7 +76,12 @@ def declared_slopes(
     small = shrink(real[0].pair, contract, differs, budget=_BUDGET)
     first = _difference(gradient, small, session.evaluate([small], _RUN)[0])
     clause = relation(both[:40], contract, len(both) - len(real), len(both))
-    return SlopeCheck(len(both), len(real), first or real[0], clause)
+    found = SlopeCheck(len(both), len(real), first or real[0], clause)
+    repair = slope_repair(graph, gradient, contract, real)
+    if repair is None:
+        return replace(found, lacks=lacking(gradient, real))
+    node = graph[repair.node.id]
+    return replace(found, calls=graph.calls(node), written=node.call, change=repair.expected)
 
 
 def _difference(gradient: Formula, pair: Pair, result: Evaluation) -> Difference | None:

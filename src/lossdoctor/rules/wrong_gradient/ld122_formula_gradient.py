@@ -24,10 +24,14 @@ def declared_gradient(slopes: SlopeCheck, gradient: GradientCheck, graph: LossGr
     place = int(np.argmax(np.abs(found.value - found.expected)))
     used, expected = (float(side.reshape(-1)[place]) for side in (found.value, found.expected))
     clause = f"; it {slopes.relation}" if slopes.relation else ""
+    if slopes.calls and slopes.written:
+        clause += f"; with {slopes.change} at `{slopes.written}` it is the declared one"
+    elif slopes.lacks:
+        clause += f"; it lacks `{slopes.lacks}`"
     yield RULE.at(
         None,
         f"the gradient is {used:.6g} where its formula gives {expected:.6g}{clause}",
-        calls=(gradient.custom_spans or gradient.stop_spans)[:1] or graph[graph.value].calls,
+        calls=slopes.calls or (gradient.custom_spans or gradient.stop_spans)[:1] or graph[graph.value].calls,
         evidence="witnessed",
         symptom="expected",
         pair=found.pair,
