@@ -18,6 +18,14 @@ SAME = [
     ("1 - (2*sum(t*p) + 1)/(sum(t) + sum(p) + 1)", "1 - (1 + 2*sum(p*t))/(1 + sum(t + p))"),
     ("sqrt(t*t + p*p)", "(p**2 + t**2)**0.5"),
     ("mean(1 - cos(t - p), axis=-1)", "1 - mean(cos(p - t), axis=-1)"),
+    ("mean(log(1 + exp(p)) - t*p, axis=-1)", "mean(softplus(-p) + (1 - t)*p, axis=-1)"),
+    ("-t*log(sigmoid(p)) - (1 - t)*log(1 - sigmoid(p))", "softplus(p) - t*p"),
+    ("log1p(exp(-p))", "softplus(p) - p"),
+    ("sigmoid(t - p)", "1 - sigmoid(p - t)"),
+    ("expm1(p)**2", "exp(p)**2 - 2*exp(p) + 1"),
+    ("log1p(t) - log(1 + p)", "-log(p + 1) + log(t + 1)"),
+    ("-sum(t*log_softmax(p), axis=-1)", "sum(t*(logsumexp(p, axis=-1, keepdims=True) - p), axis=-1)"),
+    ("clip(p, 0, 1)", "minimum(1, maximum(0, p))"),
 ]
 OTHER = [
     ("mean((t - p)**2, axis=-1)", "mean((t + p)**2, axis=-1)"),
@@ -31,6 +39,12 @@ OTHER = [
     ("t*t/t", "t"),
     ("abs(t)*abs(p)", "t*p"),
     ("t**0.5", "t"),
+    ("log(1 + 2*exp(p))", "softplus(p)"),
+    ("log(2*sigmoid(p))", "-softplus(-p)"),
+    ("softplus(-p)", "softplus(p) + p"),
+    ("log_softmax(p, axis=0)", "log_softmax(p)"),
+    ("clip(p, 0, 1)", "maximum(1, minimum(0, p))"),
+    ("log(exp(p))", "softplus(p)"),
 ]
 
 

@@ -22,6 +22,7 @@ from lossdoctor.rules.registry import Rule
 from lossdoctor.session import Session
 from lossdoctor.spec import Spec, format_structure
 from lossdoctor.symbols.canonical import Canonical
+from lossdoctor.symbols.rebuilt import rebuilt
 from lossdoctor.symbols.statement import Symbolic
 
 if TYPE_CHECKING:
@@ -109,8 +110,8 @@ def _facts(readings: Readings, meaning: Meant) -> Iterator[Fact]:
             statement += f", up to a small constant against singular points (it shows at {found.stabilised}{share})"
         yield Fact("value", statement, "witnessed", ("eager",))
         if meaning.formula is not None and found is readings.available(FormulaCheck) and _by_algebra(readings, meaning):
-            yield Fact("algebra", "is that formula by algebra, as a function of real numbers and with its constants as "
-                       "written", "proved", ("eager", "graph"))  # fmt: skip
+            yield Fact("algebra", "is that formula by algebra for all inputs: as a function of real numbers, wherever "
+                       "both have a value, with its constants as written", "proved", ("eager", "graph"))  # fmt: skip
         if found.branches:
             seen = [branch.text for branch in found.branches if branch.both]
             if seen:
@@ -135,7 +136,11 @@ def _by_algebra(readings: Readings, meaning: Meant) -> bool:
     if computed is None:
         return False
     canonical = Canonical(len(pred.dims) if together and isinstance(pred, Spec) else None)
-    return canonical.same(parse_formula(computed).root, meaning.formula.root)
+    code, declared = parse_formula(computed).root, meaning.formula.root
+    if canonical.same(code, declared):
+        return True
+    simplified = rebuilt(declared, contract)
+    return simplified is not None and canonical.same(code, simplified)
 
 
 def _checks(readings: Readings, meaning: Meant) -> Iterator[tuple[FormulaCheck, str]]:

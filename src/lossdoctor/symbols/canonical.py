@@ -1,7 +1,7 @@
 """Whether two formulas are the same by algebra: polynomials with exact coefficients over parts that stay as they are.
 
 Two formulas with the same canonical form are the same function of real numbers wherever both are defined. The reverse
-does not hold: an identity that is not known here (log of a product, a sum of sines) leaves the question open.
+does not hold: an identity that is not known here (log of a product, a sum of cosines) leaves the question open.
 Nothing is cancelled that would widen a domain: x / x stays as it is written.
 """
 
@@ -82,6 +82,17 @@ class Canonical:
                 return self._extreme(x)
             case "abs" | "cos" | "tanh" | "sign" | "erf":
                 return _symmetric(x.op, self.of(args[0]))
+            case "clip":
+                return self.of(Expression("minimum", (Expression("maximum", args[:2]), args[2])))
+            case "sigmoid" | "softplus":
+                return _logistic(x.op, self.of(args[0]))
+            case "log" | "log1p":
+                return _logarithm(_add(self.of(args[0]), _constant(Fraction(x.op == "log1p"))))
+            case "expm1":
+                return _add(self.of(Expression("exp", args)), _constant(Fraction(-1)))
+            case "log_softmax":
+                total = Expression("logsumexp", args, axis=x.axis, keepdims=True)
+                return _add(self.of(args[0]), _scaled(self.of(total), Fraction(-1)))
             case "sum" | "mean":
                 return self._fold(x)
             case _:
@@ -227,7 +238,7 @@ def _raised(base: Polynomial, exponent: Polynomial) -> Polynomial:
     if number is not None and number.denominator == 1 and 0 <= number <= _POWERS:
         return _power(base, int(number))
     if number == Fraction(1, 2):
-        return _part(("sqrt", (base,), "()", None, False, 0))  # as the function is
+        return _single("sqrt", base)  # as the function is
     return _part(("power", base, exponent))
 
 
@@ -254,3 +265,41 @@ def _symmetric(op: str, inner: Polynomial) -> Polynomial:
     sign = Fraction(-1 if inner and inner[0][1] < 0 else 1)
     found = _part((op, _scaled(inner, sign)))
     return found if op in _EVEN else _scaled(found, sign)
+
+
+def _logistic(op: str, inner: Polynomial) -> Polynomial:
+    """softplus(-x) is softplus(x) - x, and sigmoid(-x) is 1 - sigmoid(x)."""
+    if not inner or inner[0][1] > 0:
+        return _single(op, inner)
+    turned = _single(op, _scaled(inner, Fraction(-1)))
+    if op == "softplus":
+        return _add(turned, inner)
+    return _add(_constant(Fraction(1)), _scaled(turned, Fraction(-1)))
+
+
+def _logarithm(inner: Polynomial) -> Polynomial:
+    """log(1 + exp(x)) is softplus(x), and log(sigmoid(x)) is -softplus(-x)."""
+    rest = _add(inner, _constant(Fraction(-1)))
+    power = _argument(rest, "exp", Fraction(1))
+    if power is not None:
+        return _logistic("softplus", power)
+    share = _argument(inner, "sigmoid", Fraction(1))
+    if share is not None:
+        return _scaled(_logistic("softplus", _scaled(share, Fraction(-1))), Fraction(-1))
+    share = _argument(rest, "sigmoid", Fraction(-1))  # 1 - sigmoid(x)
+    if share is not None:
+        return _scaled(_logistic("softplus", share), Fraction(-1))
+    return _single("log", inner)
+
+
+def _single(op: str, inner: Polynomial) -> Polynomial:
+    """A function of one argument, as a part of its own."""
+    return _part((op, (inner,), "()", None, False, 0))
+
+
+def _argument(one: Polynomial, op: str, number: Fraction) -> Polynomial | None:
+    """x of `number` times op(x); None of anything else."""
+    if len(one) != 1 or one[0][1] != number or len(one[0][0]) != 1 or one[0][0][0][1] != 1:
+        return None
+    fields = _fields(one[0][0][0][0])
+    return fields[1][0] if fields[:1] == (op,) else None
