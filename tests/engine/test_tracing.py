@@ -102,6 +102,37 @@ def test_a_backward_pass_is_blamed_where_all_values_are_finite() -> None:
     assert healthy.blamed is None and "every value and every gradient" in healthy.text()
 
 
+@pytest.mark.real
+def test_bodies_of_loops_and_branches_are_followed() -> None:
+    import tensorflow as tf
+
+    def rows(y_true, y_pred):
+        def body(i, total):
+            gap = tf.abs(y_true[:, i] - y_pred[:, i])
+            half = tf.cond(i > 0, lambda: gap * 0.5, lambda: gap * 2.0)
+            return i + 1, total + tf.math.log(half)
+
+        total = tf.while_loop(lambda i, total: i < 3, body, [0, tf.zeros([tf.shape(y_pred)[0]])])[1]
+        return tf.cond(tf.shape(y_pred)[0] > 3, lambda: total, lambda: total * 3.0)
+
+    gaps = np.array([[1, 2, 4], [1, 0, 4]], "float32")
+    found = lossdoctor.trace(rows, gaps, np.zeros((2, 3), "float32"))
+    (gap,) = found["gap"]
+    assert gap.inner and (gap.value.size, gap.value.low, gap.value.mean, gap.value.zeros) == (6, 0.0, 2.0, 1)
+    inner = {row.tensor.text: row.tensor for row in found.rows if row.tensor.inner}
+    assert (inner["gap * 0.5"].value.size, inner["gap * 2.0"].value.size) == (4, 2)
+    assert "then branch" in inner["gap * 0.5"].marks and "else branch" in inner["total * 3.0"].marks
+    assert found.blamed is not None and found.blamed.tensor.text == "tf.math.log(half)"
+    assert "first not finite in iteration 2" in found.blamed.tensor.marks
+
+    def noisy(y_true, y_pred):
+        body = lambda i, total: (i + 1, total + tf.random.uniform([]) * y_pred)  # noqa: E731
+        return tf.while_loop(lambda i, total: i < 2, body, [0, y_true])[1]
+
+    other = lossdoctor.trace(noisy, gaps, gaps)
+    assert not any(row.tensor.inner for row in other.rows) and "random numbers" in other.text()
+
+
 def row(text: str, low: float, shape: tuple[int, ...] = (4, 12, 12, 3)) -> Row:
     summary = Summary(1728, low, 0.5, 0.9, 1.0, 0, 0, 0)
     return Row(Tensor(1, "add", (), text, (), shape, "float32", summary, summary), "", "", 0)

@@ -48,16 +48,19 @@ class Executable:
 
     With `effects`, side effects (assertions, printing, assignments) happen as in `tf.function`; without, only what
     the tensors need is run (the runtime would keep every stateful operation of the function). With `xla` the
-    function is compiled as under `jit_compile=True`, once for each shape of the inputs.
+    function is compiled as under `jit_compile=True`, once for each shape of the inputs. `inner` is a body of a loop or
+    branching, whose operation gives it what it captures: there captures are inputs as well.
     """
 
-    def __init__(self, graph: Any, fetches: Sequence[Any], *, effects: bool, xla: bool = False) -> None:
+    def __init__(
+        self, graph: Any, fetches: Sequence[Any], *, effects: bool, xla: bool = False, inner: bool = False
+    ) -> None:
         name = f"__inference_lossdoctor_{graph.name}_{next(_names)}"
         # The attribute that `tf.function(jit_compile=True)` puts on what it calls.
         attributes = {"_XlaMustCompile": True} if xla else {}
         self._function = atomic_function.from_func_graph(name, _View(graph, fetches, effects=effects), attributes)
-        self._inputs = [tensor.dtype for tensor in graph.inputs[: len(graph.inputs) - len(graph.external_captures)]]
-        self._captures = graph.external_captures
+        self._captures = [] if inner else graph.external_captures
+        self._inputs = [tensor.dtype for tensor in graph.inputs[: len(graph.inputs) - len(self._captures)]]
         self._unoptimised: Any = None  # options, made once: making them takes as long as a small graph
 
     def __call__(self, feeds: Sequence[Any], *, optimised: bool) -> list[Any]:

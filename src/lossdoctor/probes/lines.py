@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from lossdoctor.graph.frontend_tf import Live, Staged, trace
 from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.graph.run_tf import Executable, array
 from lossdoctor.probes.callings import keras_arguments
+from lossdoctor.probes.inside import BRANCHES, LOOPS, Inside, inside
 from lossdoctor.readings.lines import Array, Lines, Summary, Tensor
 from lossdoctor.session import Pair
 from lossdoctor.spec import Contract
@@ -23,8 +24,6 @@ _DTYPES = ("tuple", "resource", "variant", "string")
 # Bounds at which the derivative of a function is zero or rounds to zero.
 _BOUNDS = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0,), "erf": (-1.0, 1.0)}
 _LIMITS = frozenset({"maximum", "minimum", "clip"})
-_LOOPS = ("While", "StatelessWhile")
-_BRANCHES = ("If", "StatelessIf")
 _PASSING = frozenset({"item", "identity"})  # between a loop or branch and what the user sees of it
 _MOST = 400  # tensors of one loss
 
@@ -84,10 +83,16 @@ def lines(live: Live, pair: Pair, *, keep: int = 0, calling: str = "raw") -> Lin
     values = {node: next(rest) for node in shown}
     gradients = {node: next(rest) for node in slopes}
     controls = {node: next(rest) for node in control}
-    tensors = tuple(_tensor(graph, graph[node], values, gradients.get(node), controls, keep) for node in shown)
+    tensors: list[Tensor] = []
+    within = {node: _within(live, graph[node].name, feeds) for node in control}
+    refused = {node: one.refused for node, one in within.items() if one.refused}
+    for node in shown:
+        for holder in [holder for holder in within if holder <= node]:
+            tensors += within.pop(holder).tensors(holder)
+        tensors.append(_tensor(graph, graph[node], values, gradients.get(node), controls, refused, keep))
     batched = tuple(node for node in shown if (graph[node].shape or ("",))[:1] == ("B",))
     agrees = all(_alike(a, b) for a, b in zip(outputs, plain, strict=True))
-    return Lines(tensors, graph.value, agrees, calling, batched)
+    return Lines(tuple(tensors), graph.value, agrees, calling, batched)
 
 
 def _shown(staged: Staged) -> list[int]:
@@ -116,10 +121,18 @@ def _control(staged: Staged, graph: LossGraph) -> Iterator[tuple[int, Any]]:
                 op = staged.graph.get_operation_by_name(node.name)
             except (KeyError, ValueError):
                 continue
-            if op.type in _LOOPS:
+            if op.type in LOOPS:
                 yield node.id, op.outputs[0]  # the loop counter of tf.while_loop
-            elif op.type in _BRANCHES:
+            elif op.type in BRANCHES:
                 yield node.id, op.inputs[0]
+
+
+def _within(live: Live, name: str, feeds: Sequence[Any]) -> Inside:
+    """What the bodies of a loop or branching make."""
+    graph = live.staged.graph
+    op = graph.get_operation_by_name(name)
+    inputs = Executable(graph, list(op.inputs), effects=False)(feeds, optimised=False)
+    return inside(op, inputs, live.program.records)
 
 
 def _tensor(
@@ -128,6 +141,7 @@ def _tensor(
     values: dict[int, Array],
     gradient: Array | None,
     controls: dict[int, Array],
+    refused: dict[int, str],
     keep: int,
 ) -> Tensor:
     value = values[node.id]
@@ -144,7 +158,7 @@ def _tensor(
         value=Summary.of(value),
         gradient=None if gradient is None else Summary.of(gradient),
         saturated=_saturated(graph, node, value),
-        marks=tuple(_marks(graph, node, values, controls)),
+        marks=tuple(_marks(graph, node, values, controls, refused)),
         values=value if value.size <= keep else None,
         slopes=gradient if gradient is not None and gradient.size <= keep else None,
     )
@@ -163,7 +177,13 @@ def _saturated(graph: LossGraph, node: Node, value: Array) -> float | None:
     return float(np.mean(np.isin(value, np.asarray(bounds, value.dtype))))
 
 
-def _marks(graph: LossGraph, node: Node, values: dict[int, Array], controls: dict[int, Array]) -> Iterator[str]:
+def _marks(
+    graph: LossGraph,
+    node: Node,
+    values: dict[int, Array],
+    controls: dict[int, Array],
+    refused: dict[int, str],
+) -> Iterator[str]:
     args = [graph[arg] for arg in node.args]
     if node.op == "astype" and args:
         yield f"cast from {args[0].dtype}"
@@ -183,6 +203,8 @@ def _marks(graph: LossGraph, node: Node, values: dict[int, Array], controls: dic
             yield f"loop, {int(seen)} iterations"
         elif seen.size == 1:
             yield f"branch: {'then' if bool(seen) else 'else'}"
+        if holder.id in refused:
+            yield refused[holder.id]
 
 
 def _broadcast(shapes: list[tuple[int, ...]], result: tuple[int, ...]) -> bool:

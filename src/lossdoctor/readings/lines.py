@@ -60,7 +60,8 @@ class Tensor:
     `calls` are the user's frames, outermost first; () for an input. `gradient` is that of the sum of the loss with
     respect to it, None where TensorFlow has none. `saturated` is the share of elements at a bound of their function,
     where it has one. `marks` say what happened beside the arithmetic: a broadcast, a cast, a branch, a loop. `values`
-    and `slopes` are the arrays, where they were asked for.
+    and `slopes` are the arrays, where they were asked for. `inner` is a tensor of the body of a loop or branching, over
+    all iterations: of its gradient nothing is known, and its node is that of the loop.
     """
 
     node: int
@@ -76,6 +77,7 @@ class Tensor:
     marks: tuple[str, ...] = ()
     values: Array | None = None
     slopes: Array | None = None
+    inner: bool = False
 
 
 @dataclass(frozen=True, slots=True)

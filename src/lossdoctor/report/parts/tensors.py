@@ -83,3 +83,10 @@ def number(value: float) -> str:
         return "nan"
     value += 0.0  # -0.0 says nothing here
     return next((text for digits in (4, 3, 2) if len(text := f"{value:.{digits}g}") <= 9), f"{value:.1g}")
+
+
+def slope(row: Row, gradient: Summary | None) -> str:
+    """The norm of the gradient; "none" where TensorFlow has none, nothing where it is not known."""
+    if gradient is None:
+        return "" if row.tensor.inner else "none"
+    return number(gradient.norm) if gradient.finite else "not finite"

@@ -14,7 +14,17 @@ from lossdoctor.report.json import opening
 from lossdoctor.report.parts.excerpt import source_lines
 from lossdoctor.report.parts.heading import title
 from lossdoctor.report.parts.sheet import INDENT, Sheet
-from lossdoctor.report.parts.tensors import called_on, in_order, marks_of, number, part_of, share, summaries, typed
+from lossdoctor.report.parts.tensors import (
+    called_on,
+    in_order,
+    marks_of,
+    number,
+    part_of,
+    share,
+    slope,
+    summaries,
+    typed,
+)
 
 _WIDE = 110  # columns from which on zeros and the range of the gradient have columns of their own
 _SHAPE, _NAME = 11, 16  # columns for shapes and for names, at the least
@@ -129,7 +139,7 @@ def _add_row(sheet: Sheet, found: TraceResult, row: Row) -> None:
     numbers = [number(value.low), number(value.mean), number(value.high)]
     if sheet.width >= _WIDE:
         numbers.append(share(value.zeros, value.size))
-    numbers.append("none" if gradient is None else number(gradient.norm) if gradient.finite else "not finite")
+    numbers.append(slope(row, gradient))
     if sheet.width >= _WIDE:
         numbers += ["", ""] if gradient is None else [number(gradient.low), number(gradient.high)]
     cells = "".join(f"{text:>{cells}}" for text, (_, cells) in zip(numbers, _columns(sheet), strict=True))
@@ -209,6 +219,7 @@ def _tensor(found: TraceResult, row: Row) -> dict[str, Any]:
         "value": _summary(value),
         "gradient": None if gradient is None else _summary(gradient),
         "saturated": tensor.saturated,
+        "inner": tensor.inner,
         "marks": list(tensor.marks),
         "values": _nested(part_of(found, row, tensor.values).tolist()) if shown and tensor.values is not None else None,
     }

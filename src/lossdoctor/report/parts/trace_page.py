@@ -8,7 +8,17 @@ from lossdoctor.readings.lines import Summary
 from lossdoctor.readings.trace import Row, TraceResult
 from lossdoctor.report import View
 from lossdoctor.report.parts.excerpt import source_lines
-from lossdoctor.report.parts.tensors import called_on, in_order, marks_of, number, part_of, share, summaries, typed
+from lossdoctor.report.parts.tensors import (
+    called_on,
+    in_order,
+    marks_of,
+    number,
+    part_of,
+    share,
+    slope,
+    summaries,
+    typed,
+)
 
 _VALUES = 64  # numbers of a sample in one cell
 _HEAD = ("tensor", "shape", "min", "mean", "max", "zeros", "|gradient|", "its min", "its max", "")
@@ -116,7 +126,8 @@ def _tensor(found: TraceResult, row: Row) -> str:
         typed(tensor.dtype, tensor.shape),
         *(number(each) for each in (value.low, value.mean, value.high)),
         share(value.zeros, value.size),
-        *_slopes(gradient),
+        slope(row, gradient),
+        *("" if gradient is None else number(each) for each in _range(gradient)),
         "; ".join([*marks_of(found, row, value, gradient, zeros=False), *_values(found, row)]),
     ]
     bad = not value.finite or (gradient is not None and not gradient.finite)
@@ -128,11 +139,8 @@ def _row(cells: list[str], *, bad: bool) -> str:
     return f'<tr class="bad">{inner}</tr>' if bad else f"<tr>{inner}</tr>"
 
 
-def _slopes(gradient: Summary | None) -> list[str]:
-    if gradient is None:
-        return ["none", "", ""]
-    norm = number(gradient.norm) if gradient.finite else "not finite"
-    return [norm, number(gradient.low), number(gradient.high)]
+def _range(gradient: Summary | None) -> tuple[float, float]:
+    return (0.0, 0.0) if gradient is None else (gradient.low, gradient.high)
 
 
 def _values(found: TraceResult, row: Row) -> list[str]:
