@@ -59,7 +59,7 @@ class Executable:
         # The attribute that `tf.function(jit_compile=True)` puts on what it calls.
         attributes = {"_XlaMustCompile": True} if xla else {}
         self._function = atomic_function.from_func_graph(name, _View(graph, fetches, effects=effects), attributes)
-        self._captures = [] if inner else graph.external_captures
+        self._captures: Any = () if inner else graph.external_captures
         self._inputs = [tensor.dtype for tensor in graph.inputs[: len(graph.inputs) - len(self._captures)]]
         self._unoptimised: Any = None  # options, made once: making them takes as long as a small graph
 
