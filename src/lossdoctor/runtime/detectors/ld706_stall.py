@@ -12,7 +12,7 @@ from lossdoctor.runtime.detectors.course import course
 from lossdoctor.runtime.detectors.detector import Detector
 from lossdoctor.runtime.detectors.log import GRADIENT, RATE, Log
 from lossdoctor.runtime.detectors.series import Series, median, scale_of_noise, slope
-from lossdoctor.runtime.detectors.standstill import standstill
+from lossdoctor.runtime.detectors.standstill import Standstill, standstill
 
 _SAME = 6  # rows of exactly one value
 _LOOKS = 1.05  # times the rows of the last look for a stop
@@ -23,15 +23,17 @@ class Stall(Detector):
     """Parameters.
 
     collapse: factor by which the learning rate has to fall within two rows. after: rows without progress after that.
-    gain: variances of the noise by which a stop has to explain the loss better than any smooth course. remaining: of
-    the scale of the run that the loss would have fallen by had it gone on.
+    gain: variances of the noise by which a stop has to explain the loss better than any smooth course, twice as many
+    where the norm of the gradient does not stop; together: the same of both where it does. remaining: of the scale
+    of the run that the loss would have fallen by had it gone on.
     """
 
     code, name, family, severity = "LD706", "stall", "stall", "warning"
 
     collapse: float = 300.0
     after: int = 8
-    gain: float = 20.0
+    gain: float = 15.0
+    together: float = 15.0
     remaining: float = 0.04
     _fell: int | None = field(default=None, repr=False)
     _next: int = field(default=20, repr=False)
@@ -54,7 +56,8 @@ class Stall(Detector):
             return None
         self._next = math.ceil(_LOOKS * loss.n)
         found = standstill(loss)
-        if found is None or found.gain < self.gain or not course(loss).learned:
+        strength = 0.0 if found is None else self._strength(log, loss, found)
+        if found is None or strength < 1.0 or not course(loss).learned:
             return None
         at = min(found.place * loss.width, loss.n - 1)
         if found.lost < self.remaining * course(loss).scale or _fading(log, at):
@@ -64,7 +67,19 @@ class Stall(Detector):
             "longer arrive: a learning rate that collapsed, frozen weights, clipping that is too strict, a saturated "
             "output. Look at the rate and at the gradient."
         )
-        return self.alert(log, loss.name, loss.steps[at], found.gain / self.gain, text)
+        return self.alert(log, loss.name, loss.steps[at], strength, text)
+
+    def _strength(self, log: Log, loss: Series, found: Standstill) -> float:
+        """How far beyond its threshold the gain is; where updates stop, the norm of the gradient stands still too."""
+        gradient = log.get(GRADIENT)
+        if gradient is None or gradient.n != loss.n or found.gain < 0.25 * self.together:
+            return found.gain / self.gain
+        other = standstill(gradient)
+        near = max(2.0, 0.08 * loss.n / loss.width)
+        alone = 0.5 * found.gain / self.gain
+        if other is None or other.lost <= 0 or abs(other.place - found.place) > near:
+            return alone
+        return max(alone, (found.gain + other.gain) / self.together)
 
     def _frozen(self, loss: Series) -> bool:
         """Whether the loss is the same for some rows, and fell by more than it could still have to just before."""
