@@ -110,9 +110,29 @@ def test_a_loop_of_ones_own_keeps_the_input_of_the_batch(tmp_path: Path) -> None
         watched(tf.constant(x), tf.ones([4, 1]))
     watched.monitor.end()
     found = load(watched.monitor.saved[0])
-    assert found.about.step == 5
+    assert found.about.step == 5 and found.about.indices == ()
     np.testing.assert_array_equal(found.x[:, 0], [6, 0, 6, 6])
     assert [alert.kind for alert in watched.monitor.alerts][:1] == ["non-finite"]
+
+
+def test_a_capture_says_which_samples_of_the_data_it_holds(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    loss = ld.watch(fitted.root_of_product, every=2)
+    weight = tf.Variable([[0.5]])
+    monitor = ld.Monitor(tmp_path, check_every=4)
+    monitor.begin(loss)
+    for number in range(4):
+        x = tf.constant([[1.0], [0.0 if number == 2 else 1.0]])
+        with tf.GradientTape() as tape:
+            total = loss(tf.ones([2, 1]), tf.matmul(x, weight))
+        tape.gradient(total, weight)
+        monitor.step(x=x, indices=np.array([10 * number, 10 * number + 7]))
+    with pytest.raises(UsageError, match="one whole number for each sample"):
+        monitor.step(indices=[0.5])
+    monitor.end()
+    found = load(monitor.saved[0])
+    assert (found.about.step, found.about.indices) == (2, (20, 27))
 
 
 def test_the_event_file_is_bounded(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def capture(tmp_path: Path) -> Path:
 
 def test_a_capture_reads_back(tmp_path: Path) -> None:
     structured = Capture(
-        about(sources={"a.py": "x = 1\n"}),
+        about(sources={"a.py": "x = 1\n"}, indices=(4, 2, 9)),
         {"boxes": np.zeros((3, 4)), "more": (np.ones(3), np.arange(3))},
         np.ones((3, 1), "float16"),
         np.array([1.0, np.nan, 0.0]),
@@ -101,6 +101,12 @@ def test_faults_beside_the_loss_are_told_apart(tmp_path: Path) -> None:
         "sample_weight": (Capture(about(), ones, ones, broken[:, 0]), "elsewhere", "sample_weight is not finite"),
         "the gradient that arrives": (Capture(about(scale=np.inf), ones, ones), "elsewhere", "to blame"),
         "y_true": (Capture(about(), broken, ones), "stands", "y_true is not finite in sample 1"),
+        "places in the data": (
+            Capture(about(replicas=1, indices=(70, 80, 90)), broken, ones),
+            "stands",
+            "y_true is not finite in sample 1 (80 of the data set)",
+        ),
+        "places of all replicas": (Capture(about(indices=(70, 80, 90)), broken, ones), "stands", "in sample 1"),
         "same source": (Capture(about(), ones, ones), "not-reproduced", "same source"),
     }
     for name, (captured, status, words) in cases.items():

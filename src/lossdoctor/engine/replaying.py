@@ -22,7 +22,7 @@ from lossdoctor.engine.witnesses import Witnesses
 from lossdoctor.findings import ErrorItem, Finding, UsageError
 from lossdoctor.probes.batches import rows
 from lossdoctor.rules.registry import Rule
-from lossdoctor.runtime.capture import Capture, flat, load
+from lossdoctor.runtime.capture import About, Capture, flat, load
 from lossdoctor.runtime.replayed import Replayed, Status
 from lossdoctor.session import Evaluation, Execution, Pair, Session, Settings
 from lossdoctor.spec import Contract, contract_from_arrays
@@ -97,8 +97,8 @@ def _replayed(file: str, capture: Capture, job: Job, session: Session) -> Replay
 
     given = _bad_samples(capture.y_pred)
     if given:
-        said = f"y_pred itself is not finite in {_samples(given)}: what broke lies before the loss, in the model, its "
-        return result("elsewhere", said + "data or an update of its weights", samples=given)
+        said = f"y_pred itself is not finite in {_samples(given, about)}: what broke lies before the loss, "
+        return result("elsewhere", said + "in the model, its data or an update of its weights", samples=given)
     pair = as_keras(capture)
     contract = contract_from_arrays(pair.y_true, pair.y_pred)
     job = replace(job, contracts=(contract,), pair=pair, selected=_numeric(job))
@@ -125,11 +125,11 @@ def _replayed(file: str, capture: Capture, job: Job, session: Session) -> Replay
     kind = "gradient" if runs[broken[0]].finite_value else "value"
     count = _count(part)
     alone = "alone" if count == 1 else f"with {count} samples"
-    of = f"{_samples(samples)} of {about.rows}" if samples else f"the batch of {about.rows}"
+    of = f"{_samples(samples, about)} of {about.rows}" if samples else f"the batch of {about.rows}"
     statement = f"the {kind} of the loss is not finite for {of}, also {alone}"
     missing = _bad_samples(capture.y_true)
     if missing:
-        statement += f"; y_true is not finite in {_samples(missing)}"
+        statement += f"; y_true is not finite in {_samples(missing, about)}"
     if job.settings.mends and findings:
         spent = time.perf_counter() - started
         findings = mended(replace(job, pair=part), readings, witnesses, findings, examine, spent).findings
@@ -166,7 +166,7 @@ def _finite(capture: Capture, changed: Sequence[str]) -> tuple[Status, str]:
     about = capture.about
     weights = _bad_samples(capture.sample_weight)
     if weights:
-        return "elsewhere", f"sample_weight is not finite in {_samples(weights)}; the loss itself is finite"
+        return "elsewhere", f"sample_weight is not finite in {_samples(weights, about)}; the loss itself is finite"
     if not np.isfinite(about.scale):
         return "elsewhere", "the gradient that arrives at the loss is not finite: what uses the loss is to blame"
     if about.reason != "non-finite":
@@ -244,8 +244,10 @@ def _bad_samples(value: Any) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _samples(places: Sequence[int]) -> str:
-    shown = ", ".join(str(place) for place in places[:5])
+def _samples(places: Sequence[int], about: About) -> str:
+    """The samples of the batch, with their places in the data set where the loop told them."""
+    known = about.indices if len(about.indices) == about.rows and about.replicas == 1 else ()
+    shown = ", ".join(f"{place} ({known[place]} of the data set)" if known else str(place) for place in places[:5])
     more = f" and {len(places) - 5} more" if len(places) > 5 else ""
     return f"sample{'s' if len(places) > 1 else ''} {shown}{more}"
 

@@ -46,6 +46,7 @@ class About:
     versions: Mapping[str, str] = field(default_factory=dict[str, str])
     sources: Mapping[str, str] = field(default_factory=dict[str, str])  # path: text
     output: int = 0  # which call of the loss in a step
+    indices: tuple[int, ...] = ()  # of the batch's samples in the data set, where the loop told them
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ def load(path: str | Path) -> Capture:
             f"Invalid value for `file`. Expected a capture of version {VERSION}. Received: version {version}"
         )
     about["executions"] = tuple(about["executions"])
+    about["indices"] = tuple(about.get("indices", ()))
     try:
         told = About(**about)
     except TypeError:

@@ -68,6 +68,9 @@ class Journal:
     extra: Callable[[], Mapping[str, Any] | None] = lambda: None
     epoch: int | None = None
     inputs: deque[tuple[int, Any]] = field(default_factory=lambda: deque[tuple[int, Any]](maxlen=RING))
+    indices: deque[tuple[int, tuple[int, ...]]] = field(
+        default_factory=lambda: deque[tuple[int, tuple[int, ...]]](maxlen=RING)
+    )
     stopped: bool = False
     alerts: list[Alert] = field(default_factory=list[Alert])
     saved: list[Path] = field(default_factory=list[Path])
@@ -226,7 +229,9 @@ class Journal:
         if file in self.saved:
             return
         x = next((x for step, x in self.inputs if step == found.about.step), None)
-        self.saved.append(save(replace(found, x=_arrays(x)), file, self.extra()))
+        indices = next((told for step, told in self.indices if step == found.about.step), ())
+        about = replace(found.about, indices=indices)
+        self.saved.append(save(replace(found, about=about, x=_arrays(x)), file, self.extra()))
         _LOG.warning("step %d: the batch is kept; lossdoctor replay %s", found.about.step, file)
         if found.about.reason != "non-finite":
             loss.rearm()  # a batch that was asked for is no reason to miss the one that breaks

@@ -132,12 +132,16 @@ class Monitor(keras.callbacks.Callback):
         told = {**_about(given), **(hparams or {}), **(self.hparams or {})}
         self.journal.log.hparams(told, str(self.folder))
 
-    def step(self, count: int = 1, *, x: Any = None, rates: Mapping[str, float] | None = None) -> bool:
+    def step(
+        self, count: int = 1, *, x: Any = None, indices: Any = None, rates: Mapping[str, float] | None = None
+    ) -> bool:
         """Tell that training has made `count` steps; True where an alert says to stop.
 
         Args:
             count: of steps.
             x: the input of the model, kept in a capture of this step.
+            indices: of the samples of the batch in the data set, as many whole numbers; kept likewise, so that
+                `replay` names the samples by them.
             rates: further numbers of the step, such as `learning_rate`.
         """
         assert self.journal is not None, "begin() comes first"
@@ -145,6 +149,8 @@ class Monitor(keras.callbacks.Callback):
         self._since += count
         if x is not None:
             self.journal.inputs.append((self._steps - 1, x))
+        if indices is not None:
+            self.journal.indices.append((self._steps - 1, _whole_numbers(indices)))
         if self._since >= self._pace:
             self._look(rates or {})
         return self.journal.stopped
@@ -221,6 +227,17 @@ class Monitor(keras.callbacks.Callback):
         arrays = {f"weight.{place}.{each.path}": np.asarray(each) for place, each in enumerate(variables)}
         if all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
             self._snapshot = {**arrays, "weights_step": np.array(self._steps)}
+
+
+def _whole_numbers(indices: Any) -> tuple[int, ...]:
+    """The indices of a batch. Raises `UsageError` for anything but a row of whole numbers."""
+    array = np.asarray(indices)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise UsageError(
+            f"Invalid value for `indices`. Expected one whole number for each sample. Received: {array.dtype} of "
+            f"shape {array.shape}"
+        )
+    return tuple(array.tolist())
 
 
 def watched_losses(model: Any) -> list[WatchedLoss]:
