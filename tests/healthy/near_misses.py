@@ -1,5 +1,8 @@
 """Losses that look like mistakes of gradient or direction and are none."""
 
+import functools
+
+import numpy as np
 import tensorflow as tf
 
 
@@ -106,3 +109,32 @@ def quantise(x):
 
 def quantised_error(y_true, y_pred):
     return tf.reduce_mean(tf.square(y_true - quantise(y_pred)), axis=-1)
+
+
+@functools.cache
+def taper(length):
+    """Cached as an array, which belongs to no graph."""
+    return np.linspace(1.0, 0.1, length, dtype="float32")
+
+
+def tapered_error(y_true, y_pred):
+    return tf.reduce_mean(taper(6) * tf.square(y_true - y_pred), axis=-1)
+
+
+def distilled(y_true, y_pred):
+    """Targets are the logits of a teacher."""
+    wanted = tf.nn.softmax(y_true / 2.0)
+    return 4.0 * tf.nn.softmax_cross_entropy_with_logits(labels=wanted, logits=y_pred / 2.0)
+
+
+def of_mean_one(y_true, y_pred):
+    """The weights are scaled to a mean of 1 over the batch, and no gradient goes through that."""
+    weights = tf.stop_gradient(tf.reduce_mean(tf.square(y_true - y_pred), axis=-1) + 0.1)
+    return weights / tf.reduce_mean(weights) * tf.reduce_mean(tf.abs(y_true - y_pred), axis=-1)
+
+
+def normalised_scores(y_true, y_pred):
+    """Positive scores, made shares by hand."""
+    scores = tf.nn.softplus(y_pred) + 1e-3
+    shares = scores / tf.reduce_sum(scores, axis=-1, keepdims=True)
+    return -tf.reduce_sum(y_true * tf.math.log(tf.clip_by_value(shares, 1e-7, 1.0)), axis=-1)

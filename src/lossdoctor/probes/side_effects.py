@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from lossdoctor.graph.ir import Span
-from lossdoctor.graph.spans import frames, raised
+from lossdoctor.graph.spans import frames, raised, statement_span
 from lossdoctor.probes.calls import Caller, Subject, caller
 from lossdoctor.probes.draws import pair as draw_pair
 from lossdoctor.probes.frozen import Source, source_of, span_of
@@ -42,7 +42,7 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0) -> SideEffects
         return SideEffects(prints=printed)
     return SideEffects(
         prints=printed,
-        kept=_kept(subject, source, call, rng) if kept else None,
+        kept=(_kept(subject, source, call, rng) if kept else None) or _cached(subject, source, call, rng),
         retraced=_retraced(subject, call, rng),
     )
 
@@ -135,6 +135,28 @@ def _kept(subject: Subject, source: Source, call: Caller, rng: np.random.Generat
     if cell is None:
         return None
     return Kept(cell.state.name, span_of(source, cell.place), read=cell.state in used, raised=failed)
+
+
+def _cached(subject: Subject, source: Source, call: Caller, rng: np.random.Generator) -> Kept | None:
+    """A helper under `functools.cache` or `lru_cache` that gives the tensor of one trace to the next."""
+    known = {**source.namespace, **source.closure}
+    caches = {name: value for name, value in known.items() if _is_cache(value, subject)}
+    for cache in caches.values():
+        cache.cache_clear()
+    failed = _traced_twice(subject, call, rng) if caches else None
+    filled = next((name for name, cache in caches.items() if cache.cache_info().currsize), None)
+    for cache in caches.values():
+        cache.cache_clear()
+    if failed is None or filled is None or "scope" not in failed.message:
+        return None
+    code = caches[filled].__wrapped__.__code__
+    span = failed.calls[-1] if failed.calls else statement_span(code.co_filename, code.co_firstlineno + 1, filled)
+    return Kept(filled, span, read=True, raised=failed)
+
+
+def _is_cache(value: Any, subject: Subject) -> bool:
+    code = getattr(getattr(value, "__wrapped__", None), "__code__", None)
+    return hasattr(value, "cache_clear") and code is not None and subject.is_user(code.co_filename)
 
 
 def _traced_twice(subject: Subject, call: Caller, rng: np.random.Generator) -> Raised | None:

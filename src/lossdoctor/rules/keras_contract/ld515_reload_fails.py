@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 
 from lossdoctor.readings import SaveLoad
 from lossdoctor.rules.registry import Rule, Suspicion
+from lossdoctor.source.module import SourceModule
 
 RULE = Rule(code="LD515", name="reload-fails", family="keras-contract", severity="warning")
 
 _UNREGISTERED = "Could not locate "  # keras.saving, of a function or class in the configuration that it does not know
 
 
+_UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
+
+
 @RULE.check
-def reload_fails(saved: SaveLoad) -> Iterator[Suspicion]:
+def reload_fails(saved: SaveLoad, module: SourceModule) -> Iterator[Suspicion]:
     """As it is, or with an argument changed; by its own name, so that registration is not what fails."""
     raised = saved.unchanged or next((a.raised for a in saved.arguments if a.outcome == "raises"), None)
     if not saved.attempted or raised is None:
         return
     span = saved.init_span or saved.span
+    entry = _UNEXPECTED.search(raised.message)
+    if entry is not None and saved.config_span is not None and _mentions(module, saved.config_span.line, entry[1]):
+        span = saved.config_span
     what = f"loading it again from its configuration raises {raised.type}: {raised.message}"
     if saved.config_is is not None and saved.config_span is not None:
         span, what = saved.config_span, f"get_config returns {saved.config_is}, so that it cannot be loaded again"
@@ -32,4 +41,14 @@ def reload_fails(saved: SaveLoad) -> Iterator[Suspicion]:
         when=("save-load",),
         # Keras finds what nobody registered only where `load_model` is handed it, in code that is not here.
         severity=None if saved.meant_to_be_saved and not raised.message.startswith(_UNREGISTERED) else "info",
+    )
+
+
+def _mentions(module: SourceModule, line: int, name: str) -> bool:
+    """Whether the function of a line writes a name as text or as a keyword."""
+    method = next((found.node for found in module.functions.values() if found.line == line), None)
+    parts = ast.walk(method) if method is not None else ()
+    return any(
+        (isinstance(part, ast.Constant) and part.value == name) or (isinstance(part, ast.keyword) and part.arg == name)
+        for part in parts
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from lossdoctor.domains.intervals import Ranges
 from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.rules.tracing import input_behind, source_of
@@ -34,6 +35,44 @@ def logits_mismatch(graph: LossGraph, contract: Contract) -> Iterator[Suspicion]
                 arguments={"logits": prediction.kind not in ("probability", "unit")},
                 replay="welcome",
             )
+
+
+@RULE.check
+def of_targets(graph: LossGraph, contract: Contract) -> Iterator[Suspicion]:
+    """A softmax or sigmoid of targets that are classes or probabilities already."""
+    target = contract.y_true
+    if graph.stage != "traced" or not isinstance(target, Spec) or contract.origin == "inferred":
+        return
+    for node in graph.where("softmax", "log_softmax", "sigmoid", role="forward"):
+        kinds = ("binary", "onehot", "probability", "unit") if node.op == "sigmoid" else ("onehot", "probability")
+        if target.kind in kinds and source_of(graph, node.args[0]) in graph.y_true:
+            yield RULE.at(
+                node,
+                f"`{node.call}` is applied to targets of kind {target.kind}: what they say of the classes is blurred, "
+                "and the loss is least for a prediction that is as unsure",
+                evidence="proved",
+            )
+
+
+@RULE.check
+def of_scores(graph: LossGraph, ranges: Ranges, contract: Contract) -> Iterator[Suspicion]:
+    """A cross entropy from probabilities, whose argument the loss computes and which can be negative."""
+    if graph.stage != "traced" or contract.origin == "inferred":
+        return
+    for node in graph.where("log", role="forward"):
+        through = frozenset({"astype", "maximum", "minimum", "clip"})
+        share = graph[source_of(graph, _without_epsilon(graph, node.args[0]), through)]
+        if share.op != "divide":
+            continue
+        total, score = graph[source_of(graph, share.args[1])], graph[share.args[0]]
+        if total.op != "sum" or total.args[0] != score.id or score.op == "input" or ranges[score.id].low >= 0.0:
+            continue
+        yield RULE.at(
+            node,
+            f"`{node.call}` expects probabilities, and what it gets is in {ranges[score.id]}: a softmax is missing, or "
+            "from_logits=True",
+            evidence="proved",
+        )
 
 
 def _certain(contract: Contract) -> bool:
