@@ -9,6 +9,7 @@ from lossdoctor.probes.callings import Callings
 from lossdoctor.rules.exceptions import family_of, reason
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.session import Loaded
+from lossdoctor.source.names import argument_role
 
 RULE = Rule(code="LD491", name="raises", family="crash", severity="error")
 
@@ -18,14 +19,16 @@ def raises(callings: Callings, batches: Batches, loaded: Loaded) -> Iterator[Sus
     run = callings.get("raw", "eager")
     if run is None or run.raised is None or callings.works or batches.works or loaded.lacking:
         return
+    swapped = tuple(map(argument_role, loaded.parameters)) == ("y_pred", "y_true")
+    order = f"; the parameters are declared as ({', '.join(loaded.parameters)}), and Keras passes y_true first"
     yield RULE.at(
         None,
-        reason(run.raised),
-        calls=run.raised.calls,
+        reason(run.raised) + (order if swapped else ""),
+        calls=(loaded.span,) if swapped else run.raised.calls,
         evidence="witnessed",
         symptom="raises",
         pair=callings.pair,
         arguments={"execution": "eager", "calling": "raw"},
         when=("eager", "graph"),
-        family=family_of(run.raised),
+        family="keras-contract" if swapped else family_of(run.raised),
     )
