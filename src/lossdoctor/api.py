@@ -12,7 +12,7 @@ from lossdoctor.results import Comparison, Explanation, Report, Trace
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lossdoctor.readings.model import Sample
+    from lossdoctor.findings import Sample
     from lossdoctor.runtime.replayed import Replayed
     from lossdoctor.session import Settings
 

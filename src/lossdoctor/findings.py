@@ -209,6 +209,15 @@ class LossResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample of a data set: its place, its loss, and the norm of the gradient of that to its prediction."""
+
+    index: int
+    loss: float
+    gradient: float
+
+
+@dataclass(frozen=True, slots=True)
 class LossReport:
     target: str
     path: str
@@ -223,6 +232,7 @@ class LossReport:
     gaps: tuple[Gap, ...]
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     blame: Blame | None = None  # of a model or a training step only
+    worst: tuple[Sample, ...] = ()  # of a model, where they were asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -92,6 +95,36 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert "blame     the data: `y` holds the label 9 at [6]" in capsys.readouterr().out
     assert main(["check", "train.py:train_step", "--data", "good.npz"]) == 1
     assert "LD864 gradients-not-applied" in capsys.readouterr().out
+
+
+@real
+def test_the_worst_samples_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.py").write_text(STEP)
+    x = X.copy()
+    x[17] = np.nan
+    np.savez("all.npz", x=np.concatenate([X, X, X, x]), y=np.concatenate([LABELS] * 4))
+    classifier().save("model.keras")
+    command = ["check", "--model", "model.keras", "--data", "all.npz", "--worst", "3"]
+    assert main(command) == 1
+    lines = capsys.readouterr().out.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.split() == ["sample", "loss", "|gradient|"])
+    assert lines[start + 1].split() == ["113", "nan", "nan"]
+    losses = [float(line.split()[1]) for line in lines[start + 2 : start + 4]]
+    assert losses == sorted(losses, reverse=True) and not lines[start + 4].strip()
+    assert main([*command, "--format", "json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    jsonschema.validate(document, json.loads(resources.files("lossdoctor.report").joinpath("schema.json").read_text()))
+    assert document["losses"][0]["worst"][0] == {"sample": 113, "loss": "nan", "gradient_norm": "nan"}
+    labels = np.concatenate([LABELS] * 4)
+    labels[3] = 9
+    np.savez("outside.npz", x=np.concatenate([X] * 4), y=labels)
+    assert main(["check", "--model", "model.keras", "--data", "outside.npz", "--worst", "3"]) == 1
+    assert "could not be ranked" in capsys.readouterr().out
+    assert main(["check", "train.py:squared", "--worst", "3"]) == 2
+    assert "Invalid value for `worst`" in capsys.readouterr().err
 
 
 @real

@@ -39,6 +39,7 @@ def check(options: argparse.Namespace) -> int:
       lossdoctor check --model model.keras --data batch.npz
       lossdoctor check train.py:model --data batch.npz
       lossdoctor check train.py:train_step --data batch.npz
+      lossdoctor check --model model.keras --data all.npz --worst 10
     """
     from lossdoctor import engine
     from lossdoctor.cli.output import check_writable, view_of, write_file, write_out
@@ -61,9 +62,19 @@ def check(options: argparse.Namespace) -> int:
         )
     require_tensorflow()
     programs = engine.programs_of(targets, options.model, options.data)
+    if options.worst and (not programs or options.data is None):
+        raise UsageError(
+            "Invalid value for `worst`. Expected a model with --data (of a loss: lossdoctor trace --worst). Received: "
+            + (f"{', '.join(targets)} without --data" if programs else ", ".join(targets))
+        )
     with Progress() as progress:
         report = engine.check_programs(
-            programs, options.data, settings=settings, progress=progress, verbose=options.verbose
+            programs,
+            options.data,
+            settings=settings,
+            progress=progress,
+            verbose=options.verbose,
+            worst=options.worst or 0,
         )
         targets = [target for target in targets if target not in {program.target for program in programs}]
         losses = (
@@ -160,6 +171,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         rules.add_argument(name, action="append", metavar="RULES", help=text)
     result = parser.add_argument_group("result")
     result.add_argument("--format", choices=formats(), help="text unless said otherwise")
+    result.add_argument("--worst", type=whole(1), metavar="N", help="rank the samples of a model's data, list N")
     result.add_argument("--output", type=Path, metavar="FILE", help="write the result to a file")
     result.add_argument(
         "--fail-on",

@@ -13,8 +13,9 @@ from lossdoctor.engine.examine import Job, Progress
 from lossdoctor.engine.models import contract_of_output
 from lossdoctor.engine.run import Outcome, absolute, examined, report_of, selector
 from lossdoctor.engine.scene import Scene
+from lossdoctor.engine.showing import shown
 from lossdoctor.engine.steps import report_of_step
-from lossdoctor.findings import ErrorItem, LossReport, Report, UsageError
+from lossdoctor.findings import ErrorItem, Gap, LossReport, Report, UsageError
 from lossdoctor.graph.ir import Span
 from lossdoctor.readings.model import Batch
 from lossdoctor.session import SessionError, Settings
@@ -73,8 +74,13 @@ def check_programs(
     settings: Settings,
     progress: Progress | None = None,
     verbose: bool = False,
+    worst: int = 0,
 ) -> Report:
-    """Examine each in a worker, one after another; one that cannot be is an item of `errors`."""
+    """Examine each in a worker, one after another; one that cannot be is an item of `errors`.
+
+    Args:
+        worst: how many samples of the data of a model to rank.
+    """
     outcomes: list[Outcome] = []
     if programs:
         batch = None if data is None else str(Path(data).resolve())
@@ -82,18 +88,19 @@ def check_programs(
             for program in programs:
                 if progress is not None:
                     progress(program.target, "running it on the batch")
-                outcomes += _outcomes(program, batch, pool, settings)
+                outcomes += _outcomes(program, batch, pool, settings, worst)
     return report_of(outcomes, settings)
 
 
-def _outcomes(program: ProgramRef, data: str | None, pool: WorkerPool, settings: Settings) -> list[Outcome]:
+def _outcomes(program: ProgramRef, data: str | None, pool: WorkerPool, settings: Settings, worst: int) -> list[Outcome]:
+    paths = tuple(path for path in (program.path and str(Path(program.path).resolve()), program.saved, data) if path)
     with pool.session() as session:
         try:
-            found: Any = session.program(program.load, program.saved, data)
+            found: Any = session.program(program.load, program.saved, data, worst)
         except (UsageError, SessionError) as problem:
             return [ErrorItem(program.target, str(problem))]
-    if found.step is not None:
-        return [report_of_step(program.target, found.step, settings, Path.cwd())]
+        if found.step is not None:
+            return [shown(report_of_step(program.target, found.step, settings, Path.cwd()), found, session, paths)]
     own = _losses(program, found.batch, pool, settings)
     fallback = Span(program.path or data or "", 1, 1, 1, 1, "")
     # A saved model has no text: what is said of its data stands at the file of the data.
@@ -108,7 +115,12 @@ def _outcomes(program: ProgramRef, data: str | None, pool: WorkerPool, settings:
         selected=selector(settings, None, None),
         folder=Path.cwd(),
     )
-    return [report, *own]
+    with pool.session() as session:
+        report = shown(report, found, session, paths)
+    if found.unranked:
+        gap = Gap(f"the samples could not be ranked ({found.unranked})", report.path, 1, "worst")
+        report = replace(report, gaps=(*report.gaps, gap))
+    return [replace(report, worst=found.worst), *own]
 
 
 def _losses(program: ProgramRef, batch: Batch, pool: WorkerPool, settings: Settings) -> list[Outcome]:

@@ -137,15 +137,6 @@ class TermRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One sample of a data set: its place, its loss, and the norm of the gradient of that to its prediction."""
-
-    index: int
-    loss: float
-    gradient: float
-
-
-@dataclass(frozen=True, slots=True)
 class Curve:
     """The losses of some steps on the one batch."""
 

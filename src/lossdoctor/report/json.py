@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from lossdoctor.findings import Blame, Edit, Fact, Finding, Fix, LossReport, LossResult, Report, Witness
+from lossdoctor.findings import Blame, Edit, Fact, Finding, Fix, LossReport, LossResult, Report, Sample, Witness
 from lossdoctor.report import View
 
 SCHEMA_VERSION = 1
@@ -72,7 +72,12 @@ def loss_document(loss: LossReport) -> dict[str, Any]:
         "gaps": [{"op": gap.op, "path": gap.path, "line": gap.line, "limits": gap.limits} for gap in loss.gaps],
         "seconds": {stage: plain(seconds) for stage, seconds in loss.seconds.items()},
         **({} if loss.blame is None else {"blame": _blame(loss.blame)}),
+        **({"worst": [_sample(sample) for sample in loss.worst]} if loss.worst else {}),
     }
+
+
+def _sample(sample: Sample) -> dict[str, Any]:
+    return {"sample": sample.index, "loss": plain(sample.loss), "gradient_norm": plain(sample.gradient)}
 
 
 def _blame(blame: Blame) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from math import isfinite
 
 from rich.text import Text
 
@@ -86,6 +87,7 @@ def _add_loss(sheet: Sheet, loss: LossReport) -> None:
     for finding in loss.findings:
         sheet.gap()
         add_finding(sheet, finding)
+    _add_worst(sheet, loss)
     told = loss.facts if loss.verdict != "broken" or sheet.view.verbose else ()
     if loss.findings and (told or loss.gaps):
         sheet.gap()
@@ -94,6 +96,17 @@ def _add_loss(sheet: Sheet, loss: LossReport) -> None:
     if sheet.view.verbose and loss.seconds:
         spent = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in loss.seconds.items())
         sheet.add(*sheet.field("time", spent, style="dim"))
+
+
+def _add_worst(sheet: Sheet, loss: LossReport) -> None:
+    """The samples that were ranked."""
+    if not loss.worst:
+        return
+    sheet.gap()
+    sheet.add(Text(f"   {'sample':>8}  {'loss':>12}  {'|gradient|':>12}", "dim"))
+    for one in loss.worst:
+        fine = isfinite(one.loss) and isfinite(one.gradient)
+        sheet.add(Text(f"   {one.index:>8}  {one.loss:>12.4g}  {one.gradient:>12.4g}", "" if fine else "red"))
 
 
 def _add_blame(sheet: Sheet, blame: Blame) -> None:

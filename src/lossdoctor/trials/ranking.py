@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lossdoctor.findings import UsageError
-from lossdoctor.readings.model import Array, Sample
+from lossdoctor.findings import Sample, UsageError
+from lossdoctor.readings.model import Array
 from lossdoctor.subject.models import losses_of, only_loss
 from lossdoctor.trials.losses import by_sample
 

@@ -220,11 +220,11 @@ class LocalSession:
         if self._live is not None and self._evaluator.fits(pair):
             self._live.compile(pair)
 
-    def program(self, target: str | None, saved: str | None, data: str | None) -> Program:
+    def program(self, target: str | None, saved: str | None, data: str | None, worst: int = 0) -> Program:
         """Run a model or a training step on a batch; arguments as `trials.program.run_program`."""
         from lossdoctor.trials.program import run_program
 
-        return self._quietly(lambda: run_program(target, saved, data, self.settings.seed))
+        return self._quietly(lambda: run_program(target, saved, data, self.settings.seed, worst))
 
     def replay(self, script: str, *, limit: float | None = None) -> Replay:
         """Run a reproduction script as a fresh process would: nothing of the user's is loaded yet.

@@ -92,9 +92,9 @@ class RemoteSession:
 
         return wait
 
-    def program(self, target: str | None, saved: str | None, data: str | None) -> Any:
+    def program(self, target: str | None, saved: str | None, data: str | None, worst: int = 0) -> Any:
         """As `LocalSession.program`, with time for all its experiments."""
-        return self._ask("program", target, saved, data, limit=_EXPERIMENTS * self._limit)
+        return self._ask("program", target, saved, data, worst, limit=_EXPERIMENTS * self._limit)
 
     def replay(self, script: str, *, limit: float | None = None) -> Replay:
         return self._ask("replay", script, limit=limit)
