@@ -89,7 +89,7 @@ STEPS = {
     "LD864": ("    optimizer.apply_gradients(zip(gradients, model.trainable_variables))\n", ""),
     "LD867": ("model(x, training=True)))", "model(x, training=True).numpy()))"),
     "LD876": ("model(x, training=True)))", "tf.round(model(x, training=True))))"),
-    "LD874": ("tf.square(y", "tf.sqrt(y - y + tf.square(y) - 1.0) + tf.square(y"),
+    "LD874": ("tf.square(y", "tf.math.log(y - 1.0) * tf.square(y"),
 }
 
 

@@ -37,6 +37,19 @@ def test_the_nearest_operation_without_gradient_is_found() -> None:
     assert [call.text for call in found.calls] == ["tf.argmax(bent)"]
 
 
+def test_what_only_has_the_shape_of_a_tensor_tears_nothing() -> None:
+    import tensorflow as tf
+
+    def hits(variable: Any) -> Any:
+        answers = tf.sigmoid(variable)
+        share = tf.equal(tf.ones_like(answers), tf.round(answers))
+        return tf.reduce_sum(tf.cast(share, tf.float32)) / tf.cast(tf.size(answers), tf.float32)
+
+    ran, result, alive = run(hits, [1.0, -2.0])
+    found = ran.tear(result, lambda one: one.dtype.is_floating and alive(one))
+    assert found is not None and found.kind == "Round"
+
+
 def test_an_assignment_is_followed_and_a_later_one_is_not() -> None:
     import tensorflow as tf
 

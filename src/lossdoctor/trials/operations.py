@@ -16,6 +16,7 @@ from lossdoctor.graph.spans import frames
 from lossdoctor.subject.frames import is_user_file
 
 Alive = Callable[[Any], bool]
+_OF_SHAPE = ("OnesLike", "ZerosLike", "Shape", "ShapeN", "Size", "Rank")  # no number of what they are given counts
 _ASSIGNS = ("AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp")
 
 
@@ -60,7 +61,7 @@ class Operations:
         Args:
             alive: whether a tensor has a gradient to the weights in question.
         """
-        for place in self._behind([target], lambda _: True):
+        for place in self._behind([target], lambda one: self.all[one].kind not in _OF_SHAPE):
             if any(alive(one) for one in self.all[place].inputs):
                 return self.all[place]
         return None
