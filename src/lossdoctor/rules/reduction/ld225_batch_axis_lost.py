@@ -16,8 +16,10 @@ RULE = Rule(code="LD225", name="batch-axis-lost", family="reduction", severity="
 def batch_axis_lost(graph: LossGraph) -> Iterator[Suspicion]:
     node = graph[graph.value]
     shape = node.shape
-    if graph.stage != "traced" or not shape or any(of_batch(dim) or dim in ("?", 1) for dim in shape):
+    if graph.stage != "traced" or not shape or any(of_batch(dim) or dim == "?" for dim in shape):
         return
+    if 1 in shape and len(shape) > 1:
+        return  # kept dimensions
     lost = _lost_at(graph, node)
     if lost is None:
         return
