@@ -15,7 +15,7 @@ from lossdoctor.engine.examine import Job, Opened, contracts_of, opened
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.single import Given, heading, in_process, in_worker
 from lossdoctor.experiments import plan
-from lossdoctor.experiments.judge import Charge, charges, learnable, sees_no_scale, sensitive
+from lossdoctor.experiments.judge import Charge, charges, learnable, sees_no_scale, sensitive, sweeps
 from lossdoctor.experiments.outcomes import Comparison, Experiment, First, Outcome, Own, Run
 from lossdoctor.experiments.store import NAME, Store
 from lossdoctor.findings import ErrorItem, Fact, Finding, UsageError
@@ -39,6 +39,7 @@ RULES: dict[str, tuple[str, str, Any, Any]] = {
     "small": ("LD707", "vanishing", "vanishing", "warning"),
     "worse": ("LD705", "no-learning", "no-learning", "error"),
     "still": ("LD705", "no-learning", "no-learning", "error"),
+    "sensitive": ("LD705", "no-learning", "no-learning", "info"),
 }
 
 
@@ -124,6 +125,8 @@ def train_elsewhere(
     """Trainings in a worker process of the process that this is called in."""
     with WorkerPool(1, settings) as pool, pool.session() as session:
         session.load(load)
+        if any(run.term for run in runs):
+            session.trace(contract)
         return session.probe("experiments.trial", contract, runs=list(runs), own=own)[1]
 
 
@@ -174,7 +177,8 @@ class _Experimenter:
                 if any(charge.kind in ("worse", "non-finite", "still", "diverges") for charge in found):
                     outcomes += self.trained(start.contract, plan.again(seed, pace), store, clock)
                 if thorough:
-                    outcomes += self.trained(start.contract, list(plan.thorough(seed, pace)), store, clock)
+                    more = [*plan.thorough(seed, pace), *plan.sweep(seed, self.terms(start), pace)]
+                    outcomes += self.trained(start.contract, more, store, clock)
         finally:
             store.close()
         if clock.over:
@@ -201,6 +205,10 @@ class _Experimenter:
         if isinstance(start, ErrorItem):
             raise UsageError(start.message)
         return start
+
+    def terms(self, start: Opened) -> tuple[str, ...]:
+        """The terms whose weights can be swept."""
+        return self.session.probe("experiments.trial", start.contract, terms=True)
 
     def probe(self, contract: Contract, **wanted: Any) -> tuple[list[First], list[Outcome]]:
         return self.session.probe("experiments.trial", contract, own=self.own, **wanted)
@@ -291,6 +299,7 @@ def _told(
     places = Places(start.loaded, job.folder)
     found, comparison = charges(firsts, outcomes)
     findings = tuple(_finding(charge, places) for charge in found)
+    wrong = any(finding.severity != "info" for finding in findings)
     judged = bool(outcomes) and not all(one.problem for one in outcomes)
     sure = judged and (comparison is not None or firsts[0].task in ("free", "embedding"))
     if comparison is not None and not learnable(outcomes, comparison, sees_no_scale(firsts)):
@@ -299,20 +308,21 @@ def _told(
             f"the standard loss itself gets no further than an error of {comparison.standard:.2g} in "
             f"{outcomes[0].run.steps} steps, which judges nothing"
         )
-    if firsts and firsts[0].task == "free" and not findings:
+    if firsts and firsts[0].task == "free" and not wrong:
         gaps.append("no answer is known for these specs: only whether the loss can be lowered was tried")
     return Experiment(
         **heading(job, start, places),
         task=firsts[0].task if firsts else "",
         standard=firsts[0].standard if firsts else "",
-        verdict="trains wrongly" if findings else "trains" if sure else "not judged",
+        verdict="trains wrongly" if wrong else "trains" if sure else "not judged",
         firsts=tuple(firsts),
         outcomes=tuple(outcomes),
         comparison=comparison,
         findings=findings,
-        facts=() if findings or not sure else tuple(_facts(firsts, comparison, outcomes)),
+        facts=() if wrong or not sure else tuple(_facts(firsts, comparison, outcomes)),
         gaps=tuple(gaps),
         seconds=seconds,
+        swept=tuple(sweeps(outcomes, sees_no_scale(firsts))),
         own=own,
     )
 

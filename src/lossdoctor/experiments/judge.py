@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lossdoctor.experiments.outcomes import BATCH, Comparison, First, Outcome
+from lossdoctor.experiments.outcomes import BATCH, Comparison, First, Outcome, Run, Swept
 
 # Share of the standard loss's progress that a sound loss makes on a task that can be learned in these few steps.
 ENOUGH = 0.6
 LEARNED = 0.5  # of its own error that the standard loss has to lose for the task to judge anything
+FELT = 0.2  # of the error before, that another batch size or scale of the targets may cost beside the standard loss
 SCALE = 1e3  # how many times larger or smaller than the standard loss's a gradient may be
 _T = {2: 12.7, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36}  # Student's t, 97.5 %, by number of seeds
+BROKEN = 10.0  # stands for an error that is not finite
 Kind = Literal[
-    "no-gradient", "dead", "non-finite", "diverges", "wrong-direction", "pairs", "large", "small", "worse", "still"
+    "no-gradient",
+    "dead",
+    "non-finite",
+    "diverges",
+    "wrong-direction",
+    "pairs",
+    "large",
+    "small",
+    "worse",
+    "still",
+    "sensitive",
 ]
 
 
@@ -31,12 +44,14 @@ class Charge:
 
 def charges(firsts: Sequence[First], outcomes: Sequence[Outcome]) -> tuple[list[Charge], Comparison | None]:
     """What is wrong with a loss, the cause before its consequences, and how it compares with the standard loss."""
-    tested = [one for one in outcomes if one.run.loss == "tested" and not one.problem]
+    tested = [one for one in outcomes if one.run.loss == "tested" and not (one.problem or one.run.term)]
     found = [charge for charge in (_gradient(firsts), _pairs(firsts), _direction(firsts)) if charge is not None]
     loose = sees_no_scale(firsts)
     comparison = compared(outcomes, loose)
     if not any(charge.kind in ("no-gradient", "dead") for charge in found):
         found += list(_training(firsts, tested, outcomes, comparison, loose))
+    if not found:
+        found += list(sensitivities(outcomes, loose))
     return found, comparison
 
 
@@ -116,12 +131,12 @@ def _best(outcomes: Sequence[Outcome], loss: str, seed: int, loose: bool) -> flo
         for one in outcomes
         if one.run.loss == loss and one.run.seed == seed and _plain(one) and not one.problem
     ]
-    return min((end if math.isfinite(end) else 10.0 for end in ends), default=None)
+    return min((end if math.isfinite(end) else BROKEN for end in ends), default=None)
 
 
 def _plain(outcome: Outcome) -> bool:
     run = outcome.run
-    return run.optimizer == "adam" and not run.one_batch and run.scale == 1.0 and run.batch == BATCH
+    return run.optimizer == "adam" and not (run.one_batch or run.term) and run.scale == 1.0 and run.batch == BATCH
 
 
 def compared(outcomes: Sequence[Outcome], loose: bool = False) -> Comparison | None:
@@ -131,12 +146,44 @@ def compared(outcomes: Sequence[Outcome], loose: bool = False) -> Comparison | N
     both = np.array([(a, b) for a, b in pairs if a is not None and b is not None])
     if len(both) < 2 or np.any(np.isnan(both)):
         return None
-    difference = both[:, 0] - both[:, 1]
-    half = _T.get(len(both), 2.1) * float(difference.std(ddof=1)) / math.sqrt(len(both))
-    middle = float(difference.mean())
-    return Comparison(
-        float(both[:, 0].mean()), float(both[:, 1].mean()), middle, middle - half, middle + half, len(both)
-    )
+    middle, low, high = _interval(both[:, 0] - both[:, 1])
+    return Comparison(float(both[:, 0].mean()), float(both[:, 1].mean()), middle, low, high, len(both))
+
+
+def _interval(differences: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Mean and 95 % confidence interval, by Student's t."""
+    half = _T.get(len(differences), 2.1) * float(differences.std(ddof=1)) / math.sqrt(len(differences))
+    middle = float(differences.mean())
+    return middle, middle - half, middle + half
+
+
+def sweeps(outcomes: Sequence[Outcome], loose: bool) -> list[Swept]:
+    """What becomes of the loss with other weights of its terms, at the usual learning rate."""
+    runs = [one for one in outcomes if one.run.term and not one.problem]
+    plain = {
+        one.run.seed: one
+        for one in reversed(outcomes)
+        if one.run.loss == "tested" and _plain(one) and runs and one.run.rate == runs[0].run.rate
+    }
+    found: list[Swept] = []
+    for term, factor in dict.fromkeys((one.run.term, one.run.factor) for one in runs):
+        own = [one for one in runs if (one.run.term, one.run.factor) == (term, factor)]
+        ends = [_finite_end(one, loose) for one in own]
+        pairs = [
+            end - _finite_end(plain[one.run.seed], loose)
+            for one, end in zip(own, ends, strict=True)
+            if one.run.seed in plain
+        ]
+        nothing = (math.nan,) * 3
+        middle, low, high = _interval(np.array(pairs)) if len(pairs) > 1 else nothing
+        finite = all(one.finite for one in own)
+        found.append(Swept(term, factor, float(np.mean(ends)), middle, low, high, finite))
+    return found
+
+
+def _finite_end(outcome: Outcome, loose: bool) -> float:
+    end = _ends(outcome, loose)[1]
+    return BROKEN if math.isinf(end) or (math.isnan(end) and not outcome.finite) else end
 
 
 def _training(
@@ -238,11 +285,56 @@ def _falls(plain: Sequence[Outcome]) -> Iterator[Charge]:
         yield Charge("still", "the loss does not go down in any training")
 
 
+def sensitivities(outcomes: Sequence[Outcome], loose: bool) -> Iterator[Charge]:
+    """Batch sizes and scales of the targets at which the loss does worse, and the standard loss does not."""
+    plain = [one for one in outcomes if _plain(one) and not one.problem]
+    if not plain:
+        return
+    usual = plain[0].run
+    start = _start(plain, loose)
+    others = [one for one in outcomes if replace(one.run, loss=usual.loss, seed=usual.seed, one_batch=False) != usual]
+    settings = dict.fromkeys((one.run.batch, one.run.scale) for one in others if one.run.rate == usual.rate)
+    for batch, scale in settings:
+        if (batch == usual.batch) == (scale == usual.scale):
+            continue
+        costs = {loss: _costs(outcomes, replace(usual, loss=loss, batch=batch, scale=scale), loose)
+                 for loss in ("tested", "standard")}  # fmt: skip
+        both = sorted(costs["tested"].keys() & costs["standard"].keys())
+        if len(both) < 2:
+            continue
+        more = np.array([costs["tested"][seed] - costs["standard"][seed] for seed in both])
+        middle, low, high = _interval(more)
+        if low > 0 and middle > FELT * start:
+            what = f"batches of {batch}" if batch != usual.batch else f"targets {scale:g} times as large"
+            yield Charge(
+                "sensitive",
+                f"with {what} a small model ends with an error larger by {np.mean(list(costs['tested'].values())):.2g} "
+                f"than usual; that is {middle:.2g} more than the standard loss loses (95 % confidence {low:.2g} to "
+                f"{high:.2g}, {len(both)} seeds)",
+            )
+
+
+def _costs(outcomes: Sequence[Outcome], wanted: Run, loose: bool) -> dict[int, float]:
+    """By seed, how much more error than usual a loss ends with in another setting."""
+    found: dict[int, float] = {}
+    ends = {one.run: _finite_end(one, loose) for one in outcomes if not one.problem}
+    for seed in dict.fromkeys(run.seed for run in ends):
+        other = ends.get(replace(wanted, seed=seed))
+        usual = ends.get(replace(wanted, seed=seed, batch=BATCH, scale=1.0))
+        if other is not None and usual is not None:
+            found[seed] = other - usual
+    return found
+
+
 def sensitive(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """What the thorough trainings say of learning rate, batch size and scale of the targets, in sentences."""
     usual = next((one.run.rate for one in outcomes if _plain(one)), None)
     for loss in ("tested", "standard"):
-        own = [one for one in outcomes if one.run.loss == loss and not one.problem and not one.run.one_batch]
+        own = [
+            one
+            for one in outcomes
+            if one.run.loss == loss and not one.problem and not (one.run.one_batch or one.run.term)
+        ]
         whose = "it" if loss == "tested" else "the standard loss"
         rates = _means(own, lambda one: one.run.rate if _plain(one) else None)
         if len(rates) > 2:
@@ -278,7 +370,7 @@ def _means(outcomes: Sequence[Outcome], by: Callable[[Outcome], float | None]) -
     for one in outcomes:
         value = by(one)
         if value is not None:
-            groups.setdefault(value, []).append(one.end if math.isfinite(one.end) else 10.0)
+            groups.setdefault(value, []).append(one.end if math.isfinite(one.end) else BROKEN)
     return {value: float(np.mean(ends)) for value, ends in sorted(groups.items())}
 
 

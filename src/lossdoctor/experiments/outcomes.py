@@ -25,6 +25,8 @@ class Run:
     batch: int = BATCH
     one_batch: bool = False
     scale: float = 1.0  # of the targets
+    term: str = ""  # whose weight is multiplied by `factor`
+    factor: float = 1.0
 
     @property
     def key(self) -> str:
@@ -128,6 +130,25 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Swept:
+    """The loss with the weight of one term multiplied by a factor, 0 for left out, beside the loss as it is.
+
+    Attributes:
+        error: mean over seeds.
+        difference: from the loss as it is, with its 95 % confidence interval `low` to `high`; nan where no answer is
+            known, or for fewer than two seeds.
+    """
+
+    term: str
+    factor: float
+    error: float
+    difference: float
+    low: float
+    high: float
+    finite: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Experiment(LossResult):
     """Everything that `experiment` says of one loss."""
 
@@ -141,4 +162,5 @@ class Experiment(LossResult):
     facts: tuple[Fact, ...]
     gaps: tuple[str, ...]
     seconds: float
+    swept: tuple[Swept, ...] = ()
     own: bool = False  # on a model and data of the user's

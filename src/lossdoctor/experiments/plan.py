@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lossdoctor.experiments.outcomes import Run
@@ -20,6 +20,8 @@ class Pace:
     steps: int = 150
 
 
+FACTORS = (0.0, 0.1, 10.0)  # of the weight of a term; 0 leaves it out
+_TERMS = 8  # that are swept
 SMALL = Pace()  # of our small models
 OWN = Pace(0.01, 0.002, 0.03, 200)  # of models that are larger
 
@@ -55,3 +57,11 @@ def thorough(seed: int, pace: Pace = SMALL) -> Iterator[Run]:
                 yield Run(loss, one, pace.usual, batch=batch, steps=pace.steps)
             for scale in (0.01, 100.0):
                 yield Run(loss, one, pace.usual, scale=scale, steps=pace.steps)
+
+
+def sweep(seed: int, terms: Sequence[str], pace: Pace = SMALL) -> Iterator[Run]:
+    """Each term left out, and with a tenth and ten times of its weight."""
+    for term in terms[:_TERMS] if len(terms) > 1 else ():
+        for factor in FACTORS:
+            for one in seeds_of(seed):
+                yield Run("tested", one, pace.usual, steps=pace.steps, term=term, factor=factor)

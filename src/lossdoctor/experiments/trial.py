@@ -12,10 +12,12 @@ import numpy as np
 from lossdoctor.experiments.outcomes import First, Outcome, Own, Run
 from lossdoctor.experiments.own import task_of_own
 from lossdoctor.experiments.tasks import Float, Task, error_of, task_of
-from lossdoctor.experiments.training import Trainer, standard
+from lossdoctor.experiments.terms import names_of_terms, with_weight
+from lossdoctor.experiments.training import Loss, Trainer, standard
 from lossdoctor.graph.frontend_tf import Live
 from lossdoctor.graph.untyped_tf import tf
 from lossdoctor.search.leaves import specs
+from lossdoctor.session import SessionError
 from lossdoctor.spec import Contract
 
 CURVE = 60  # points of a curve that are kept
@@ -31,13 +33,17 @@ def probe(
     runs: Sequence[Run] = (),
     first: Sequence[int] = (),
     own: Own | None = None,
-) -> tuple[list[First], list[Outcome]]:
+    terms: bool = False,
+) -> Any:
     """What the loss says at known answers, for each seed of `first`, and the trainings `runs`.
 
     Args:
         own: a model and data of the user's, instead of ours.
+        terms: only what the terms of the loss are called is asked for.
     """
-    trial = _Trial(subject, contract, own)
+    if terms:
+        return names_of_terms(subject, live) if live is not None else ()
+    trial = _Trial(subject, contract, own, live)
     return [trial.first(seed) for seed in first], [trial.train(run) for run in runs]
 
 
@@ -46,6 +52,17 @@ class _Trial:
     subject: Any
     contract: Contract
     own: Own | None
+    live: Live | None
+
+    def loss(self, run: Run, task: Task) -> Loss:
+        """The standard loss of the task, or the tested one, with another weight of a term if the run asks for it."""
+        if run.loss == "standard":
+            return standard(task.standard)
+        if not run.term:
+            return self.subject.call
+        if self.live is None:
+            raise SessionError("the loss could not be traced")
+        return with_weight(self.subject, self.contract, self.live, run.term, run.factor)
 
     def task(self, seed: int, scale: float = 1.0) -> Task:
         if self.own is not None:
@@ -54,10 +71,9 @@ class _Trial:
 
     def trainer(self, run: Run, task: Task) -> Trainer:
         own = _trainers.setdefault(self.subject, {})
-        key = (run.loss, run.steps, run.batch, str(self.contract), self.own and self.own.key)
+        key = (run.loss, run.term, run.factor, run.steps, run.batch, str(self.contract), self.own and self.own.key)
         if key not in own:
-            loss = self.subject.call if run.loss == "tested" else standard(task.standard)
-            own[key] = Trainer(loss, self.contract, task, run.steps, run.batch)
+            own[key] = Trainer(self.loss(run, task), self.contract, task, run.steps, run.batch)
         return own[key]
 
     def train(self, run: Run) -> Outcome:
@@ -68,9 +84,7 @@ class _Trial:
         try:
             made = trainer.train(task, run.seed, run.rate, adam=run.optimizer == "adam", one_batch=run.one_batch)
         except Exception as problem:  # the loss is the user's: anything may be raised
-            return Outcome(
-                run, problem=f"{type(problem).__name__}: {str(problem).splitlines()[0] if str(problem) else ''}"
-            )
+            return Outcome(run, problem=_said(problem))
         rows = slice(0, trainer.batch) if run.one_batch else slice(None)
         before, after = (np.asarray(part[0])[rows] for part in (made.first, made.last))
         if task.name == "free":

@@ -38,7 +38,7 @@ def render(found: Experiment, view: View) -> str:
     """The experiment within the view's width."""
     sheet = Sheet(view)
     heading(sheet, found)
-    style = "bold red" if found.findings else "bold"
+    style = "bold red" if found.verdict == "trains wrongly" else "bold"
     sheet.add(*sheet.field("verdict", Text(found.verdict, style)))
     if found.task:
         other = f"; standard loss {found.standard}" if found.standard != "none" else ""
@@ -49,6 +49,7 @@ def render(found: Experiment, view: View) -> str:
     _values(sheet, found)
     _curves(sheet, found)
     _comparison(sheet, found)
+    _swept(sheet, found)
     for finding in found.findings:
         sheet.gap()
         add_finding(sheet, finding)
@@ -82,7 +83,9 @@ def _curves(sheet: Sheet, found: Experiment) -> None:
     shown = False
     for label, loss, single in rows:
         chosen = [
-            one for one in found.outcomes if one.run.loss == loss and one.run.one_batch == single and not one.problem
+            one
+            for one in found.outcomes
+            if one.run.loss == loss and one.run.one_batch == single and not (one.problem or one.run.term)
         ]
         if not chosen:
             continue
@@ -109,6 +112,20 @@ def _comparison(sheet: Sheet, found: Experiment) -> None:
     sheet.add(*sheet.field("compared", text))
 
 
+def _swept(sheet: Sheet, found: Experiment) -> None:
+    """Each term left out and with other weights, beside the loss as it is."""
+    if not found.swept:
+        return
+    sheet.gap()
+    width = max(len(one.term) for one in found.swept)
+    for number, one in enumerate(found.swept):
+        weight = "left out" if one.factor == 0 else f"weight x {one.factor:g}"
+        text = "not finite" if not one.finite else f"error {one.error:.3g}"
+        if one.finite and not math.isnan(one.difference):
+            text += f", {one.difference:+.2g} (95 % confidence {one.low:+.2g} to {one.high:+.2g})"
+        sheet.add(*sheet.field("" if number else "terms", Text(f"{one.term.ljust(width)}  {weight:13s} {text}")))
+
+
 # ---- JSON ---------------------------------------------------------------------------------------------------------
 
 
@@ -124,6 +141,7 @@ def document(found: Experiment, versions: dict[str, str]) -> dict[str, Any]:
         "comparison": None if found.comparison is None else plain(asdict(found.comparison)),
         "findings": [finding_document(finding) for finding in found.findings],
         "facts": [fact_document(fact) for fact in found.facts],
+        "terms": [plain(asdict(one)) for one in found.swept],
         "runs": [_run(one) for one in found.outcomes],
         "gaps": list(found.gaps),
         "seconds": found.seconds,
