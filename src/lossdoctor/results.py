@@ -269,6 +269,17 @@ class Experiment(Shown, outcomes.Experiment):
 
         draw(self, Path(path))
 
+    def to_tensorboard(self, folder: str | Path) -> int:
+        """Write each training as a run of TensorBoard with its hyperparameters; the number of runs.
+
+        Raises:
+            UsageError: tensorboard is not installed.
+            LossdoctorError: the folder cannot be written.
+        """
+        from lossdoctor.report.parts.board import write
+
+        return write(self, Path(folder))
+
     def to_html(self) -> str:
         """A page that loads nothing from elsewhere."""
         from lossdoctor.report.parts.trial import as_html

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from lossdoctor.cli.parser import FAILED, FOUND, SUCCESS, Command, positive, whole
@@ -23,7 +25,7 @@ def experiment(options: argparse.Namespace) -> int:
 
       lossdoctor experiment losses.py:my_loss
       lossdoctor experiment losses.py:my_loss --thorough --run-dir runs/my_loss --jobs 2
-      lossdoctor experiment losses.py:my_loss --plot curves.png
+      lossdoctor experiment losses.py:my_loss --plot curves.png --tensorboard runs/board
       lossdoctor experiment losses.py:my_loss --model models.py:build --data train.npz
 
     --model and --data take a Keras model and the arrays x and y of yours instead.
@@ -32,7 +34,10 @@ def experiment(options: argparse.Namespace) -> int:
     """
     from lossdoctor import engine
     from lossdoctor.findings import at_or_above
-    from lossdoctor.report.parts import plot_experiment, trial
+    from lossdoctor.report.parts import board, plot_experiment, trial
+
+    if options.tensorboard is not None:
+        board.check_board()
 
     found = analysed(
         options,
@@ -47,6 +52,10 @@ def experiment(options: argparse.Namespace) -> int:
         return FAILED
     if options.plot is not None:
         plot_experiment.draw(found, options.plot)
+    if options.tensorboard is not None:
+        # TensorBoard looks for this module before it imports TensorFlow, which writing events does not need.
+        sys.modules.setdefault("tensorboard.compat.notf", ModuleType("tensorboard.compat.notf"))
+        print(f"wrote {board.write(found, options.tensorboard)} runs to {options.tensorboard}", file=sys.stderr)
     show(options, found, trial, trial.as_html)
     return FOUND if any(at_or_above(finding.severity, "error") for finding in found.findings) else SUCCESS
 
@@ -93,6 +102,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     trial.add_argument("--limit", type=positive, metavar="S", help="seconds after which no training begins")
     result = parser.add_argument_group("result")
     result.add_argument("--plot", type=Path, metavar="FILE", help="draw curves and predictions (.png, .svg, .pdf)")
+    result.add_argument("--tensorboard", type=Path, metavar="DIR", help="write each training as a run of TensorBoard")
     result.add_argument("--format", choices=("text", "json", "html"), default="text", help="text unless said otherwise")
     add_result(result)
 

@@ -70,12 +70,26 @@ class EventLog:
 
     def hparams(self, values: Mapping[str, Any], name: str) -> None:
         """The hyperparameters of the run: numbers, truth values and texts."""
-        from tensorboard.plugins.hparams import api
+        from tensorboard.plugins.hparams import summary_v2 as api  # `api` itself imports TensorFlow
 
         plain = {
             key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in values.items()
         }
         made: Any = api.hparams_pb(plain, trial_id=name)
+        self._add(self._event(wall_time=time.time(), summary=made), True)
+
+    def hparams_table(self, domains: Mapping[str, Sequence[Any]], metrics: Mapping[str, str]) -> None:
+        """What the dashboard of hyperparameters shows of the runs in the folders below this one.
+
+        Args:
+            domains: by name, the values that the runs have; of one type each.
+            metrics: by tag of a scalar, what it is called.
+        """
+        from tensorboard.plugins.hparams import summary_v2 as api  # `api` itself imports TensorFlow
+
+        columns = [api.HParam(name, api.Discrete(list(values))) for name, values in domains.items()]
+        shown = [api.Metric(tag, display_name=title) for tag, title in metrics.items()]
+        made: Any = api.hparams_config_pb(columns, shown)
         self._add(self._event(wall_time=time.time(), summary=made), True)
 
     def close(self) -> None:
