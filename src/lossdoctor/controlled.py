@@ -91,6 +91,7 @@ def experiment(
     model: Any = None,
     x: Any = None,
     y: Any = None,
+    task: str = "",
     seed: int = 0,
 ) -> Experiment:
     """Train small models with a loss on synthetic data whose answer is known, beside the standard loss.
@@ -102,6 +103,7 @@ def experiment(
         limit: seconds after which no further training begins.
         model: a model of Keras, or a function without arguments that builds one, instead of our small models.
         x, y: its inputs and targets, as for `fit`; needed with `model`.
+        task: the synthetic task, such as "outliers" or "survival"; what specs and loss suggest otherwise.
 
     Returns:
         The result: `verdict` is "trains", "trains wrongly" or "not judged".
@@ -119,6 +121,8 @@ def experiment(
     if (model is None) != (x is None or y is None):
         lacking = "model" if model is None else "x" if x is None else "y"
         raise UsageError(f"Invalid value for `{lacking}`. Expected model, x and y together. Received: None")
+    if model is not None and task:
+        raise UsageError(f"Invalid value for `task`. Expected none beside model, x and y. Received: {task!r}")
     found = experiment_object(
         loss,
         y_true,
@@ -128,5 +132,6 @@ def experiment(
         folder=None if run_dir is None else Path(run_dir),
         limit=limit,
         own=None if model is None else Own(model, {"x": x, "y": y}),
+        task=task,
     )
     return Experiment.of(found)

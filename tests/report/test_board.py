@@ -21,6 +21,7 @@ RUNS = (
     Run("tested", 0, batch=4),
     Run("tested", 0, scale=100.0),
     Run("tested", 0, one_batch=True),
+    Run("tested", 0, task="outliers"),
     Run("tested", 0, term="kl + recon[q=0.1]", factor=0.0),
     Run("tested", 0, term="kl + recon[q=0.1]", factor=10.0),
 )
@@ -87,15 +88,16 @@ def groups(folder: Path) -> tuple[Any, Any]:
 def test_the_dashboard_shows_every_training_with_its_hyperparameters(folder: Path) -> None:
     columns, rows = groups(folder)
     assert {one.name for one in columns.hparam_infos} == {
-        "loss", "seed", "learning_rate", "optimizer", "batch", "one_batch", "scale_of_targets", "term", "factor",
+        "loss", "seed", "learning_rate", "optimizer", "batch", "one_batch", "scale_of_targets", "task",
+        "term", "factor",
     }  # fmt: skip
     assert {one.name.tag for one in columns.metric_infos} == {"loss", "error"}
     found = {group.name: group for group in rows.session_groups}
     assert set(found) == {name_of(run) for run in RUNS}
-    without = found[name_of(RUNS[6])]
+    without = found[name_of(RUNS[7])]
     assert without.hparams["term"].string_value == "kl + recon[q=0.1]"
     assert without.hparams["factor"].number_value == 0.0
-    assert found[name_of(RUNS[1])].hparams["loss"].string_value == "mse"
+    assert found[name_of(RUNS[1])].hparams["loss"].string_value == "standard"
     metrics = {one.name.tag: one.value for one in found[name_of(RUNS[0])].metric_values}
     assert metrics == {"loss": 0.5, "error": 0.125}
 

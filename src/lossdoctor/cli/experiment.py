@@ -29,7 +29,8 @@ def experiment(options: argparse.Namespace) -> int:
       lossdoctor experiment losses.py:my_loss --model models.py:build --data train.npz
 
     --model and --data take a Keras model and the arrays x and y of yours instead.
-    --thorough tries other learning rates, gradient descent, batch sizes and scales of the targets. With
+    --thorough tries other learning rates, gradient descent, batch sizes and scales of the targets, single
+    terms left out or weighed otherwise, and harder data (outliers, rare labels, shapes in images). With
     --run-dir results are kept as they come, and an interrupted experiment goes on where it stopped.
     """
     from lossdoctor import engine
@@ -43,6 +44,7 @@ def experiment(options: argparse.Namespace) -> int:
         options,
         engine.experiment,
         own=_own(options),
+        task=options.task,
         thorough=options.thorough,
         folder=options.run_dir,
         jobs=options.jobs,
@@ -70,6 +72,8 @@ def _own(options: argparse.Namespace) -> Own | None:
 
     if options.model is None and options.samples is None:
         return None
+    if options.task:
+        raise UsageError("Invalid value for `task`. Expected none beside --model and --data. Received: " + options.task)
     if options.model is None or options.samples is None:
         lacking = "model" if options.model is None else "data"
         raise UsageError(f"Invalid value for `{lacking}`. Expected --model and --data together. Received: none")
@@ -90,6 +94,7 @@ def _own(options: argparse.Namespace) -> Own | None:
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="TARGET", help="file:loss, package.module:loss")
     add_given(parser, data=False)
+    parser.add_argument("--task", default="", metavar="NAME", help="the synthetic task, such as outliers or survival")
     own = parser.add_argument_group("a model and data of your own")
     own.add_argument(
         "--model", metavar="MODEL", help="a .keras file (safe mode), or file.py:name of a model or builder"

@@ -15,8 +15,9 @@ from lossdoctor.engine.examine import Job, Opened, contracts_of, opened
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.single import Given, heading, in_process, in_worker
 from lossdoctor.experiments import plan
-from lossdoctor.experiments.judge import Charge, charges, learnable, sees_no_scale, sensitive, sweeps
+from lossdoctor.experiments.judge import Charge, charges, harder, learnable, sees_no_scale, sensitive, sweeps
 from lossdoctor.experiments.outcomes import Comparison, Experiment, First, Outcome, Own, Run
+from lossdoctor.experiments.scenarios import scenarios
 from lossdoctor.experiments.store import NAME, Store
 from lossdoctor.findings import ErrorItem, Fact, Finding, UsageError
 from lossdoctor.session import Session, Settings
@@ -51,6 +52,7 @@ def experiment(
     jobs: int = 1,
     limit: float | None = None,
     own: Own | None = None,
+    task: str = "",
     **given: Unpack[Given],
 ) -> Experiment | ErrorItem:
     """Put a loss on trial in worker processes.
@@ -61,14 +63,15 @@ def experiment(
         jobs: trainings at the same time.
         limit: seconds after which no further training begins.
         own: a model and data of the user's; small models and synthetic data otherwise.
+        task: the name of the synthetic task; the one that specs and loss suggest otherwise.
 
     Raises:
         UsageError: unusable arguments.
     """
 
     def work(job: Job, session: Session) -> Experiment:
-        parallel = _parallel(job, own, jobs) if jobs > 1 else None
-        return _Experimenter(job, session, folder, limit, own, parallel).run(thorough)
+        parallel = _parallel(job, own, task, jobs) if jobs > 1 else None
+        return _Experimenter(job, session, folder, limit, own, task, parallel).run(thorough)
 
     return in_worker(target, work, **given)
 
@@ -83,6 +86,7 @@ def experiment_object(
     folder: Path | None = None,
     limit: float | None = None,
     own: Own | None = None,
+    task: str = "",
 ) -> Experiment:
     """Put a live loss on trial in this process; see `lossdoctor.experiment`.
 
@@ -91,7 +95,7 @@ def experiment_object(
     """
 
     def work(job: Job, session: Session) -> Experiment:
-        return _Experimenter(job, session, folder, limit, own, None).run(thorough)
+        return _Experimenter(job, session, folder, limit, own, task, None).run(thorough)
 
     return in_process(loss, y_true, y_pred, settings, work)
 
@@ -99,7 +103,7 @@ def experiment_object(
 Many = Callable[[Contract, Sequence[Run]], "list[Outcome]"]
 
 
-def _parallel(job: Job, own: Own | None, jobs: int) -> Many:
+def _parallel(job: Job, own: Own | None, task: str, jobs: int) -> Many:
     """Trainings through joblib, whose back ends (loky, dask, ray) take them to other processes and machines."""
     try:
         import joblib  # pyright: ignore[reportMissingImports]  # optional
@@ -111,7 +115,7 @@ def _parallel(job: Job, own: Own | None, jobs: int) -> Many:
     def many(contract: Contract, runs: Sequence[Run]) -> list[Outcome]:
         parts = [list(runs[k::jobs]) for k in range(jobs)]
         work = joblib.delayed(train_elsewhere)
-        tasks = (work(job.load, contract, part, job.settings, own) for part in parts if part)
+        tasks = (work(job.load, contract, part, job.settings, own, task) for part in parts if part)
         found: Any = joblib.Parallel(n_jobs=jobs)(tasks)
         by_key: dict[str, Outcome] = {one.run.key: one for part in found for one in part}
         return [by_key[run.key] for run in runs]
@@ -120,14 +124,14 @@ def _parallel(job: Job, own: Own | None, jobs: int) -> Many:
 
 
 def train_elsewhere(
-    load: str, contract: Contract, runs: Sequence[Run], settings: Settings, own: Own | None = None
+    load: str, contract: Contract, runs: Sequence[Run], settings: Settings, own: Own | None = None, task: str = ""
 ) -> list[Outcome]:
     """Trainings in a worker process of the process that this is called in."""
     with WorkerPool(1, settings) as pool, pool.session() as session:
         session.load(load)
         if any(run.term for run in runs):
             session.trace(contract)
-        return session.probe("experiments.trial", contract, runs=list(runs), own=own)[1]
+        return session.probe("experiments.trial", contract, runs=list(runs), own=own, task=task)[1]
 
 
 class _Clock:
@@ -158,6 +162,7 @@ class _Experimenter:
     folder: Path | None
     limit: float | None
     own: Own | None
+    task: str
     parallel: Many | None
 
     def run(self, thorough: bool) -> Experiment:
@@ -168,7 +173,7 @@ class _Experimenter:
         firsts: list[First] = self.probe(start.contract, first=plan.seeds_of(seed)[:2])[0]
         gaps = [first.problem for first in firsts if first.problem]
         outcomes: list[Outcome] = []
-        store = Store(self.folder, _fingerprint(start, self.own))
+        store = Store(self.folder, _fingerprint(start, self.own, self.task))
         clock = _Clock(self.job, self.limit)
         try:
             if not gaps:
@@ -178,6 +183,7 @@ class _Experimenter:
                     outcomes += self.trained(start.contract, plan.again(seed, pace), store, clock)
                 if thorough:
                     more = [*plan.thorough(seed, pace), *plan.sweep(seed, self.terms(start), pace)]
+                    more += plan.other_data(seed, self.others(start), pace)
                     outcomes += self.trained(start.contract, more, store, clock)
         finally:
             store.close()
@@ -204,14 +210,28 @@ class _Experimenter:
         start = opened(job, self.session)
         if isinstance(start, ErrorItem):
             raise UsageError(start.message)
+        if self.task:
+            known = tuple(dict.fromkeys(one.name for one in scenarios(start.contract)))
+            if self.task not in known:
+                specs = f"{format_structure(start.contract.y_true)} and {format_structure(start.contract.y_pred)}"
+                raise UsageError(
+                    f"Invalid value for `task`. Expected one of {', '.join(known) or 'none'}, which fit {specs}. "
+                    f"Received: {self.task!r}"
+                )
         return start
+
+    def others(self, start: Opened) -> list[str]:
+        """The tasks with harder data for the same specs."""
+        if self.own is not None or self.task:
+            return []
+        return [one.name for one in scenarios(start.contract, "asked")]
 
     def terms(self, start: Opened) -> tuple[str, ...]:
         """The terms whose weights can be swept."""
         return self.session.probe("experiments.trial", start.contract, terms=True)
 
     def probe(self, contract: Contract, **wanted: Any) -> tuple[list[First], list[Outcome]]:
-        return self.session.probe("experiments.trial", contract, own=self.own, **wanted)
+        return self.session.probe("experiments.trial", contract, own=self.own, task=self.task, **wanted)
 
     def trained(self, contract: Contract, runs: Sequence[Run], store: Store, clock: _Clock) -> list[Outcome]:
         """The outcomes of these runs in their order: from the store, or computed and kept."""
@@ -254,14 +274,14 @@ def kept(folder: Path, start: Opened, seed: int) -> list[Run]:
     return [one.run for one in wrong if one.run.rate == wrong[0].run.rate][:2]
 
 
-def _fingerprint(start: Opened, own: Own | None = None) -> str:
+def _fingerprint(start: Opened, own: Own | None = None, task: str = "") -> str:
     """The loss as it is now, and what it is tried on: another text of its file is another loss."""
     loaded, contract = start.loaded, start.contract
     try:
         text = Path(loaded.path).read_bytes()
     except OSError:
         text = loaded.target.encode()
-    parts = (loaded.name, format_structure(contract.y_true), format_structure(contract.y_pred), loaded.target)
+    parts = (loaded.name, format_structure(contract.y_true), format_structure(contract.y_pred), loaded.target, task)
     found = hashlib.sha256(text + "\0".join(parts).encode())
     for part in () if own is None else (own.model, own.data):
         _digest(found, part)
@@ -323,6 +343,8 @@ def _told(
         gaps=tuple(gaps),
         seconds=seconds,
         swept=tuple(sweeps(outcomes, sees_no_scale(firsts))),
+        harder=tuple(harder(outcomes)),
+        convention=firsts[0].convention if firsts else "",
         own=own,
     )
 

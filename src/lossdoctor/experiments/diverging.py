@@ -19,10 +19,11 @@ from lossdoctor.experiments.measure import Meter
 from lossdoctor.experiments.outcomes import Run
 from lossdoctor.experiments.reading import Culprit, Route
 from lossdoctor.experiments.scripts import Way, leading_away_script, run_here
-from lossdoctor.experiments.tasks import Task, error_of, task_of
+from lossdoctor.experiments.tasks import Task, error_of
 from lossdoctor.experiments.term import Term
 from lossdoctor.experiments.terms import terms_of
 from lossdoctor.experiments.training import Loss, Trained, Trainer
+from lossdoctor.experiments.trial import Trial
 from lossdoctor.graph.frontend_tf import Live
 from lossdoctor.search.leaves import arrays, chosen, make_pair
 from lossdoctor.session import Pair, SessionError
@@ -68,7 +69,8 @@ class _Trials:
 
     @cached_property
     def tasks(self) -> list[Task]:
-        return [task_of(self.contract, run.seed, run.scale) for run in self.runs]
+        trial = Trial(self.subject, self.contract, None, "", None)
+        return [trial.task(run.seed, run.scale) for run in self.runs]
 
     def loss(self, numbers: tuple[int, ...], turned: int | None = None) -> Loss:
         """The sum of some terms, one of them with its sign turned."""

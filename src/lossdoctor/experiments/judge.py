@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lossdoctor.experiments.outcomes import BATCH, Comparison, First, Outcome, Run, Swept
+from lossdoctor.experiments.outcomes import BATCH, Comparison, First, Harder, Outcome, Run, Swept
 
 # Share of the standard loss's progress that a sound loss makes on a task that can be learned in these few steps.
 ENOUGH = 0.6
@@ -44,7 +44,8 @@ class Charge:
 
 def charges(firsts: Sequence[First], outcomes: Sequence[Outcome]) -> tuple[list[Charge], Comparison | None]:
     """What is wrong with a loss, the cause before its consequences, and how it compares with the standard loss."""
-    tested = [one for one in outcomes if one.run.loss == "tested" and not (one.problem or one.run.term)]
+    special = (one for one in outcomes if not (one.run.term or one.run.task))
+    tested = [one for one in special if one.run.loss == "tested" and not one.problem]
     found = [charge for charge in (_gradient(firsts), _pairs(firsts), _direction(firsts)) if charge is not None]
     loose = sees_no_scale(firsts)
     comparison = compared(outcomes, loose)
@@ -69,11 +70,8 @@ def _direction(firsts: Sequence[First]) -> Charge | None:
     known = [first.values for first in firsts if "answer" in first.values]
     if not known:
         return None
-    worse = [
-        {name for name, value in values.items() if not name.startswith("fresh") and _below(value, values)}
-        for values in known
-    ]
-    common = set.intersection(*worse) - {"answer"} if worse else set[str]()
+    worse = [beating(values) for values in known]
+    common = set.intersection(*worse) if worse else set[str]()
     if not common:
         return None
     name = min(common, key=lambda one: known[0][one])
@@ -84,8 +82,14 @@ def _direction(firsts: Sequence[First]) -> Charge | None:
     )
 
 
-def _below(value: float, values: dict[str, float] | object) -> bool:
-    assert isinstance(values, dict)
+def beating(values: Mapping[str, float]) -> set[str]:
+    """The predictions that have a lower loss than the answer, though they are worse."""
+    return {name for name, value in values.items() if not name.startswith("fresh") and _below(value, values)} - {
+        "answer"
+    }
+
+
+def _below(value: float, values: Mapping[str, float]) -> bool:
     answer = values["answer"]
     if not math.isfinite(answer):
         return math.isfinite(value)
@@ -136,7 +140,8 @@ def _best(outcomes: Sequence[Outcome], loss: str, seed: int, loose: bool) -> flo
 
 def _plain(outcome: Outcome) -> bool:
     run = outcome.run
-    return run.optimizer == "adam" and not (run.one_batch or run.term) and run.scale == 1.0 and run.batch == BATCH
+    special = run.one_batch or run.term or run.task
+    return run.optimizer == "adam" and not special and run.scale == 1.0 and run.batch == BATCH
 
 
 def compared(outcomes: Sequence[Outcome], loose: bool = False) -> Comparison | None:
@@ -323,6 +328,28 @@ def _costs(outcomes: Sequence[Outcome], wanted: Run, loose: bool) -> dict[int, f
         usual = ends.get(replace(wanted, seed=seed, batch=BATCH, scale=1.0))
         if other is not None and usual is not None:
             found[seed] = other - usual
+    return found
+
+
+def harder(outcomes: Sequence[Outcome]) -> list[Harder]:
+    """How the loss and the standard loss fare on harder data for the same specs."""
+    found: list[Harder] = []
+    for task in dict.fromkeys(one.run.task for one in outcomes if one.run.task and not one.problem):
+        ends = {
+            loss: {
+                one.run.seed: _finite_end(one, False)
+                for one in outcomes
+                if one.run.task == task and one.run.loss == loss and not one.problem
+            }
+            for loss in ("tested", "standard")
+        }
+        both = sorted(ends["tested"].keys() & ends["standard"].keys())
+        if len(both) < 2:
+            continue
+        pairs = np.array([(ends["tested"][seed], ends["standard"][seed]) for seed in both])
+        middle, low, high = _interval(pairs[:, 0] - pairs[:, 1])
+        tested, standard = (float(part) for part in pairs.mean(axis=0))
+        found.append(Harder(task, Comparison(tested, standard, middle, low, high, len(both))))
     return found
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from lossdoctor.experiments.tasks import FEATURES, Head, Tensors
+from lossdoctor.experiments.tasks import FEATURES, Head, Network, Task, Tensors
 from lossdoctor.graph.untyped_tf import tf
 
 HIDDEN = 12
+_MAPS = 6
 
 
 class Small:
@@ -45,6 +46,33 @@ class Small:
             out = tf.reshape(tf.matmul(hidden, deep) + tf.matmul(inputs[0], wide) + bias, [-1, *shape])
             found.append(tf.cast(_activated(head, out), self._dtypes[k]))
         return found, kept
+
+
+class Conv:
+    """Two convolutions for maps of one channel, with a head."""
+
+    def __init__(self, head: Head, dtype: str) -> None:
+        self._head: Head = head
+        self._dtype = dtype
+
+    def fresh(self, rng: np.random.Generator) -> tuple[list[Any], list[Any]]:
+        """Random weights; nothing is kept."""
+        first = rng.standard_normal((3, 3, 1, _MAPS)) / 3.0
+        second = rng.standard_normal((3, 3, _MAPS, 1)) / (3.0 * np.sqrt(_MAPS))
+        weights = [first, np.zeros(_MAPS), second, np.zeros(1)]
+        return [weight.astype(np.float32) for weight in weights], []
+
+    def predict(self, weights: Tensors, kept: Tensors, inputs: Tensors, *, training: bool) -> tuple[Tensors, Tensors]:
+        """y_pred for images of shape (N, rows, columns, 1)."""
+        hidden = tf.tanh(tf.nn.conv2d(inputs[0], weights[0], 1, "SAME") + weights[1])
+        out = tf.nn.conv2d(hidden, weights[2], 1, "SAME") + weights[3]
+        return [tf.cast(_activated(self._head, out), self._dtype)], kept
+
+
+def small(task: Task, dtypes: Sequence[str]) -> Network:
+    """The small model for the inputs of a task; `dtypes` are those of the parts of y_pred."""
+    images = task.inputs[0].ndim == 4
+    return Conv(task.heads[0][0], dtypes[0]) if images else Small(task.heads, dtypes)
 
 
 def _activated(head: Head, out: Any) -> Any:

@@ -27,6 +27,7 @@ class Run:
     scale: float = 1.0  # of the targets
     term: str = ""  # whose weight is multiplied by `factor`
     factor: float = 1.0
+    task: str = ""  # other data than those of the experiment
 
     @property
     def key(self) -> str:
@@ -115,6 +116,7 @@ class First:
     standard_norm: float = 0.0
     values: Mapping[str, float] = field(default_factory=dict[str, float])
     problem: str = ""
+    convention: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,14 @@ class Comparison:
     low: float
     high: float
     seeds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Harder:
+    """The tested loss beside the standard one on other data for the same specs."""
+
+    task: str
+    comparison: Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,4 +173,6 @@ class Experiment(LossResult):
     gaps: tuple[str, ...]
     seconds: float
     swept: tuple[Swept, ...] = ()
+    harder: tuple[Harder, ...] = ()
+    convention: str = ""  # of the known answer, where there are several
     own: bool = False  # on a model and data of the user's

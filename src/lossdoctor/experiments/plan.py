@@ -65,3 +65,11 @@ def sweep(seed: int, terms: Sequence[str], pace: Pace = SMALL) -> Iterator[Run]:
         for factor in FACTORS:
             for one in seeds_of(seed):
                 yield Run("tested", one, pace.usual, steps=pace.steps, term=term, factor=factor)
+
+
+def other_data(seed: int, tasks: Sequence[str], pace: Pace = SMALL) -> Iterator[Run]:
+    """The tested and the standard loss on other tasks for the same specs."""
+    for task in tasks:
+        for one in seeds_of(seed):
+            for loss in ("tested", "standard"):
+                yield Run(loss, one, pace.usual, steps=pace.steps, task=task)

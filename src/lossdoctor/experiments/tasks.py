@@ -42,6 +42,17 @@ class Network(Protocol):
 
 
 @dataclass(frozen=True)
+class Alike:
+    """Two inputs of a loss that have the same value if the task is what it is meant for (or differ, if not `same`)."""
+
+    truth: Array
+    prediction: Float
+    other_truth: Array
+    other_prediction: Float
+    same: bool = True
+
+
+@dataclass(frozen=True)
 class Task:
     """Inputs, targets, and what a perfect model predicts.
 
@@ -54,6 +65,9 @@ class Task:
         standard: the standard loss of the task.
         wrong: predictions that are clearly worse, by name.
         network: the model to be trained; a small one of ours otherwise.
+        measure: the error of a prediction, given the answer; what the name says otherwise.
+        alike: what tells a loss that is meant for the task from others.
+        convention: which of several ways of stating the answer it is.
     """
 
     name: str
@@ -65,6 +79,9 @@ class Task:
     wrong: dict[str, Float]
     labels: Array | None = None
     network: Network | None = None
+    measure: Callable[[Float, Float], float] | None = None
+    alike: tuple[Alike, ...] = ()
+    convention: str = ""
 
     @property
     def count(self) -> int:
@@ -100,7 +117,7 @@ def task_of(contract: Contract, seed: int, scale: float = 1.0) -> Task:
     name, truth, answer, standard = made
     truth = truth.reshape(shape_of(true, known)).astype(numpy_dtype(true.dtype))
     wrong = _worse(name, pred, answer)
-    return Task(name, (inputs,), (truth,), ((_head(pred), shape[1:]),), answer, standard, wrong)
+    return Task(name, (inputs,), (truth,), ((head_of(pred), shape[1:]),), answer, standard, wrong)
 
 
 def task_of_data(contract: Contract, inputs: tuple[Array, ...], truths: tuple[Array, ...], network: Network) -> Task:
@@ -117,7 +134,7 @@ def task_of_data(contract: Contract, inputs: tuple[Array, ...], truths: tuple[Ar
         return free
     name, _, answer, standard = made
     return Task(
-        name, inputs, truths, ((_head(pred), shape[1:]),), answer, standard, _worse(name, pred, answer), None, network
+        name, inputs, truths, ((head_of(pred), shape[1:]),), answer, standard, _worse(name, pred, answer), None, network
     )
 
 
@@ -162,7 +179,8 @@ def _supervised(true: Spec, pred: Spec) -> bool:
     return [dim for dim in true.dims if dim != 1] == [dim for dim in pred.dims if dim != 1]
 
 
-def _head(spec: Spec) -> Head:
+def head_of(spec: Spec) -> Head:
+    """How a prediction of this kind comes out of a linear layer."""
     heads: dict[str, Head] = {"unit": "sigmoid", "binary": "sigmoid", "probability": "softmax", "positive": "softplus"}
     return "sigmoid" if spec.kind == "onehot" else heads.get(spec.kind, "linear")
 
@@ -244,7 +262,7 @@ def _free(contract: Contract, rng: np.random.Generator, count: int) -> Task:
     known = sizes(contract, count, 4)
     truth = sample(contract.y_true, rng, known, style="realistic")
     heads: tuple[tuple[Head, tuple[int, ...]], ...] = tuple(
-        (_head(spec), shape_of(spec, known)[1:]) for _, spec in leaves(contract.y_pred)
+        (head_of(spec), shape_of(spec, known)[1:]) for _, spec in leaves(contract.y_pred)
     )
     inputs = rng.standard_normal((count, FEATURES))
     return Task("free", (inputs,), tuple(arrays(contract.y_true, truth)), heads, None, "none", {})
@@ -269,6 +287,8 @@ def error_of(
     if task.answer is None:
         return float("nan")
     answer = task.answer[rows]
+    if task.measure is not None:
+        return 1.0 - abs(_correlation(prediction, answer)) if loose else task.measure(prediction, answer)
     measures: dict[str, Callable[[Float, Float], float]] = {
         "binary": lambda p, a: float(np.mean((p > _middle(task)) != (a > _middle(task)))),
         "binary-real": lambda p, a: float(np.mean((p > 0.5) != (a > 0.5))),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lossdoctor.experiments.networks import Small
+from lossdoctor.experiments.networks import small
 from lossdoctor.experiments.outcomes import BATCH
 from lossdoctor.experiments.tasks import Network, Task
 from lossdoctor.graph.untyped_tf import tf
@@ -53,7 +53,7 @@ class Trainer:
     def __init__(self, loss: Loss, contract: Contract, task: Task, steps: int, batch: int = BATCH) -> None:
         self._loss, self._contract, self._steps = loss, contract, steps
         self.batch = min(batch, task.count)
-        self._network: Network = task.network or Small(task.heads, [spec.dtype for spec in specs(contract.y_pred)])
+        self._network: Network = task.network or small(task, [spec.dtype for spec in specs(contract.y_pred)])
         self._run = tf.function(self._trained, autograph=False)
         self._forward = tf.function(lambda *given: self._network.predict(*given, training=False)[0], autograph=False)
 
@@ -140,32 +140,3 @@ class Trainer:
 def _inputs(task: Task) -> list[Any]:
     """The inputs of the model, floats as float32."""
     return [tf.constant(x.astype(np.float32) if x.dtype.kind == "f" else x) for x in task.inputs]
-
-
-def standard(name: str) -> Loss:
-    """The standard loss of a task, in the dtype of the prediction."""
-    import keras
-
-    losses = keras.losses
-
-    def same(function: Any, **options: Any) -> Loss:
-        def loss(y_true: Any, y_pred: Any) -> Any:
-            y_true = tf.reshape(tf.cast(y_true, y_pred.dtype), tf.shape(y_pred))
-            return function(y_true, y_pred, **options)
-
-        return loss
-
-    def sparse(y_true: Any, y_pred: Any, logits: bool) -> Any:
-        labels = tf.reshape(tf.cast(y_true, tf.int32), tf.shape(y_pred)[:-1])
-        return losses.sparse_categorical_crossentropy(labels, y_pred, from_logits=logits)
-
-    return {
-        "mse": same(losses.mean_squared_error),
-        "bce": same(losses.binary_crossentropy),
-        "bce_logits": same(losses.binary_crossentropy, from_logits=True),
-        "ce": same(losses.categorical_crossentropy),
-        "ce_logits": same(losses.categorical_crossentropy, from_logits=True),
-        "sparse_ce": lambda t, p: sparse(t, p, False),
-        "sparse_ce_logits": lambda t, p: sparse(t, p, True),
-        "hinge": same(losses.hinge),
-    }[name]

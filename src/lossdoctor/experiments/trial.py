@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from lossdoctor.experiments.judge import beating
 from lossdoctor.experiments.outcomes import First, Outcome, Own, Run
 from lossdoctor.experiments.own import task_of_own
-from lossdoctor.experiments.tasks import Float, Task, error_of, task_of
+from lossdoctor.experiments.scenarios import Scenario, drawn, scenarios
+from lossdoctor.experiments.standards import standard
+from lossdoctor.experiments.tasks import Alike, Float, Task, error_of, task_of
 from lossdoctor.experiments.terms import names_of_terms, with_weight
-from lossdoctor.experiments.training import Loss, Trainer, standard
+from lossdoctor.experiments.training import Loss, Trainer
 from lossdoctor.graph.frontend_tf import Live
 from lossdoctor.graph.untyped_tf import tf
 from lossdoctor.search.leaves import specs
@@ -22,6 +25,7 @@ from lossdoctor.spec import Contract
 
 CURVE = 60  # points of a curve that are kept
 _BOTH = (False, True)
+_chosen: weakref.WeakKeyDictionary[Any, dict[Any, tuple[Scenario, str] | None]] = weakref.WeakKeyDictionary()
 _trainers: weakref.WeakKeyDictionary[Any, dict[Any, Trainer]] = weakref.WeakKeyDictionary()
 
 
@@ -33,25 +37,30 @@ def probe(
     runs: Sequence[Run] = (),
     first: Sequence[int] = (),
     own: Own | None = None,
+    task: str = "",
     terms: bool = False,
 ) -> Any:
     """What the loss says at known answers, for each seed of `first`, and the trainings `runs`.
 
     Args:
         own: a model and data of the user's, instead of ours.
+        task: the name of a task, instead of the one that the specs and the loss at known answers suggest.
         terms: only what the terms of the loss are called is asked for.
     """
     if terms:
         return names_of_terms(subject, live) if live is not None else ()
-    trial = _Trial(subject, contract, own, live)
+    trial = Trial(subject, contract, own, task, live)
     return [trial.first(seed) for seed in first], [trial.train(run) for run in runs]
 
 
 @dataclass(frozen=True)
-class _Trial:
+class Trial:
+    """One loss under trial; `name` is that of the task, "" for the one that specs and loss suggest."""
+
     subject: Any
     contract: Contract
     own: Own | None
+    name: str
     live: Live | None
 
     def loss(self, run: Run, task: Task) -> Loss:
@@ -64,20 +73,66 @@ class _Trial:
             raise SessionError("the loss could not be traced")
         return with_weight(self.subject, self.contract, self.live, run.term, run.factor)
 
-    def task(self, seed: int, scale: float = 1.0) -> Task:
+    def task(self, seed: int, scale: float = 1.0, name: str = "") -> Task:
+        """The data of a seed; `name` for other data than those of the trial."""
         if self.own is not None:
             return task_of_own(self.subject, self.contract, self.own, scale)
-        return task_of(self.contract, seed, scale)
+        chosen = self.chosen(name or self.name)
+        return task_of(self.contract, seed, scale) if chosen is None else drawn(self.contract, *chosen, seed)
+
+    def chosen(self, name: str) -> tuple[Scenario, str] | None:
+        """The scenario and its convention; None for the task that the specs state."""
+        known = _chosen.setdefault(self.subject, {})
+        key = (str(self.contract), name)
+        if key not in known:
+            known[key] = self._choice(name)
+        return known[key]
+
+    def _choice(self, name: str) -> tuple[Scenario, str] | None:
+        fitting = [one for one in scenarios(self.contract) if one.name == name or (not name and one.place != "asked")]
+        if not fitting:
+            return None
+        ways: dict[str, list[tuple[Scenario, str] | None]] = {"before": [], "instead": [], "asked": []}
+        for one in fitting:
+            ways[one.place] += [(one, convention) for convention in one.conventions]
+        own: list[tuple[Scenario, str] | None] = [] if name else [None]
+        candidates = [*ways["before"], *own, *ways["instead"], *ways["asked"]]
+        for candidate in candidates:
+            if self._agrees(task_of(self.contract, 0) if candidate is None else drawn(self.contract, *candidate, 0)):
+                return candidate
+        return candidates[0] if name else None
+
+    def _agrees(self, task: Task) -> bool:
+        """Whether no prediction that is worse than the answer has a lower loss."""
+        if task.answer is None:
+            return False
+        trainer = Trainer(self.subject.call, self.contract, task, 1)
+        try:
+            values = _values(trainer, self.contract, task, None)
+            alike = all(_holds(trainer, self.contract, one) for one in task.alike)
+        except Exception:  # the loss is the user's
+            return False
+        return alike and bool(np.isfinite(values["answer"])) and not beating(values)
 
     def trainer(self, run: Run, task: Task) -> Trainer:
         own = _trainers.setdefault(self.subject, {})
-        key = (run.loss, run.term, run.factor, run.steps, run.batch, str(self.contract), self.own and self.own.key)
+        key = (
+            run.loss,
+            run.task,
+            run.term,
+            run.factor,
+            run.steps,
+            run.batch,
+            str(self.contract),
+            self.own and self.own.key,
+            self.name,
+        )
         if key not in own:
             own[key] = Trainer(self.loss(run, task), self.contract, task, run.steps, run.batch)
         return own[key]
 
     def train(self, run: Run) -> Outcome:
-        task = self.task(run.seed, run.scale)
+        task = self.task(run.seed, run.scale, run.task)
         if run.loss == "standard" and task.standard == "none":
             return Outcome(run, problem="the task has no standard loss")
         trainer = self.trainer(run, task)
@@ -122,6 +177,7 @@ class _Trial:
             seed,
             task.name,
             task.standard,
+            convention=task.convention,
             gradient="none" if gradient is None else "finite" if np.all(np.isfinite(gradient)) else "non-finite",
             norm=0.0 if gradient is None else float(np.sqrt(np.mean(gradient**2))),
         )
@@ -165,8 +221,19 @@ def _at_start(trainer: Trainer, task: Task, seed: int) -> Any:
     return float(value), np.concatenate(real) if real else None, [np.asarray(p, np.float64) for p in predictions]
 
 
-def _values(trainer: Trainer, contract: Contract, task: Task, fresh: list[Float]) -> dict[str, float]:
-    """The loss at the answer, at worse predictions, and with the targets of other samples."""
+def _holds(trainer: Trainer, contract: Contract, one: Alike) -> bool:
+    """Whether a loss has, or has not, the same value for two inputs."""
+    true, pred = specs(contract.y_true)[0], specs(contract.y_pred)[0]
+    pairs = ((one.truth, one.prediction), (one.other_truth, one.other_prediction))
+    first, second = (
+        float(trainer.value([tf.cast(truth, true.dtype)], [tf.cast(prediction, pred.dtype)]))
+        for truth, prediction in pairs
+    )
+    return (abs(first - second) <= 1e-4 * max(abs(first), abs(second), 1e-3)) == one.same
+
+
+def _values(trainer: Trainer, contract: Contract, task: Task, fresh: list[Float] | None) -> dict[str, float]:
+    """The loss at the answer, at worse predictions, and, of a fresh model's, with the targets of other samples."""
     dtypes = [spec.dtype for spec in specs(contract.y_pred)]
     truths = [tf.constant(truth) for truth in task.truths]
     others = [np.roll(truth, 1 + len(truth) // 3, axis=0) for truth in task.truths]
@@ -178,8 +245,10 @@ def _values(trainer: Trainer, contract: Contract, task: Task, fresh: list[Float]
         given = [tf.cast(tf.constant(p), dtype) for p, dtype in zip(predicted, dtypes, strict=True)]
         return float(function(true, given))
 
-    found = {"fresh": value(truths, fresh)}
-    if not same:
+    found: dict[str, float] = {}
+    if fresh is not None:
+        found["fresh"] = value(truths, fresh)
+    if fresh is not None and not same:
         found["fresh, targets of other samples"] = value(rolled, fresh)
     if task.answer is not None:
         found["answer"] = value(truths, [task.answer])

@@ -76,7 +76,8 @@ def _curve(log: Any, outcome: Outcome) -> None:
 def hparams(found: Experiment, run: Run) -> dict[str, Any]:
     """The hyperparameters of a training, as numbers, truth values and texts."""
     return {
-        "loss": found.name if run.loss == "tested" else found.standard,
+        "loss": found.name if run.loss == "tested" else "standard",
+        "task": run.task or found.task,
         "seed": float(run.seed),
         "learning_rate": run.rate,
         "optimizer": run.optimizer,
@@ -95,6 +96,7 @@ def name_of(run: Run) -> str:
     parts += [f"batch{run.batch}"] if run.batch != Run("tested", 0).batch else []
     parts += ["one-batch"] if run.one_batch else []
     parts += [f"scale{run.scale:g}"] if run.scale != 1.0 else []
+    parts += [run.task] if run.task else []
     if run.term:
         term = re.sub(r"[^\w.=-]+", "_", run.term)
         parts.append(f"without-{term}" if run.factor == 0 else f"{term}-x{run.factor:g}")

@@ -57,7 +57,7 @@ def _runs(found: Experiment, loss: str) -> list[Outcome]:
         if one.run.loss == loss
         and not one.run.one_batch
         and not one.problem
-        and not one.run.term
+        and not (one.run.term or one.run.task)
         and one.run.rate == rates[0]
         and one.run.scale == 1.0
         and one.run.optimizer == "adam"

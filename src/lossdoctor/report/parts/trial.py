@@ -12,6 +12,7 @@ from typing import Any
 from rich.text import Text
 
 from lossdoctor.experiments.outcomes import Experiment, Outcome
+from lossdoctor.experiments.scenarios import TITLES
 from lossdoctor.report import View
 from lossdoctor.report.json import fact_document, finding_document, opening, plain
 from lossdoctor.report.parts.finding import add_finding
@@ -30,6 +31,7 @@ _TASKS = {
     "scores": "shares from logits",
     "embedding": "clusters to be brought together",
     "free": "no known answer",
+    **TITLES,
 }
 _NAMED = {"free": "no known answer", "binary-real": "labels 0 and 1 as numbers", "binary": "yes-or-no labels"}
 
@@ -45,10 +47,12 @@ def render(found: Experiment, view: View) -> str:
         words = (
             f"{_NAMED.get(found.task, found.task)}, on your data" if found.own else _TASKS.get(found.task, found.task)
         )
+        words += f" ({found.convention})" if found.convention else ""
         sheet.add(*sheet.field("task", f"{words}{other}"))
     _values(sheet, found)
     _curves(sheet, found)
     _comparison(sheet, found)
+    _harder(sheet, found)
     _swept(sheet, found)
     for finding in found.findings:
         sheet.gap()
@@ -85,7 +89,9 @@ def _curves(sheet: Sheet, found: Experiment) -> None:
         chosen = [
             one
             for one in found.outcomes
-            if one.run.loss == loss and one.run.one_batch == single and not (one.problem or one.run.term)
+            if one.run.loss == loss
+            and one.run.one_batch == single
+            and not (one.problem or one.run.term or one.run.task)
         ]
         if not chosen:
             continue
@@ -110,6 +116,19 @@ def _comparison(sheet: Sheet, found: Experiment) -> None:
         f"(95 % confidence {one.low:.2g} to {one.high:.2g}, {one.seeds} seeds)"
     )
     sheet.add(*sheet.field("compared", text))
+
+
+def _harder(sheet: Sheet, found: Experiment) -> None:
+    """The loss beside the standard one on harder data."""
+    for number, one in enumerate(found.harder):
+        if not number:
+            sheet.gap()
+        both = one.comparison
+        text = (
+            f"{_TASKS.get(one.task, one.task)}: error {both.tested:.3g}, {both.standard:.3g} of the standard loss "
+            f"(difference {both.difference:+.2g}, 95 % confidence {both.low:+.2g} to {both.high:+.2g})"
+        )
+        sheet.add(*sheet.field("" if number else "other data", text))
 
 
 def _swept(sheet: Sheet, found: Experiment) -> None:
@@ -141,6 +160,8 @@ def document(found: Experiment, versions: dict[str, str]) -> dict[str, Any]:
         "comparison": None if found.comparison is None else plain(asdict(found.comparison)),
         "findings": [finding_document(finding) for finding in found.findings],
         "facts": [fact_document(fact) for fact in found.facts],
+        "convention": found.convention,
+        "other_data": [{"task": one.task, **plain(asdict(one.comparison))} for one in found.harder],
         "terms": [plain(asdict(one)) for one in found.swept],
         "runs": [_run(one) for one in found.outcomes],
         "gaps": list(found.gaps),
