@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lossdoctor.experiments import plan
-from lossdoctor.experiments.judge import sensitivities, sweeps
+from lossdoctor.experiments.judge import charges, sensitive, sensitivities, sweeps
 from lossdoctor.experiments.outcomes import Outcome, Run
 
 
@@ -55,6 +56,16 @@ def test_a_sweep_is_compared_with_the_loss_as_it_is_seed_by_seed() -> None:
     assert (larger.factor, larger.finite) == (10.0, False)
 
 
+def test_other_terms_and_data_are_not_counted_among_the_batch_sizes() -> None:
+    made = outcomes({"batch": 4}, 0.2, 0.1)
+    made += [
+        Outcome(Run("tested", 0, term="kl", factor=0.0), 1.0, 5.0),
+        Outcome(Run("tested", 0, task="boxes"), 1.0, 5.0),
+    ]
+    assert "the loss by batch size: 4: 0.2, 24: 0.1" in list(sensitive(made))
+    assert not [charge for charge in charges([], made)[0] if "5" in charge.message]
+
+
 def test_a_loss_of_one_term_is_not_swept() -> None:
     assert not list(plan.sweep(0, ["mse"]))
     assert len(list(plan.sweep(0, ["fit", "size"]))) == 2 * len(plan.FACTORS) * plan.SEEDS
@@ -62,7 +73,7 @@ def test_a_loss_of_one_term_is_not_swept() -> None:
 
 @pytest.mark.real
 @pytest.mark.slow
-def test_the_thorough_experiment_says_which_term_does_what() -> None:
+def test_the_thorough_experiment_says_which_term_does_what(tmp_path: Path) -> None:
     import tensorflow as tf
 
     import lossdoctor as ld
@@ -81,3 +92,11 @@ def test_the_thorough_experiment_says_which_term_does_what() -> None:
     assert table["size", 0.0].high < 0.0  # what pulls to zero costs accuracy here
     assert json.loads(found.to_json())["terms"][0]["term"] == "fit"
     assert "left out" in str(found)
+    assert found.shares is not None
+    assert (found.shares.terms, found.shares.steps[0], found.shares.steps[-1]) == (("fit", "size"), 0, 150)
+    for row in (*found.shares.values, *found.shares.gradients):
+        assert sum(row) == pytest.approx(1.0)
+    assert found.shares.gradients[0][0] > 0.9 > found.shares.gradients[-1][0]  # at the end both pull as strongly
+    assert found.shares.conflict[0][1] == pytest.approx(-1.0, abs=0.1)  # and against each other
+    found.plot(tmp_path / "curves.svg")
+    assert "share of the gradient" in (tmp_path / "curves.svg").read_text()

@@ -16,7 +16,7 @@ from lossdoctor.engine.place import Places
 from lossdoctor.engine.single import Given, heading, in_process, in_worker
 from lossdoctor.experiments import plan
 from lossdoctor.experiments.judge import Charge, charges, harder, learnable, sees_no_scale, sensitive, sweeps
-from lossdoctor.experiments.outcomes import Comparison, Experiment, First, Outcome, Own, Run
+from lossdoctor.experiments.outcomes import Comparison, Experiment, First, Outcome, Own, Run, Shares
 from lossdoctor.experiments.scenarios import scenarios
 from lossdoctor.experiments.store import NAME, Store
 from lossdoctor.findings import ErrorItem, Fact, Finding, UsageError
@@ -173,6 +173,7 @@ class _Experimenter:
         firsts: list[First] = self.probe(start.contract, first=plan.seeds_of(seed)[:2])[0]
         gaps = [first.problem for first in firsts if first.problem]
         outcomes: list[Outcome] = []
+        shares: Shares | None = None
         store = Store(self.folder, _fingerprint(start, self.own, self.task))
         clock = _Clock(self.job, self.limit)
         try:
@@ -185,13 +186,15 @@ class _Experimenter:
                     more = [*plan.thorough(seed, pace), *plan.sweep(seed, self.terms(start), pace)]
                     more += plan.other_data(seed, self.others(start), pace)
                     outcomes += self.trained(start.contract, more, store, clock)
+                    shares = self.shares(start, plan.quick(seed, pace)[-2])
         finally:
             store.close()
         if clock.over:
             gaps.append(f"the time limit of {self.limit:g} s left {clock.whole - clock.done} trainings undone")
         gaps += [one.problem for one in outcomes if one.problem and "no standard loss" not in one.problem]
         gaps = list(dict.fromkeys(gaps))
-        return _told(self.job, start, self.own is not None, firsts, outcomes, gaps, time.perf_counter() - started)
+        found = _told(self.job, start, self.own is not None, firsts, outcomes, gaps, time.perf_counter() - started)
+        return replace(found, shares=shares)
 
     def opened(self) -> Opened:
         """The loss, traced with what the user's model and data say of the specs.
@@ -225,6 +228,12 @@ class _Experimenter:
         if self.own is not None or self.task:
             return []
         return [one.name for one in scenarios(start.contract, "asked")]
+
+    def shares(self, start: Opened, run: Run) -> Shares | None:
+        """What the terms are worth along a training."""
+        self.job.progress(self.job.target, "looking at the terms along a training")
+        wanted: dict[str, Any] = {"own": self.own, "task": self.task, "run": run}
+        return self.session.probe("experiments.shares", start.contract, **wanted)
 
     def terms(self, start: Opened) -> tuple[str, ...]:
         """The terms whose weights can be swept."""

@@ -23,11 +23,11 @@ from lossdoctor.experiments.tasks import Task, error_of
 from lossdoctor.experiments.term import Term
 from lossdoctor.experiments.terms import terms_of
 from lossdoctor.experiments.training import Loss, Trained, Trainer
-from lossdoctor.experiments.trial import Trial
+from lossdoctor.experiments.trial import Trial, pair_of
 from lossdoctor.graph.frontend_tf import Live
-from lossdoctor.search.leaves import arrays, chosen, make_pair
+from lossdoctor.search.leaves import arrays
 from lossdoctor.session import Pair, SessionError
-from lossdoctor.spec import Contract, leaves, numpy_dtype
+from lossdoctor.spec import Contract
 
 Fate = Literal["well", "breaks", "runs away"]
 _WORSE = 1.2  # times the error before, from which a training that lowers its loss leads away
@@ -132,13 +132,7 @@ def _fate(made: Trained, task: Task) -> Fate:
 
 
 def _pair(trials: _Trials, number: int, predictions: tuple[Any, ...], rows: Any) -> Pair:
-    """Targets and predictions of some samples of a task."""
-    contract, task = trials.contract, trials.tasks[number]
-    made = [
-        np.asarray(part).astype(numpy_dtype(spec.dtype))
-        for part, (_, spec) in zip(predictions, leaves(contract.y_pred), strict=True)
-    ]
-    return chosen(make_pair(contract, [*task.truths, *made]), contract, rows)
+    return pair_of(trials.contract, trials.tasks[number], predictions, rows)
 
 
 # ---- what becomes NaN or infinite

@@ -44,8 +44,7 @@ class Charge:
 
 def charges(firsts: Sequence[First], outcomes: Sequence[Outcome]) -> tuple[list[Charge], Comparison | None]:
     """What is wrong with a loss, the cause before its consequences, and how it compares with the standard loss."""
-    special = (one for one in outcomes if not (one.run.term or one.run.task))
-    tested = [one for one in special if one.run.loss == "tested" and not one.problem]
+    tested = [one for one in outcomes if one.run.loss == "tested" and not (one.problem or one.run.varied)]
     found = [charge for charge in (_gradient(firsts), _pairs(firsts), _direction(firsts)) if charge is not None]
     loose = sees_no_scale(firsts)
     comparison = compared(outcomes, loose)
@@ -140,8 +139,7 @@ def _best(outcomes: Sequence[Outcome], loss: str, seed: int, loose: bool) -> flo
 
 def _plain(outcome: Outcome) -> bool:
     run = outcome.run
-    special = run.one_batch or run.term or run.task
-    return run.optimizer == "adam" and not special and run.scale == 1.0 and run.batch == BATCH
+    return run.optimizer == "adam" and not (run.one_batch or run.varied) and run.scale == 1.0 and run.batch == BATCH
 
 
 def compared(outcomes: Sequence[Outcome], loose: bool = False) -> Comparison | None:
@@ -358,11 +356,9 @@ def sensitive(outcomes: Sequence[Outcome]) -> Iterator[str]:
     usual = next((one.run.rate for one in outcomes if _plain(one)), None)
     for loss in ("tested", "standard"):
         own = [
-            one
-            for one in outcomes
-            if one.run.loss == loss and not one.problem and not (one.run.one_batch or one.run.term)
+            one for one in outcomes if one.run.loss == loss and not (one.problem or one.run.one_batch or one.run.varied)
         ]
-        whose = "it" if loss == "tested" else "the standard loss"
+        whose = "the loss" if loss == "tested" else "the standard loss"
         rates = _means(own, lambda one: one.run.rate if _plain(one) else None)
         if len(rates) > 2:
             best = min(rates, key=lambda rate: rates[rate])

@@ -30,6 +30,11 @@ class Run:
     task: str = ""  # other data than those of the experiment
 
     @property
+    def varied(self) -> bool:
+        """With other weights of the terms, or other data, than those of the experiment."""
+        return bool(self.term or self.task)
+
+    @property
     def key(self) -> str:
         """Its name in the table."""
         return json.dumps(asdict(self), sort_keys=True)
@@ -132,6 +137,24 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Shares:
+    """The terms of the loss along one training.
+
+    Attributes:
+        terms: their names.
+        steps: at which they were looked at.
+        values, gradients: the share of each term in the sizes of all, a row for each step.
+        conflict: cosines of the gradients of each two terms at the last step; None where one has none.
+    """
+
+    terms: tuple[str, ...]
+    steps: tuple[int, ...]
+    values: tuple[tuple[float, ...], ...]
+    gradients: tuple[tuple[float, ...], ...]
+    conflict: tuple[tuple[float | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Harder:
     """The tested loss beside the standard one on other data for the same specs."""
 
@@ -174,5 +197,6 @@ class Experiment(LossResult):
     seconds: float
     swept: tuple[Swept, ...] = ()
     harder: tuple[Harder, ...] = ()
+    shares: Shares | None = None
     convention: str = ""  # of the known answer, where there are several
     own: bool = False  # on a model and data of the user's

@@ -19,9 +19,9 @@ from lossdoctor.experiments.terms import names_of_terms, with_weight
 from lossdoctor.experiments.training import Loss, Trainer
 from lossdoctor.graph.frontend_tf import Live
 from lossdoctor.graph.untyped_tf import tf
-from lossdoctor.search.leaves import specs
-from lossdoctor.session import SessionError
-from lossdoctor.spec import Contract
+from lossdoctor.search.leaves import chosen, make_pair, specs
+from lossdoctor.session import Pair, SessionError
+from lossdoctor.spec import Contract, numpy_dtype
 
 CURVE = 60  # points of a curve that are kept
 _BOTH = (False, True)
@@ -192,6 +192,20 @@ class Trial:
                 found = replace(found, standard_norm=float(np.sqrt(np.mean(other[1] ** 2))))
         values = _values(trainer, self.contract, task, predictions)
         return replace(found, values=values)
+
+
+def pair_of(contract: Contract, task: Task, predictions: Sequence[Any], rows: Any) -> Pair:
+    """Targets and predictions of some samples of a task.
+
+    Args:
+        predictions: for all samples, an array for each part of y_pred.
+        rows: the samples.
+    """
+    made = [
+        np.asarray(part).astype(numpy_dtype(spec.dtype))
+        for part, spec in zip(predictions, specs(contract.y_pred), strict=True)
+    ]
+    return chosen(make_pair(contract, [*task.truths, *made]), contract, rows)
 
 
 def _said(problem: Exception) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from lossdoctor.experiments.outcomes import Experiment, Outcome
+from lossdoctor.experiments.outcomes import Experiment, Outcome, Shares
 from lossdoctor.report.parts.figure import check_plot, figure, image, save
+from lossdoctor.report.parts.plot_terms import cosines
 
 _TESTED, _STANDARD = "#d1690e", "#1f4e9c"  # told apart without colour by their dashes
 
@@ -35,18 +36,37 @@ def png(found: Experiment, stream: Any) -> None:
 
 @contextmanager
 def _drawn(found: Experiment) -> Generator[Any]:
-    with figure(11.0, 3.6) as made:
+    with figure(11.0, 3.6 if found.shares is None else 6.8) as made:
         _fill(made, found)
         yield made
 
 
 def _fill(made: Any, found: Experiment) -> None:
-    curves, errors, points = made.subplots(1, 3)
+    if found.shares is None:
+        curves, errors, points = made.subplots(1, 3)
+    else:
+        grid = made.add_gridspec(2, 3)
+        curves, errors, points = (made.add_subplot(grid[0, k]) for k in range(3))
+        names = [_short(term) for term in found.shares.terms]
+        _along(made.add_subplot(grid[1, 0]), found.shares, found.shares.values, names, "value")
+        _along(made.add_subplot(grid[1, 1]), found.shares, found.shares.gradients, names, "gradient")
+        cosines(made, made.add_subplot(grid[1, 2]), found.shares.conflict, names)
     tested, standard = _runs(found, "tested"), _runs(found, "standard")
     _band(curves, tested, found.name)
     _errors(errors, tested, standard, found.name)
     _points(points, tested, standard, found.name)
     made.suptitle(f"{found.name}: {found.verdict}".replace("$", r"\$"))
+
+
+def _along(axis: Any, found: Shares, rows: tuple[tuple[float, ...], ...], names: list[str], what: str) -> None:
+    """The shares of the terms along a training, one above the other."""
+    axis.stackplot(found.steps, 100 * np.array(rows).T, labels=names, alpha=0.85)
+    axis.set_title(f"share of the {what}, %", fontsize=9)
+    axis.set_xlabel("step")
+    axis.set_xlim(found.steps[0], found.steps[-1])
+    axis.set_ylim(0, 100)
+    if what == "value":
+        axis.legend(loc="upper right", fontsize=8)
 
 
 def _runs(found: Experiment, loss: str) -> list[Outcome]:
@@ -57,7 +77,7 @@ def _runs(found: Experiment, loss: str) -> list[Outcome]:
         if one.run.loss == loss
         and not one.run.one_batch
         and not one.problem
-        and not (one.run.term or one.run.task)
+        and not one.run.varied
         and one.run.rate == rates[0]
         and one.run.scale == 1.0
         and one.run.optimizer == "adam"

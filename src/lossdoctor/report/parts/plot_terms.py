@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +45,16 @@ def _fill(made: Any, found: Decomposition, names: list[str]) -> None:
     left.set_xlabel("share of all terms, %")
     left.legend(loc="lower right", frameon=False, fontsize=8)
     left.spines[["top", "right"]].set_visible(False)
-    _matrix(made, right, found, names)
+    cosines(made, right, found.measures.conflict, names)
     made.suptitle(_short(f"terms of {found.name}", 80))
 
 
-def _matrix(made: Any, axis: Any, found: Decomposition, names: list[str]) -> None:
-    cosines = np.array([[np.nan if value is None else value for value in row] for row in found.measures.conflict])
-    drawn = axis.imshow(np.ma.masked_invalid(cosines), vmin=-1, vmax=1, cmap="RdBu", aspect="auto")
+def cosines(made: Any, axis: Any, conflict: Sequence[Sequence[float | None]], names: list[str]) -> None:
+    """Fill a part of a figure with the cosines of the gradients of each two terms."""
+    numbers = np.array([[np.nan if value is None else value for value in row] for row in conflict])
+    drawn = axis.imshow(np.ma.masked_invalid(numbers), vmin=-1, vmax=1, cmap="RdBu", aspect="auto")
     axis.set_facecolor("#dddddd")
-    for i, row in enumerate(cosines):
+    for i, row in enumerate(numbers):
         for j, value in enumerate(row):
             text, dark = ("no gradient", False) if np.isnan(value) else (f"{value:.2f}", abs(value) > 0.6)
             size = 7 if np.isnan(value) and len(names) > 3 else 8

@@ -89,9 +89,7 @@ def _curves(sheet: Sheet, found: Experiment) -> None:
         chosen = [
             one
             for one in found.outcomes
-            if one.run.loss == loss
-            and one.run.one_batch == single
-            and not (one.problem or one.run.term or one.run.task)
+            if one.run.loss == loss and one.run.one_batch == single and not (one.problem or one.run.varied)
         ]
         if not chosen:
             continue
@@ -128,7 +126,7 @@ def _harder(sheet: Sheet, found: Experiment) -> None:
             f"{_TASKS.get(one.task, one.task)}: error {both.tested:.3g}, {both.standard:.3g} of the standard loss "
             f"(difference {both.difference:+.2g}, 95 % confidence {both.low:+.2g} to {both.high:+.2g})"
         )
-        sheet.add(*sheet.field("" if number else "other data", text))
+        sheet.add(*sheet.field("" if number else "harder", text))
 
 
 def _swept(sheet: Sheet, found: Experiment) -> None:
@@ -163,6 +161,7 @@ def document(found: Experiment, versions: dict[str, str]) -> dict[str, Any]:
         "convention": found.convention,
         "other_data": [{"task": one.task, **plain(asdict(one.comparison))} for one in found.harder],
         "terms": [plain(asdict(one)) for one in found.swept],
+        "shares": None if found.shares is None else plain(asdict(found.shares)),
         "runs": [_run(one) for one in found.outcomes],
         "gaps": list(found.gaps),
         "seconds": found.seconds,
