@@ -24,6 +24,11 @@ from lossdoctor.spec import Spec
 if TYPE_CHECKING:
     from typing import Unpack
 
+_NOTHING: dict[Symptom | None, str] = {
+    None: "no symptom showed; lossdoctor check examines more",
+    "differs": "nothing differs at the inputs that were compared",
+}
+
 
 class Wanted(TypedDict, total=False):
     """What is looked for.
@@ -92,7 +97,7 @@ def _isolated(job: Job, session: Session, wanted: Wanted) -> Isolation:
     else:
         culprit, gaps = _shown(job, session, start, graph, symptom)
     if culprit is None and not gaps:
-        gaps.append("no symptom showed; lossdoctor check examines more" if symptom is None else f"no {symptom} showed")
+        gaps.append(_NOTHING.get(symptom, f"no {symptom} showed"))
     places = Places(start.loaded, job.folder)
     culprit, shown = _replayed(job, session, culprit, gaps)
     location, _ = places.locate(culprit.calls if culprit is not None else ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,13 +75,30 @@ def reduced(live: Live, tensor: Any, pair: Pair, *, real: str = "") -> Reduced |
     Args:
         real: the name that a script has for the dtype in which float32 is computed; "" leaves float32 as it is.
     """
-    operations = ordered([tensor])
+    needed = _needed(tensor)
+    operations = [op for op in ordered([tensor]) if op.name in needed]
     if len(operations) > _LARGEST:
         return None
+    zeros = [op.outputs[0] for op in operations if op.type == "ZerosLike"]
+    feeds = live.feeds(pair)
+    made = Executable(live.program.graph, zeros, effects=False)(feeds, optimised=True) if zeros else []
+    shapes = {zero.name: tuple(value.shape) for zero, value in zip(zeros, made, strict=True)}
     try:
-        return _Writer(live, real).write(operations, tensor, live.feeds(pair))
+        return _Writer(live, real, shapes).write(operations, tensor, feeds)
     except (_Unwritable, KeyError):
         return None
+
+
+def _needed(tensor: Any) -> set[str]:
+    """The names of the operations that a value needs: of what zeros are made like, only the shape counts."""
+    found: set[str] = set()
+    stack = [tensor.op]
+    while stack:
+        op = stack.pop()
+        if op.name not in found:
+            found.add(op.name)
+            stack.extend(given.op for given in op.inputs if op.type != "ZerosLike")
+    return found
 
 
 class _Unwritable(Exception):
@@ -89,8 +106,8 @@ class _Unwritable(Exception):
 
 
 class _Writer:
-    def __init__(self, live: Live, real: str) -> None:
-        self.live, self.real = live, real
+    def __init__(self, live: Live, real: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self.live, self.real, self.shapes = live, real, shapes
         self.names: dict[str, str] = {}
         self.captured = {inner.name: outer for outer, inner in live.program.graph.captures}
 
@@ -135,6 +152,8 @@ class _Writer:
         if op.type == "ReadVariableOp" and op.inputs[0].name in self.captured:
             value = live_value(self.captured[op.inputs[0].name], tensor.dtype)
             return f"{name} = tf.constant({source(value)}, {self.dtype(tensor.dtype)})"
+        if tensor.name in self.shapes:
+            return f"{name} = tf.zeros({self.shapes[tensor.name]}, {self.dtype(tensor.dtype)})"
         constant = tf.get_static_value(tensor) if op.type == "Const" else None
         if constant is not None:
             return f"{name} = tf.constant({source(np.asarray(constant))}, {self.dtype(tensor.dtype)})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,7 @@ def script_of(live: Live, tensor: Any, pair: Pair, symptom: Symptom) -> str:
         return ""
     arguments = ", ".join(left.watched)
     result = left.result if left.floating else f"tf.cast({left.result}, tf.float32)"
-    return (
+    return _joined(
         _head(left)
         + _function("reduced", arguments, left.body, result)
         + f"predictions = [{arguments}]\n"
@@ -71,7 +72,7 @@ def inexact_script(live: Live, tensor: Any, pair: Pair, *, gradient: bool) -> st
         "slopes = [s for s in tape.gradient(value, predictions) if s is not None]",
     )
     result = "slopes" if gradient else "[value]"
-    return (
+    return _joined(
         _head(left)
         + _function("reduced", f"real, {arguments}", left.body, left.result)
         + _function("computed", "real", body, f"np.concatenate([np.ravel(np.float64(x)) for x in {result}])")
@@ -95,7 +96,7 @@ def differing_script(live: Live, tensor: Any, pair: Pair, expected: Array, toler
     arguments = ", ".join(left.watched)
     axes = tuple(range(expected.ndim, tensor.shape.rank or expected.ndim))
     mean = f".mean(axis={axes})" if axes else ""
-    return (
+    return _joined(
         _head(left)
         + _function("reduced", arguments, left.body, left.result)
         + f"expected = {source(expected)}\n"
@@ -135,7 +136,7 @@ def leading_away_script(live: Live, tensor: Any, pair: Pair, way: Way) -> str:
         size = ("parts = [np.ravel(np.float64(p)) for p in predictions]",)
         measure = _function("distance", "predictions", size, "np.sqrt(np.mean(np.concatenate(parts) ** 2))")
         test, words, steps, share = "after > 5 * max(before, 0.1)", "size of the predictions", 200, 0.1
-    return (
+    return _joined(
         _head(left)
         + f"answers = [{answers}]\nlimits = {list(way.limits)}\n"
         + _function("reduced", arguments, left.body, left.result)
@@ -157,7 +158,12 @@ def _head(left: Reduced) -> str:
 
 def _function(name: str, arguments: str, body: Sequence[str], result: str) -> str:
     lines = "\n".join(f"    {line}" for line in body)
-    return f"\n\ndef {name}({arguments}):\n{lines}\n    return {result}\n\n\n".replace("\n\n\n\n\n", "\n\n\n")
+    return f"\n\ndef {name}({arguments}):\n{lines}\n    return {result}\n\n\n"
+
+
+def _joined(*parts: str) -> str:
+    """A script of its parts, with two empty lines between functions."""
+    return re.sub(r"\n{4,}", "\n\n\n", "".join(parts))
 
 
 def run_here(script: str) -> int | None:
