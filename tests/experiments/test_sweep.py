@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,12 @@ def test_a_setting_is_told_if_the_standard_loss_does_not_mind(
     found = [charge.message for charge in sensitivities(outcomes(changes, tested, standard), False)]
     assert len(found) == bool(words)
     assert all(words in message for message in found)
+
+
+def test_without_a_known_answer_nothing_is_said_of_settings() -> None:
+    made = outcomes({"batch": 4}, math.nan, math.nan)
+    made = [replace(one, start=math.nan, end=math.nan) for one in made if one.run.loss == "tested"]
+    assert charges([], made) == ([], None)
 
 
 def test_a_sweep_is_compared_with_the_loss_as_it_is_seed_by_seed() -> None:

@@ -20,7 +20,7 @@ from lossdoctor.experiments.outcomes import Comparison, Experiment, First, Outco
 from lossdoctor.experiments.scenarios import scenarios
 from lossdoctor.experiments.store import NAME, Store
 from lossdoctor.findings import ErrorItem, Fact, Finding, UsageError
-from lossdoctor.session import Session, Settings
+from lossdoctor.session import Session, SessionError, Settings
 from lossdoctor.spec import Contract, format_structure
 from lossdoctor.worker.remote import WorkerPool
 
@@ -193,8 +193,10 @@ class _Experimenter:
             gaps.append(f"the time limit of {self.limit:g} s left {clock.whole - clock.done} trainings undone")
         gaps += [one.problem for one in outcomes if one.problem and "no standard loss" not in one.problem]
         gaps = list(dict.fromkeys(gaps))
-        found = _told(self.job, start, self.own is not None, firsts, outcomes, gaps, time.perf_counter() - started)
-        return replace(found, shares=shares)
+        guessed = {one.name for one in scenarios(start.contract, "instead")} if not self.task else set[str]()
+        found = _told(self.job, start, guessed, firsts, outcomes, gaps)
+        seconds = time.perf_counter() - started
+        return replace(found, own=self.own is not None, shares=shares, seconds=seconds)
 
     def opened(self) -> Opened:
         """The loss, traced with what the user's model and data say of the specs.
@@ -233,7 +235,10 @@ class _Experimenter:
         """What the terms are worth along a training."""
         self.job.progress(self.job.target, "looking at the terms along a training")
         wanted: dict[str, Any] = {"own": self.own, "task": self.task, "run": run}
-        return self.session.probe("experiments.shares", start.contract, **wanted)
+        try:
+            return self.session.probe("experiments.shares", start.contract, **wanted)
+        except SessionError:  # the last that is asked for, and not worth losing the rest
+            return None
 
     def terms(self, start: Opened) -> tuple[str, ...]:
         """The terms whose weights can be swept."""
@@ -247,7 +252,8 @@ class _Experimenter:
         known = {run.key: outcome for run in runs if (outcome := store.get(run)) is not None}
         missing = [run for run in runs if run.key not in known]
         clock.whole += len(missing)
-        size = _CHUNK if self.parallel is None else max(len(missing), 1)
+        alone = _CHUNK if self.own is None else 1  # a model of the user's may take long
+        size = alone if self.parallel is None else max(len(missing), 1)
         for begin in range(0, len(missing), size):
             if clock.over:
                 break
@@ -319,18 +325,21 @@ def _digest(found: Any, part: Any) -> None:
 def _told(
     job: Job,
     start: Opened,
-    own: bool,
+    guessed: set[str],
     firsts: Sequence[First],
     outcomes: Sequence[Outcome],
     gaps: list[str],
-    seconds: float,
 ) -> Experiment:
+    """The result; what speaks against a loss only because its task was guessed is not said of it."""
     places = Places(start.loaded, job.folder)
     found, comparison = charges(firsts, outcomes)
+    unsure = [charge for charge in found if charge.kind == "worse" and firsts[0].task in guessed]
+    found = [charge for charge in found if charge not in unsure]
+    gaps += [f"as the loss of {firsts[0].task} that it is taken for, {one.message}" for one in unsure]
     findings = tuple(_finding(charge, places) for charge in found)
     wrong = any(finding.severity != "info" for finding in findings)
     judged = bool(outcomes) and not all(one.problem for one in outcomes)
-    sure = judged and (comparison is not None or firsts[0].task in ("free", "embedding"))
+    sure = judged and not unsure and (comparison is not None or firsts[0].task in ("free", "embedding"))
     if comparison is not None and not learnable(outcomes, comparison, sees_no_scale(firsts)):
         sure = False
         gaps.append(
@@ -350,11 +359,10 @@ def _told(
         findings=findings,
         facts=() if wrong or not sure else tuple(_facts(firsts, comparison, outcomes)),
         gaps=tuple(gaps),
-        seconds=seconds,
+        seconds=0.0,
         swept=tuple(sweeps(outcomes, sees_no_scale(firsts))),
         harder=tuple(harder(outcomes)),
         convention=firsts[0].convention if firsts else "",
-        own=own,
     )
 
 

@@ -50,7 +50,7 @@ def charges(firsts: Sequence[First], outcomes: Sequence[Outcome]) -> tuple[list[
     comparison = compared(outcomes, loose)
     if not any(charge.kind in ("no-gradient", "dead") for charge in found):
         found += list(_training(firsts, tested, outcomes, comparison, loose))
-    if not found:
+    if not found and comparison is not None:
         found += list(sensitivities(outcomes, loose))
     return found, comparison
 

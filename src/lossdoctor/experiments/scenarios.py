@@ -172,8 +172,19 @@ def _quantiles(draw: Draw, convention: str) -> Task:
         gap = np.median(prediction - wanted, axis=tuple(range(prediction.ndim - 1)), keepdims=True)
         return spread_error(prediction - gap, wanted)
 
-    return _task("quantiles", draw, truth, answer, f"pinball {convention}".strip(), measure,
-                 {"the opposite": -answer, "the quantiles in the opposite order": answer[..., ::-1]})  # fmt: skip
+    wrong = {"the opposite": -answer, "the quantiles in the opposite order": answer[..., ::-1]}
+    return _task("quantiles", draw, truth, answer, f"pinball {convention}", measure, {**wrong, **_moved(answer)})
+
+
+def _moved(answer: Float) -> dict[str, Float]:
+    """The answer with single columns moved up and down, each of which is worse if every column has a meaning."""
+    found: dict[str, Float] = {}
+    for column in range(answer.shape[-1]):
+        for step in (2.0, -2.0):
+            moved = answer.copy()
+            moved[..., column] += step
+            found[f"column {column} moved by {step:g}"] = moved
+    return found
 
 
 def _gaussian_fits(true: Spec, pred: Spec) -> bool:
@@ -197,7 +208,7 @@ def _gaussian(draw: Draw, convention: str) -> Task:
         return spread_error(prediction[..., place], wanted[..., place])
 
     return _task("gaussian", draw, truth, answer, f"gaussian {convention}", measure,
-                 {"the opposite means": turned, "the opposite scales": flat})  # fmt: skip
+                 {"the opposite means": turned, "the opposite scales": flat, **_moved(answer)})  # fmt: skip
 
 
 # ---- counts
@@ -280,7 +291,10 @@ def _ordinal(draw: Draw, convention: str) -> Task:
         return float(np.mean(np.abs(ranks[0] - ranks[1]))) / guess
 
     standard = f"ordinal {convention}{' unit' if unit else ''}"
-    return _task("ordinal", draw, labels, answer, standard, measure, {"the opposite": 1 - answer if unit else -answer})
+    opposite = 1 - answer if unit else -answer
+    columns = np.arange(steps)
+    turned = {f"threshold {k} turned": np.where(columns == k, opposite, answer) for k in range(steps)}
+    return _task("ordinal", draw, labels, answer, standard, measure, {"the opposite": opposite, **turned})
 
 
 def _padded_fits(true: Spec, pred: Spec) -> bool:

@@ -98,12 +98,13 @@ class Trial:
         own: list[tuple[Scenario, str] | None] = [] if name else [None]
         candidates = [*ways["before"], *own, *ways["instead"], *ways["asked"]]
         for candidate in candidates:
-            if self._agrees(task_of(self.contract, 0) if candidate is None else drawn(self.contract, *candidate, 0)):
+            task = task_of(self.contract, 0) if candidate is None else drawn(self.contract, *candidate, 0)
+            if self._agrees(task, clearly=candidate is not None):
                 return candidate
         return candidates[0] if name else None
 
-    def _agrees(self, task: Task) -> bool:
-        """Whether no prediction that is worse than the answer has a lower loss."""
+    def _agrees(self, task: Task, *, clearly: bool) -> bool:
+        """Whether no prediction that is worse than the answer has a lower loss, or, if `clearly`, about the same."""
         if task.answer is None:
             return False
         trainer = Trainer(self.subject.call, self.contract, task, 1)
@@ -112,7 +113,10 @@ class Trial:
             alike = all(_holds(trainer, self.contract, one) for one in task.alike)
         except Exception:  # the loss is the user's
             return False
-        return alike and bool(np.isfinite(values["answer"])) and not beating(values)
+        if not alike or not np.isfinite(values["answer"]) or beating(values):
+            return False
+        others = [value for name, value in values.items() if name != "answer"]
+        return not clearly or min(others) > values["answer"] + 1e-3 * (max(others) - values["answer"])
 
     def trainer(self, run: Run, task: Task) -> Trainer:
         own = _trainers.setdefault(self.subject, {})
