@@ -32,7 +32,7 @@ FAULTS: tuple[tuple[str, str, str, str, str], ...] = (
     ("subtracted", "tf.square(y_true - y_pred), -1)\n    bias", "tf.square(y_true) - 2.0 * y_true * y_pred + tf.square(y_pred), -1)\n    bias", "mse", "precision-loss"),
     ("conserved", "fit=tf.reduce_mean(tf.square(y_true - y_pred), axis=-1)", "fit=tf.reduce_mean(y_true**2 + y_pred**2 - 2.0 * y_true * y_pred, axis=-1)", "fit", "precision-loss"),
     ("stacked", "second = tf.reduce_mean(tf.square(y_true - y_pred))\n    return tf.reduce_sum(", "second = tf.reduce_mean(tf.square(y_pred)) - tf.square(tf.reduce_mean(y_pred))\n    return tf.reduce_sum(", "second", "precision-loss"),
-    ("dot_product", "first = tf.reduce_mean(tf.square(y_true - y_pred))", "first = tf.reduce_mean(y_true**2 + y_pred**2 - 2.0 * y_true * y_pred)", "first", "precision-loss"),
+    ("dot_product", "first = tf.reduce_mean(tf.square(y_true - y_pred))", "first = tf.reduce_mean(tf.square(y_pred)) - tf.square(tf.reduce_mean(y_pred))", "first", "precision-loss"),
     ("table_of_functions", '"l2": lambda a, b: tf.reduce_mean(tf.square(a - b), -1)', '"l2": lambda a, b: tf.reduce_mean(a * a - 2.0 * a * b + b * b, -1)', "l2", "precision-loss"),
     ("stacked_mean", "second = tf.reduce_mean(tf.square(y_true - y_pred))", "second = tf.reduce_mean(tf.square(y_pred)) - tf.square(tf.reduce_mean(y_pred))", "second", "precision-loss"),
     # another function than it was
