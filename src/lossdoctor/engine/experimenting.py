@@ -185,8 +185,9 @@ class _Experimenter:
                 if thorough:
                     more = [*plan.thorough(seed, pace), *plan.sweep(seed, self.terms(start), pace)]
                     more += plan.other_data(seed, self.others(start), pace)
+                    more = [run for run in more if run.scale == 1.0 or firsts[0].task == "regression"]
                     outcomes += self.trained(start.contract, more, store, clock)
-                    shares = self.shares(start, plan.quick(seed, pace)[-2])
+                    shares = None if clock.over else self.shares(start, plan.quick(seed, pace)[-2])
         finally:
             store.close()
         if clock.over:
