@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lossdoctor.experiments.outcomes import Outcome, Run
+from lossdoctor.experiments.outcomes import Experiment, Outcome, Run
 from lossdoctor.experiments.store import Store
 from lossdoctor.experiments.tasks import error_of, task_of
 from lossdoctor.spec import parse_contract
@@ -114,13 +114,34 @@ def test_what_trains_wrongly_is_found_with_its_cause_first(make: Any, rule: str)
     assert found.findings[0].rule == rule
 
 
+SOURCE = "import tensorflow as tf\n\n\ndef mse(t, p):\n    return tf.reduce_mean(tf.square(t - p), -1)\n"
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_numbers(tmp_path: Path) -> None:
+    distributed: Any = pytest.importorskip("distributed")
+    import joblib
+
+    from lossdoctor import engine
+
+    (tmp_path / "losses.py").write_text(SOURCE)
+    target = f"{tmp_path / 'losses.py'}:mse"
+    alone = engine.experiment(target, y_true=SPEC, y_pred=SPEC)
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+    with cluster, distributed.Client(cluster), joblib.parallel_config(backend="dask"):
+        far = engine.experiment(target, y_true=SPEC, y_pred=SPEC, jobs=2)
+    assert isinstance(alone, Experiment)
+    assert isinstance(far, Experiment)
+    assert [one.to_json() for one in alone.outcomes] == [one.to_json() for one in far.outcomes]
+
+
 @pytest.mark.real
 @pytest.mark.slow
 def test_trainings_at_the_same_time_give_the_same_numbers(tmp_path: Path) -> None:
     from lossdoctor import engine
 
-    source = "import tensorflow as tf\n\n\ndef mse(t, p):\n    return tf.reduce_mean(tf.square(t - p), -1)\n"
-    (tmp_path / "losses.py").write_text(source)
+    (tmp_path / "losses.py").write_text(SOURCE)
     target = f"{tmp_path / 'losses.py'}:mse"
     alone = engine.experiment(target, y_true=SPEC, y_pred=SPEC)
     together = engine.experiment(target, y_true=SPEC, y_pred=SPEC, jobs=2)
