@@ -50,6 +50,17 @@ SWAPPED_ANCHOR = "other = tf.reduce_sum((positive - negative) ** 2, -1)\nfar = t
 PUSH = "push = tf.nn.relu(4.0 - apart)\n"
 SCORES = "return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.reshape(t, [-1]), -p)"
 
+TWO_VIEWS = contract("float32[B,1] real", "float32[B,2,8] real")
+TWO_LABELLED = contract("float32[B,1] binary", "float32[B,2,8] real")
+VIEWS = """\
+first, second = tf.math.l2_normalize(p[:, 0], -1, 1e-6), tf.math.l2_normalize(p[:, 1], -1, 1e-6)
+chosen = tf.linalg.diag_part(tf.nn.log_softmax(tf.matmul(first, second, transpose_b=True) / 0.1, axis=-1))
+"""
+SIAMESE = """\
+apart = tf.norm(p[:, 0] - p[:, 1] + 1e-6, axis=-1)
+return t[:, 0] * apart ** 2 + (1.0 - t[:, 0]) * tf.nn.relu(4.0 - apart) ** 2
+"""
+
 HEALTHY: list[tuple[str, Contract, str]] = [
     ("triplet_loss", STACKED, PARTS + SQUARED + PULLED),
     ("short_names", STACKED, PARTS + "pos, neg = p[:, 1], p[:, 2]\n" + SQUARED + PULLED),
@@ -63,6 +74,12 @@ HEALTHY: list[tuple[str, Contract, str]] = [
     ("supervised_contrastive", LABELLED, SUPERVISED),
     ("batch_hard_triplet", LABELLED, HARD + PULLED),
     ("contrastive", TWO_CLASSES, PAIRS + PUSH + "return tf.reduce_mean(same * apart + (1.0 - same) * push, 1)"),
+    ("info_nce", TWO_VIEWS, VIEWS + "return -chosen"),
+    # Whether two embeddings belong together is for the label to say, one way or the other.
+    ("contrastive_pairs", TWO_LABELLED, SIAMESE),
+    ("contrastive_distances", TWO_LABELLED, SIAMESE.replace("t[:, 0]", "(1.0 - t[:, 0])")),
+    # Named after nothing of the kind: views that are to differ.
+    ("diversity", TWO_VIEWS, VIEWS + "return chosen"),
     # The aim of an independence penalty is the opposite, and nothing calls it a loss of pairs.
     ("independence", LABELLED, PAIRS + "return tf.reduce_mean(same * tf.exp(-apart), 1)"),
     # Scores of classes: a loss that changes as the labels are renamed is no loss of pairs.
@@ -74,6 +91,7 @@ WRONG: list[tuple[str, Contract, str]] = [
     ("one_by_one", BESIDE, SLICED + SQUARED + PUSHED),
     ("similarity_taken_for_distance", STACKED, UNIT + COSINES + PULLED),
     ("batch_hard_triplet", LABELLED, HARD + PUSHED),
+    ("info_nce", TWO_VIEWS, VIEWS + "return chosen"),
     ("contrastive", TWO_CLASSES, PAIRS + PUSH + "return tf.reduce_mean((1.0 - same) * apart + same * push, 1)"),
 ]
 

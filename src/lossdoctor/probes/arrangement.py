@@ -1,4 +1,5 @@
-"""Predictions without a target of their own: triples whose parts have names, and embeddings of samples with labels.
+"""Predictions without a target of their own: triples whose parts have names, embeddings of samples with labels, and
+two views of each sample.
 
 What belongs together should lie together. The same vectors, once arranged like that and once the other way round,
 tell a loss that pulls from one that pushes, whether it measures distances or similarities.
@@ -41,7 +42,9 @@ def arranged(subject: Subject, call: Caller, rng: np.random.Generator) -> Arrang
     triple = _named(subject)
     if triple is not None:
         return _triples(triple, contract, pred, call)
-    return _labelled(subject, call, true, pred, rng)
+    if not is_pairing_name(subject.loaded.name):
+        return None
+    return _labelled(call, true, pred, rng) or _views(call, contract, pred, rng)
 
 
 def _named(subject: Subject) -> Triple | None:
@@ -71,12 +74,12 @@ def _triples(triple: Triple, contract: Contract, pred: Spec, call: Caller) -> Ar
     return Arranged("the positive", made)
 
 
-def _labelled(subject: Subject, call: Caller, true: Spec, pred: Spec, rng: np.random.Generator) -> Arranged | None:
-    """Embeddings of a loss that is named after pairs, and to which only matters which labels are the same."""
+def _labelled(call: Caller, true: Spec, pred: Spec, rng: np.random.Generator) -> Arranged | None:
+    """Embeddings of a loss to which only matters which labels are the same."""
     shape, labels = shape_of(pred, call.sizes), shape_of(true, call.sizes)
     if len(shape) != 2 or shape[1] < 2 or labels not in ((shape[0],), (shape[0], 1)) or shape[0] < 4:
         return None
-    if true.kind not in ("label", "binary") or not is_pairing_name(subject.loaded.name):
+    if true.kind not in ("label", "binary"):
         return None
     classes = 2 if true.kind == "binary" else true.classes or 0
     ids = np.resize(np.repeat(np.arange(classes), 2), shape[0])
@@ -94,3 +97,25 @@ def _labelled(subject: Subject, call: Caller, true: Spec, pred: Spec, rng: np.ra
         return Pair(y_true, wrong.astype(numpy_dtype(pred.dtype))), right.astype(numpy_dtype(pred.dtype))
 
     return Arranged("what has the same label", made)
+
+
+def _views(call: Caller, contract: Contract, pred: Spec, rng: np.random.Generator) -> Arranged | None:
+    """Two views of each sample, for a loss that does not look at y_true."""
+    shape = shape_of(pred, call.sizes)
+    if len(shape) != 3 or shape[1] != 2 or shape[2] < 2 or shape[0] < 4:
+        return None
+    drawn = draw(pred, rng, call.sizes)
+    values = {call.mean(Pair(draw(contract.y_true, rng, call.sizes), drawn)) for _ in range(3)}
+    if len(values) != 1 or not np.isfinite(values.pop()):
+        return None
+
+    def made(rng: np.random.Generator) -> tuple[Pair, Array]:
+        first = draw(pred, rng, call.sizes)[:, 0]
+        second = first + _NEAR * (draw(pred, rng, call.sizes)[:, 1] - first)
+        right, wrong = (
+            np.stack([first, one], axis=1).astype(numpy_dtype(pred.dtype))
+            for one in (second, np.roll(second, 1, axis=0))
+        )
+        return Pair(draw(contract.y_true, rng, call.sizes), wrong), right
+
+    return Arranged("the second view of a sample", made)

@@ -60,11 +60,14 @@ def region(runs: Runs, contract: Contract, target: Target) -> Region | None:
     if is_row(contract):
         if true.kind == "probability":
             return None
-        line: _Line = _RowLine(runs, true, pred, target)
-        steps: tuple[float, ...] = (1.0,)
-    else:
-        line = _Line(runs, true, pred, target)
-        steps = _TRUE.get(true.kind, ())
+        rows = (_RowLine, _OpposedLine) if pred.kind == "logit" else (_RowLine,)
+        found = (_along(row(runs, true, pred, target), true, (1.0,)) for row in rows)
+        return next((one for one in found if one is not None), None)
+    return _along(_Line(runs, true, pred, target), true, _TRUE.get(true.kind, ()))
+
+
+def _along(line: _Line, true: Spec, steps: Sequence[float]) -> Region | None:
+    """The region along one line, for these values of y_true."""
     slopes = {step: line.slope(step, line.grid) for step in steps}
     faint = _FAINT * max((float(s[np.isfinite(s)].max(initial=0.0)) for s in slopes.values()), default=0.0)
     flat = {step: line.intervals(step, slopes[step], faint) for step in steps}
@@ -209,6 +212,17 @@ class _RowLine(_Line):
 
     def everywhere(self, y_true: Array, base: Array, point: float) -> Array:
         return np.broadcast_to(self.put(np.array([point]))[0], base.shape)
+
+
+class _OpposedLine(_RowLine):
+    """The same where the other logits are opposite to that of the true class, so that none stays in the middle."""
+
+    def __init__(self, runs: Runs, true: Spec, pred: Spec, target: Target) -> None:
+        super().__init__(runs, true, pred, target)
+        self.name = "the logit of the true class (those of the others opposite)"
+
+    def put(self, points: Array) -> Array:
+        return np.concatenate([points[:, None], np.repeat(-points[:, None], self.classes - 1, axis=1)], axis=1)
 
 
 def _grid(kind: str) -> Array:

@@ -130,7 +130,10 @@ _GAINS = frozenset(
 )
 # Words of losses that bring together what belongs together.
 _PAIRINGS = frozenset(
-    "triplet triplets contrastive siamese npair npairs pair pairs metric embedding embeddings supcon infonce".split()
+    (
+        "triplet triplets contrastive siamese npair npairs pair pairs metric embedding embeddings supcon infonce nce "
+        "ntxent simclr views"
+    ).split()
 )
 # What losses measure.
 _MEASURES = frozenset(

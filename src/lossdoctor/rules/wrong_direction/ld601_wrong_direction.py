@@ -60,11 +60,10 @@ def exchanged_distances(direction: Direction, graph: LossGraph) -> Iterator[Susp
     if graph.stage != "traced" or found is None or not direction.exchanged:
         return
     example = found.counterexamples[0]
-    apart = "far from the anchor, and the negative near it" if direction.together == "the positive" else "apart"
     yield RULE.at(
         graph[graph.value],
-        f"the loss is lower where {direction.together} lies {apart}: what should be pulled is pushed "
-        f"({example.at_target:.4g} as it should be, {example.at_wrong:.4g} the other way round)",
+        f"the loss is lower where {direction.together} lies {_APART[direction.together]}: what should be pulled is "
+        f"pushed ({example.at_target:.4g} as it should be, {example.at_wrong:.4g} the other way round)",
         calls=_returned(graph[graph.value].calls),
         evidence="witnessed",
         symptom="decreases-away",
@@ -89,6 +88,11 @@ def _returned(calls: tuple[Span, ...]) -> tuple[Span, ...]:
     return tuple(kept)
 
 
+_APART = {
+    "the positive": "far from the anchor, and the negative near it",
+    "what has the same label": "apart",
+    "the second view of a sample": "near another sample",
+}
 _WRONG = {
     "opposite": "the opposite answer",
     "other": "another sample's target",

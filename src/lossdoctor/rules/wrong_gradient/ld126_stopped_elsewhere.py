@@ -24,10 +24,11 @@ def stopped_elsewhere(
     gradient: GradientCheck, graph: LossGraph, dependence: Reading[Dependence]
 ) -> Iterator[Suspicion]:
     """What is stopped is most of the loss's derivative, and no estimator of an operation that has none."""
-    if graph.stage != "traced" or gradient.custom or gradient.factor is not None:
+    scaled = gradient.factor is not None and gradient.factor >= 0  # a constant share of the gradient still leads down
+    if graph.stage != "traced" or gradient.custom or scaled:
         return
     opposed, unrest = gradient.opposed or 0.0, gradient.unrest or 0.0
-    if (opposed < LEAST and unrest < RESTLESS) or _estimates(graph, dependence):
+    if (opposed < LEAST and unrest < RESTLESS) or _estimates(graph, dependence) or _reverses(graph):
         return
     if opposed >= LEAST:
         message = (
@@ -60,3 +61,40 @@ def _estimates(graph: LossGraph, dependence: Reading[Dependence]) -> bool:
             if lost and dependence[place].y_pred:
                 return True
     return False
+
+
+def _reverses(graph: LossGraph) -> bool:
+    """Whether something is passed on as it is with a gradient turned round, as `stop_gradient(2 * x) - x` does: a layer
+    of domain adaptation (Ganin and Lempitsky 2015)."""
+    for node in graph.where("add", "subtract", role="forward"):
+        shares = _shares(graph, node.id, 1.0, False)
+        if len({place for place, _ in shares}) == 1:
+            ((place, _), *_) = shares
+            moving, stopped = shares.get((place, False), 0.0), shares.get((place, True), 0.0)
+            if moving < 0.0 and abs(moving + stopped - 1.0) < 1e-6:
+                return True
+    return False
+
+
+def _shares(graph: LossGraph, place: int, factor: float, stopped: bool) -> dict[tuple[int, bool], float]:
+    """A node as a sum of others, each with its factor, and whether a gradient is stopped on the way."""
+    node = graph[place]
+    parts: list[tuple[int, float]] = []
+    if node.op in ("identity", "stop_gradient"):
+        parts = [(node.args[0], factor)]
+    elif node.op in ("add", "subtract"):
+        parts = [(node.args[0], factor), (node.args[1], factor if node.op == "add" else -factor)]
+    elif node.op == "negative":
+        parts = [(node.args[0], -factor)]
+    elif node.op == "multiply":
+        numbers = [graph[arg].constant for arg in node.args]
+        for constant, other in zip(numbers, node.args[::-1], strict=True):
+            if constant is not None and constant.size == 1:
+                parts = [(other, factor * float(constant.reshape(-1)[0]))]
+    if not parts:
+        return {(place, stopped): factor}
+    found: dict[tuple[int, bool], float] = {}
+    for arg, own in parts:
+        for key, share in _shares(graph, arg, own, stopped or node.op == "stop_gradient").items():
+            found[key] = found.get(key, 0.0) + share
+    return found
