@@ -17,6 +17,7 @@ RULE = Rule(code="LD126", name="stopped-elsewhere", family="wrong-gradient", sev
 LEAST = 0.25
 # The gradient at the target, of the usual one; a stopped weight or target leaves none there.
 RESTLESS = 0.1
+_DEPTH = 8  # operations of a sum that is taken apart
 
 
 @RULE.check
@@ -67,7 +68,7 @@ def _reverses(graph: LossGraph) -> bool:
     """Whether something is passed on as it is with a gradient turned round, as `stop_gradient(2 * x) - x` does: a layer
     of domain adaptation (Ganin and Lempitsky 2015)."""
     for node in graph.where("add", "subtract", role="forward"):
-        shares = _shares(graph, node.id, 1.0, False)
+        shares = _shares(graph, node.id, 1.0, False, _DEPTH)
         if len({place for place, _ in shares}) == 1:
             ((place, _), *_) = shares
             moving, stopped = shares.get((place, False), 0.0), shares.get((place, True), 0.0)
@@ -76,7 +77,7 @@ def _reverses(graph: LossGraph) -> bool:
     return False
 
 
-def _shares(graph: LossGraph, place: int, factor: float, stopped: bool) -> dict[tuple[int, bool], float]:
+def _shares(graph: LossGraph, place: int, factor: float, stopped: bool, depth: int) -> dict[tuple[int, bool], float]:
     """A node as a sum of others, each with its factor, and whether a gradient is stopped on the way."""
     node = graph[place]
     parts: list[tuple[int, float]] = []
@@ -91,10 +92,10 @@ def _shares(graph: LossGraph, place: int, factor: float, stopped: bool) -> dict[
         for constant, other in zip(numbers, node.args[::-1], strict=True):
             if constant is not None and constant.size == 1:
                 parts = [(other, factor * float(constant.reshape(-1)[0]))]
-    if not parts:
+    if not parts or depth == 0:
         return {(place, stopped): factor}
     found: dict[tuple[int, bool], float] = {}
     for arg, own in parts:
-        for key, share in _shares(graph, arg, own, stopped or node.op == "stop_gradient").items():
+        for key, share in _shares(graph, arg, own, stopped or node.op == "stop_gradient", depth - 1).items():
             found[key] = found.get(key, 0.0) + share
     return found
