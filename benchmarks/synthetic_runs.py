@@ -494,8 +494,8 @@ def draw(count: int, seed: int) -> list[Run]:
     rng = np.random.default_rng(seed)
     runs: list[Run] = []
     for number in range(count):
+        draw_one = FAULTS[number // 2 % len(FAULTS)]
         if number % 2:
-            runs.append((healthy_terms if rng.random() < 0.1 else healthy)(rng))
-        else:
-            runs.append(FAULTS[number // 2 % len(FAULTS)](rng))
+            draw_one = healthy_terms if rng.random() < 0.1 else healthy
+        runs.append(draw_one(rng))
     return runs
