@@ -35,9 +35,9 @@ Slope = tuple[float, Array]  # loss, and its derivative with respect to the outp
 _SEEDS = 4  # runs of each kind; half of them chose the parameters
 
 
-def runs() -> Iterator[tuple[int, Run]]:
+def runs(seeds: int = _SEEDS) -> Iterator[tuple[int, Run]]:
     """(half, run): every kind at several seeds; a seed varies batch, rate, length and columns as well."""
-    for seed in range(_SEEDS):
+    for seed in range(seeds):
         half = seed % 2
         for run in _of_seed(seed):
             yield half, run
@@ -180,9 +180,10 @@ def main() -> int:
     parser.add_argument(
         "--half", type=int, choices=(0, 1), help="only the half with parameters chosen (0), or the other"
     )
+    parser.add_argument("--seeds", type=int, default=_SEEDS, help="runs of each kind, of both halves together")
     options = parser.parse_args()
     for half in (0, 1) if options.half is None else (options.half,):
-        chosen = [run for side, run in runs() if side == half]
+        chosen = [run for side, run in runs(options.seeds) if side == half]
         if options.write is not None:
             for number, run in enumerate(chosen):
                 _write(options.write / f"{half}-{number:03}-{run.kind}.csv", run)
