@@ -9,6 +9,8 @@ from lossdoctor.domains.intervals import Ranges
 from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.rules.tracing import input_behind, source_of
+from lossdoctor.session import Loaded
+from lossdoctor.source.names import argument_role
 from lossdoctor.spec import Contract, Spec
 
 RULE = Rule(code="LD516", name="logits-mismatch", family="keras-contract", severity="warning")
@@ -38,11 +40,13 @@ def logits_mismatch(graph: LossGraph, contract: Contract) -> Iterator[Suspicion]
 
 
 @RULE.check
-def of_targets(graph: LossGraph, contract: Contract) -> Iterator[Suspicion]:
+def of_targets(graph: LossGraph, contract: Contract, loaded: Loaded) -> Iterator[Suspicion]:
     """A softmax or sigmoid of targets that are classes or probabilities already."""
     target = contract.y_true
     if graph.stage != "traced" or not isinstance(target, Spec) or contract.origin == "inferred":
         return
+    if argument_role(loaded.parameters[0]) == "y_pred":
+        return  # LD517: it is meant for the prediction
     for node in graph.where("softmax", "log_softmax", "sigmoid", role="forward"):
         kinds = ("binary", "onehot", "probability", "unit") if node.op == "sigmoid" else ("onehot", "probability")
         if target.kind in kinds and source_of(graph, node.args[0]) in graph.y_true:
