@@ -183,3 +183,24 @@ def test_a_printing_copy_is_python_and_keeps_the_rest(tmp_path: Path) -> None:
     path.write_text("def f(:\n")
     with pytest.raises(UsageError, match="could not be read as Python"):
         emitted(path, {1})
+
+
+@pytest.mark.real
+def test_a_python_loop_is_shown_pass_by_pass() -> None:
+    import tensorflow as tf
+
+    def scales(y_true, y_pred):
+        total = 0.0
+        for power in range(3):
+            gap = tf.abs(y_true - y_pred) - power
+            total += tf.reduce_mean(tf.sqrt(gap))
+        return total + sum(tf.reduce_max(y_pred * k) for k in (1.0, 2.0))
+
+    found = lossdoctor.trace(scales, np.full((2, 2), 1.5, "float32"), np.zeros((2, 2), "float32"))
+    assert [(one.turn, one.value.mean) for one in found["gap"]] == [((1, 3), 1.5), ((2, 3), 0.5), ((3, 3), -0.5)]
+    assert [one.turn for one in found["y_pred * k"]] == [(1, 2), (2, 2)]
+    assert [one.shape for one in found["total"]] == [(), (), ()]  # what is added to it has no name
+    assert found.blamed is not None and found.blamed.tensor.turn == (3, 3)
+    text = found.text()
+    assert text.count("(pass 2 of 3)") == 2 and text.count("\n>") == 1 and "  nan" not in text
+    assert json.loads(found.to_json())["tensors"][-1]["passes"] == 1

@@ -38,10 +38,10 @@ def _names(path: str) -> Iterator[tuple[Place, str]]:
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
             target = statement.targets[0]
             name, value = (target.id if isinstance(target, ast.Name) else ""), statement.value
-        elif isinstance(statement, ast.AnnAssign | ast.AugAssign) and isinstance(statement.target, ast.Name):
+        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             name, value = statement.target.id, statement.value
-            if isinstance(statement, ast.AugAssign):
-                yield place_of(statement, lines), name
+        elif isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+            yield place_of(statement, lines), statement.target.id
         elif isinstance(statement, ast.Return):
             name, value = "return", statement.value
         if name and value is not None:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from lossdoctor.config import Config, load_config
@@ -85,13 +86,18 @@ def _unable(problem: object) -> str:
     return f"{problem}; lossdoctor check says more"
 
 
+_WHY = 160  # characters of an exception's text: TensorFlow's may be a page long
+
+
 def traced(job: Job, session: Session) -> tuple[Opened, LossGraph]:
     """The loss, opened, and its graph. Raises `UsageError` for one that has none, and as `examine`."""
     start = opened(job, session)
     if isinstance(start, ErrorItem):
         raise UsageError(start.message)
     if start.traced.traced is None:
-        raise UsageError(_unable(f"`{start.loaded.name}` cannot be traced"))
+        raised = start.traced.raised
+        why = "" if raised is None else f": {raised.type}: {shorten(raised.message, _WHY)}"
+        raise UsageError(_unable(f"`{start.loaded.name}` cannot be traced{why}"))
     return start, start.traced.traced
 
 

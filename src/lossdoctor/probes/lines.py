@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from lossdoctor.findings import UsageError
 from lossdoctor.graph.frontend_tf import Live, Staged, trace
 from lossdoctor.graph.ir import LossGraph, Node
+from lossdoctor.graph.passes import Calls, passes
 from lossdoctor.graph.run_tf import Executable, array
 from lossdoctor.probes.callings import keras_arguments
 from lossdoctor.probes.inside import BRANCHES, LOOPS, Inside, inside
@@ -26,6 +28,7 @@ _BOUNDS = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "r
 _LIMITS = frozenset({"maximum", "minimum", "clip"})
 _PASSING = frozenset({"item", "identity"})  # between a loop or branch and what the user sees of it
 _MOST = 400  # tensors of one loss
+_FIRST = 8  # passes over a loop that is too long to be shown whole
 
 
 def probe(subject: Subject, contract: Contract, *, pair: Pair, keep: int = 0) -> Lines:
@@ -62,7 +65,8 @@ def lines(live: Live, pair: Pair, *, keep: int = 0, calling: str = "raw") -> Lin
         raise UsageError(
             f"the loss raises {told.type} on this batch: {told.message}; `lossdoctor check` says more"
         ) from None
-    shown = _shown(staged)
+    turns = _turns(staged)
+    shown = _shown(staged, turns)
     floats = [
         node for node in shown if staged.tensors[node].dtype.is_floating and graph[node].attrs.get("role") != "y_true"
     ]
@@ -89,27 +93,43 @@ def lines(live: Live, pair: Pair, *, keep: int = 0, calling: str = "raw") -> Lin
     for node in shown:
         for holder in [holder for holder in within if holder <= node]:
             tensors += within.pop(holder).tensors(holder)
-        tensors.append(_tensor(graph, graph[node], values, gradients.get(node), controls, refused, keep))
+        told = _tensor(graph, graph[node], values, gradients.get(node), controls, refused, keep)
+        tensors.append(replace(told, turn=turns.get(node, (1, 1))))
     batched = tuple(node for node in shown if (graph[node].shape or ("",))[:1] == ("B",))
     agrees = all(_alike(a, b) for a, b in zip(outputs, plain, strict=True))
     return Lines(tuple(tensors), graph.value, agrees, calling, batched)
 
 
-def _shown(staged: Staged) -> list[int]:
-    """The inputs, and the result of each of the user's expressions."""
-    last: dict[Any, int] = {}
+def _candidates(staged: Staged) -> Iterator[Node]:
+    """The inputs and what the user's expressions make."""
     needed = staged.loss.graph.ancestors(staged.loss.value)
     for node in staged.loss.nodes:
         if node.role != "forward" or node.op in _HIDDEN or node.dtype in _DTYPES or node.id not in staged.tensors:
             continue
-        if node.op != "input" and node.id not in needed:
-            continue  # for the gradient only, such as the second result of a fused cross-entropy
+        if node.op == "input" or node.id in needed:  # else for the gradient only, as the second result of a fused loss
+            yield node
+
+
+def _turns(staged: Staged) -> dict[int, tuple[int, int]]:
+    """For each node: in which pass over its expression it was made, and of how many."""
+    found = passes(_candidates(staged))
+    most: dict[Calls, int] = {}
+    for node, turn in found.items():
+        most[staged.loss.graph[node].calls] = turn
+    return {node: (turn, most[staged.loss.graph[node].calls]) for node, turn in found.items()}
+
+
+def _shown(staged: Staged, turns: dict[int, tuple[int, int]]) -> list[int]:
+    """The inputs, and the result of each of the user's expressions in each pass over it."""
+    last: dict[Any, int] = {}
+    for node in _candidates(staged):
         if node.op == "input" or node.id == staged.loss.value:
             last[node.id] = node.id
-        elif node.span is not None:
-            span = node.span
-            last[span.path, span.line, span.column, span.end_line, span.end_column, node.calls[:-1]] = node.id
+        elif node.calls:
+            last[node.calls, turns[node.id][0]] = node.id
     kept = sorted(set(last.values()))
+    if len(kept) > _MOST:  # of a long loop the first passes and the last
+        kept = [node for node in kept if turns.get(node, (1, 1))[0] <= _FIRST or turns[node][0] == turns[node][1]]
     return kept if len(kept) <= _MOST else [*kept[: _MOST - 1], kept[-1]]
 
 

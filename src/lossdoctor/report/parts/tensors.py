@@ -12,22 +12,17 @@ from lossdoctor.readings.trace import Row, TraceResult
 _SHORT = {"float": "f", "int": "i", "uint": "u", "bfloat": "bf"}
 
 
-def in_order(rows: tuple[Row, ...]) -> list[Row]:
-    """Rows of one line together, where it is first reached; a line that runs again later is shown again."""
-    ordered: list[Row] = []
-    held: list[Row] = []
-    for row in rows:
-        if held and (row.path, row.line) != (held[-1].path, held[-1].line):
-            ordered += held
-            held = []
-        held.append(row)
-    return ordered + held
+def place_of(row: Row) -> tuple[str, int, int]:
+    """What rows that stand under one heading share: file, line and the pass over it."""
+    return row.path, row.line, row.tensor.turn[0]
 
 
-def called_on(found: TraceResult, row: Row) -> str:
-    """Which line of the loss's file called the helper that the row is of; "" for the loss itself."""
+def asides(found: TraceResult, row: Row) -> list[str]:
+    """What is said beside a line: which line of the loss's file called its helper, and the pass over it."""
     callers = [span.line for span in row.tensor.calls[:-1] if span.path == found.files.get(found.path, found.path)]
-    return f"called on line {callers[-1]}" if callers else ""
+    said = [f"called on line {callers[-1]}"] if callers else []
+    turn, of = row.tensor.turn
+    return [*said, f"pass {turn} of {of}"] if of > 1 else said
 
 
 def marks_of(found: TraceResult, row: Row, value: Summary, gradient: Summary | None, *, zeros: bool) -> list[str]:
@@ -83,6 +78,11 @@ def number(value: float) -> str:
         return "nan"
     value += 0.0  # -0.0 says nothing here
     return next((text for digits in (4, 3, 2) if len(text := f"{value:.{digits}g}") <= 9), f"{value:.1g}")
+
+
+def of_finite(*values: float) -> list[str]:
+    """What a summary says of the finite elements; a dash where there are none."""
+    return ["-" if math.isnan(value) else number(value) for value in values]
 
 
 def slope(row: Row, gradient: Summary | None) -> str:

@@ -15,11 +15,12 @@ from lossdoctor.report.parts.excerpt import source_lines
 from lossdoctor.report.parts.heading import title
 from lossdoctor.report.parts.sheet import INDENT, Sheet
 from lossdoctor.report.parts.tensors import (
-    called_on,
-    in_order,
+    asides,
     marks_of,
     number,
+    of_finite,
     part_of,
+    place_of,
     share,
     slope,
     summaries,
@@ -111,23 +112,22 @@ def _add_head(sheet: Sheet, found: TraceResult) -> None:
 
 
 def _add_lines(sheet: Sheet, found: TraceResult) -> None:
-    place: tuple[str, int] | None = None
+    place: tuple[str, int, int] | None = None
     path = found.path
-    for row in in_order(found.rows):
-        if row.line and (row.path, row.line) != place:
-            place = row.path, row.line
+    for row in found.rows:
+        if row.line and place_of(row) != place:
+            place = place_of(row)
             if row.path != path:
                 path = row.path
                 sheet.add(Text(f"{'':>{INDENT}}{path}", "dim"))
             lines = source_lines(sheet.view.root / found.files.get(row.path, row.path))
             source = lines[row.line - 1].strip() if 0 < row.line <= len(lines) else row.tensor.text
-            blamed = found.blamed is not None and (found.blamed.path, found.blamed.line) == place
+            blamed = found.blamed is not None and place_of(found.blamed) == place
             sign = ">" if blamed else " "
-            called = called_on(found, row)
-            called = f"  ({called})" if called else ""
-            text = sheet.clip(sheet.one_line(source), sheet.width - 9 - len(called))
+            beside = f"  ({', '.join(said)})" if (said := asides(found, row)) else ""
+            text = sheet.clip(sheet.one_line(source), sheet.width - 9 - len(beside))
             style = "bold red" if blamed else "bold"
-            sheet.add(Text.assemble((f"{sign}{row.line:>4} | {text}", style), (called, "dim")))
+            sheet.add(Text.assemble((f"{sign}{row.line:>4} | {text}", style), (beside, "dim")))
         _add_row(sheet, found, row)
 
 
@@ -136,12 +136,12 @@ def _add_row(sheet: Sheet, found: TraceResult, row: Row) -> None:
     value, gradient = summaries(found, row)
     width, shaped = _name_width(sheet, found), _shape_width(sheet, found)
     name = sheet.clip(sheet.one_line(row.shown), width)
-    numbers = [number(value.low), number(value.mean), number(value.high)]
+    numbers = of_finite(value.low, value.mean, value.high)
     if sheet.width >= _WIDE:
         numbers.append(share(value.zeros, value.size))
     numbers.append(slope(row, gradient))
     if sheet.width >= _WIDE:
-        numbers += ["", ""] if gradient is None else [number(gradient.low), number(gradient.high)]
+        numbers += ["", ""] if gradient is None else of_finite(gradient.low, gradient.high)
     cells = "".join(f"{text:>{cells}}" for text, (_, cells) in zip(numbers, _columns(sheet), strict=True))
     bad = not value.finite or (gradient is not None and not gradient.finite)
     shape = sheet.clip(typed(tensor.dtype, tensor.shape), shaped)
@@ -220,6 +220,8 @@ def _tensor(found: TraceResult, row: Row) -> dict[str, Any]:
         "gradient": None if gradient is None else _summary(gradient),
         "saturated": tensor.saturated,
         "inner": tensor.inner,
+        "pass": tensor.turn[0],
+        "passes": tensor.turn[1],
         "marks": list(tensor.marks),
         "values": _nested(part_of(found, row, tensor.values).tolist()) if shown and tensor.values is not None else None,
     }

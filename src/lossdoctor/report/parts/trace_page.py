@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from html import escape
 
-from lossdoctor.readings.lines import Summary
 from lossdoctor.readings.trace import Row, TraceResult
 from lossdoctor.report import View
 from lossdoctor.report.parts.excerpt import source_lines
 from lossdoctor.report.parts.tensors import (
-    called_on,
-    in_order,
+    asides,
     marks_of,
     number,
+    of_finite,
     part_of,
+    place_of,
     share,
     slope,
     summaries,
@@ -98,10 +98,10 @@ def _verdict(found: TraceResult) -> str:
 
 def _rows(found: TraceResult, view: View) -> list[str]:
     parts: list[str] = []
-    place: tuple[str, int] | None = None
-    for row in in_order(found.rows):
-        if row.line and (row.path, row.line) != place:
-            place = row.path, row.line
+    place: tuple[str, int, int] | None = None
+    for row in found.rows:
+        if row.line and place_of(row) != place:
+            place = place_of(row)
             parts.append(_line(found, row, view))
         parts.append(_tensor(found, row))
     return parts
@@ -110,9 +110,8 @@ def _rows(found: TraceResult, view: View) -> list[str]:
 def _line(found: TraceResult, row: Row, view: View) -> str:
     lines = source_lines(view.root / found.files.get(row.path, row.path))
     source = lines[row.line - 1].rstrip() if 0 < row.line <= len(lines) else row.tensor.text
-    blamed = found.blamed is not None and (found.blamed.path, found.blamed.line) == (row.path, row.line)
-    said = [row.path] if row.path != found.path else []
-    said += [called] if (called := called_on(found, row)) else []
+    blamed = found.blamed is not None and place_of(found.blamed) == place_of(row)
+    said = [*([row.path] if row.path != found.path else []), *asides(found, row)]
     beside = f' <span class="from">  {escape(", ".join(said))}</span>' if said else ""
     cell = f'<span class="number">{row.line}</span>  {escape(source)}{beside}'
     return f'<tr class="line{" blamed" if blamed else ""}"><td colspan="{len(_HEAD)}">{cell}</td></tr>'
@@ -124,10 +123,10 @@ def _tensor(found: TraceResult, row: Row) -> str:
     cells = [
         row.shown,
         typed(tensor.dtype, tensor.shape),
-        *(number(each) for each in (value.low, value.mean, value.high)),
+        *of_finite(value.low, value.mean, value.high),
         share(value.zeros, value.size),
         slope(row, gradient),
-        *("" if gradient is None else number(each) for each in _range(gradient)),
+        *(("", "") if gradient is None else of_finite(gradient.low, gradient.high)),
         "; ".join([*marks_of(found, row, value, gradient, zeros=False), *_values(found, row)]),
     ]
     bad = not value.finite or (gradient is not None and not gradient.finite)
@@ -137,10 +136,6 @@ def _tensor(found: TraceResult, row: Row) -> str:
 def _row(cells: list[str], *, bad: bool) -> str:
     inner = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
     return f'<tr class="bad">{inner}</tr>' if bad else f"<tr>{inner}</tr>"
-
-
-def _range(gradient: Summary | None) -> tuple[float, float]:
-    return (0.0, 0.0) if gradient is None else (gradient.low, gradient.high)
 
 
 def _values(found: TraceResult, row: Row) -> list[str]:

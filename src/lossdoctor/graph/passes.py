@@ -1,0 +1,47 @@
+"""How often an expression ran while a loss was traced: a Python loop puts its body into the graph for each pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lossdoctor.graph.ir import Node, Span
+
+Calls = tuple[Span, ...]
+
+
+def passes(nodes: Iterable[Node]) -> dict[int, int]:
+    """For each node with a place in the code: in which pass over its expression it was made, from 1.
+
+    An expression is run again where it makes a node after something that is no part of it did, or after a part of it
+    was run again; one that makes several nodes in a row, or around those of its parts, is run once.
+    """
+    found: dict[int, int] = {}
+    made: list[tuple[Calls, int]] = []  # of each node: whose it is, and the pass
+    last: dict[Calls, int] = {}  # of each expression: the index in `made` of its newest node
+    for node in nodes:
+        if not node.calls:
+            continue
+        calls = node.calls
+        turn = 1
+        if calls in last:
+            turn = made[last[calls]][1]
+            since = made[last[calls] + 1 :]
+            if any(not _part_of(other, calls) or again > turn for other, again in since):
+                turn += 1
+        found[node.id] = turn
+        last[calls] = len(made)
+        made.append((calls, turn))
+    return found
+
+
+def _part_of(inner: Calls, outer: Calls) -> bool:
+    """Whether an expression lies within another, or in what that other calls."""
+    depth = len(outer) - 1
+    return len(inner) > depth and inner[:depth] == outer[:depth] and _within(inner[depth], outer[depth])
+
+
+def _within(inner: Span, outer: Span) -> bool:
+    start, end = (outer.line, outer.column), (outer.end_line, outer.end_column)
+    return (
+        inner.path == outer.path and start <= (inner.line, inner.column) and (inner.end_line, inner.end_column) <= end
+    )
