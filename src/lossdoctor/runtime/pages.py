@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from lossdoctor.runtime.readout import Measured
 from lossdoctor.runtime.statistics import Line
 from lossdoctor.subject.locate import source_of
 
+_SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
 _AROUND = 1  # lines of source before and after those that compute something
 
 
@@ -32,9 +34,8 @@ def source_page(measured: Sequence[Measured], step: int) -> str:
         numbers = [line for other, line in values if other == path]
         source = source_of(path)
         lines = source.lines if source is not None else ()
-        first, last = max(1, min(numbers) - _AROUND), min(len(lines), max(numbers) + _AROUND)
         parts.append(f"**{html.escape(Path(path).name)}**, step {step}\n\n{_HEAD}")
-        for number in range(first, last + 1):
+        for number in _extent(lines, numbers):
             found = values.get((path, number), [])
             # The outermost expression of the line is what the line is known by.
             shown = _cells(found[-1], gradients.get((path, number))) if found else " | | | | "
@@ -43,24 +44,37 @@ def source_page(measured: Sequence[Measured], step: int) -> str:
     return "\n".join(parts)
 
 
-_HEAD = "| line | code | min | mean | max | gradient norm | not finite |\n|---|---|---|---|---|---|---|"
+def _extent(lines: Sequence[str], numbers: Sequence[int]) -> range:
+    """The lines that compute something, with those around them; what follows the function is none of them."""
+    last = end = min(len(lines), max(numbers))
+    margin = min((_indent(lines[number - 1]) for number in numbers if number <= len(lines)), default=0)
+    while last < min(len(lines), end + _AROUND) and lines[last].strip() and _indent(lines[last]) >= margin:
+        last += 1
+    return range(max(1, min(numbers) - _AROUND), last + 1)
+
+
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())
+
+
+# TensorBoard breaks words anywhere where a table is too wide: short heads, three digits.
+_HEAD = "| | code | min | mean | max | gradient | not finite |\n|---|---|---|---|---|---|---|"
 
 
 def _cells(one: Measured, gradient: float | None) -> str:
-    numbers = [f"{one.values[name]:.4g}" for name in ("min", "mean", "max")]
-    return " | ".join([*numbers, "" if gradient is None else f"{gradient:.4g}"])
+    numbers = [f"{one.values[name]:.3g}" for name in ("min", "mean", "max")]
+    return " | ".join([*numbers, "" if gradient is None else f"{gradient:.3g}"])
 
 
 def _code(text: str) -> str:
     """Code in a cell of a table: no bars, no backquotes, indentation kept."""
-    indent = len(text) - len(text.lstrip())
-    return "\u00a0" * indent + text.strip().replace("|", "\u2223").replace("`", "'") or " "
+    return "\u00a0" * _indent(text) + text.strip().replace("|", "\u2223").replace("`", "'") or " "
 
 
 def shapes_page(lines: Sequence[Line], signature: str) -> str:
     """Shape and dtype of each intermediate, as traced."""
     rows = [
-        f"| {_code(line.name)} | {line.span.line if line.span else ''} | {line.dtype} | {_dims(line)} |"
+        f"| `{_code(line.name)}` | {line.span.line if line.span else ''} | {line.dtype} | {_dims(line)} |"
         for line in lines
         if line.kind == "value"
     ]
@@ -72,10 +86,11 @@ def _dims(line: Line) -> str:
 
 
 def alerts_page(alerts: Sequence[Alert]) -> str:
-    """A table of the alerts, in the order in which they were raised."""
+    """A table of the alerts, in the order in which they were raised; each has a text of its own."""
     rows = [
-        f"| {alert.step} | {alert.since} | {alert.kind} | {_code(alert.series)} | {_code(alert.message)} |"
+        f"| {alert.step} | {alert.since} | {alert.kind} | {_code(alert.series)} | {_code(said)} |"
         for alert in alerts
+        for said in _SENTENCE.split(alert.message)[:1]
     ]
     return "| step | since | kind | series | what |\n|---|---|---|---|---|\n" + "\n".join(rows)
 
