@@ -204,3 +204,11 @@ def test_a_python_loop_is_shown_pass_by_pass() -> None:
     text = found.text()
     assert text.count("(pass 2 of 3)") == 2 and text.count("\n>") == 1 and "  nan" not in text
     assert json.loads(found.to_json())["tensors"][-1]["passes"] == 1
+
+
+@pytest.mark.real
+def test_what_is_returned_is_one_row() -> None:
+    import keras
+
+    found = lossdoctor.trace(keras.losses.CategoricalCrossentropy(), T, np.full((3, 3), 0.5, "float32"))
+    assert [one.value.low for one in found["return"]] == [pytest.approx(np.log(3.0), rel=1e-6)]

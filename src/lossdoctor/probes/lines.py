@@ -122,12 +122,12 @@ def _turns(staged: Staged) -> dict[int, tuple[int, int]]:
 def _shown(staged: Staged, turns: dict[int, tuple[int, int]]) -> list[int]:
     """The inputs, and the result of each of the user's expressions in each pass over it."""
     last: dict[Any, int] = {}
+    result = staged.loss.value
     for node in _candidates(staged):
-        if node.op == "input" or node.id == staged.loss.value:
-            last[node.id] = node.id
-        elif node.calls:
-            last[node.calls, turns[node.id][0]] = node.id
-    kept = sorted(set(last.values()))
+        place = (node.calls, turns[node.id][0]) if node.calls else node.id
+        if node.op == "input" or node.id == result or (node.calls and last.get(place) != result):
+            last[place] = node.id
+    kept = sorted(last.values())
     if len(kept) > _MOST:  # of a long loop the first passes and the last
         kept = [node for node in kept if turns.get(node, (1, 1))[0] <= _FIRST or turns[node][0] == turns[node][1]]
     return kept if len(kept) <= _MOST else [*kept[: _MOST - 1], kept[-1]]
