@@ -120,15 +120,17 @@ def fractions_alike(contract: Contract, arguments: Arguments) -> str:
 
 
 def perfect_costs(contract: Contract, arguments: Arguments) -> str:
-    """The loss of the best prediction there is: y_true itself or, with `logits`, scores far out that say the same."""
+    """The loss of the best prediction there is: y_true itself or, with `logits`, scores far out that say the same.
+    It counts as large beside that of y_pred (`beside`), or above 0.1."""
     scores = "\n        best = 40.0 * best - 20.0" if arguments.get("logits") else ""
     return dedent(f"""\
         best = tf.cast(y_true, y_pred.dtype)
         if y_pred.shape != best.shape:
             best = tf.one_hot(tf.cast(tf.reshape(y_true, y_pred.shape[:-1]), "int32"), y_pred.shape[-1]){scores}
         value = float(tf.reduce_mean({called(arguments)}(y_true, best)))
-        print(f"mean loss {{value:.6g}} at the best prediction there is")
-        return value > 0.1
+        other = float(tf.reduce_mean({called(arguments)}(y_true, y_pred)))
+        print(f"mean loss {{value:.6g}} at the best prediction there is, {{other:.6g}} at another")
+        return {"value > 0.2 * other > 0" if arguments.get("beside") else "value > 0.1"}
         """)
 
 

@@ -18,11 +18,9 @@ RULE = Rule(code="LD516", name="logits-mismatch", family="keras-contract", sever
 
 @RULE.check
 def logits_mismatch(graph: LossGraph, contract: Contract) -> Iterator[Suspicion]:
-    prediction = contract.y_pred
-    if graph.stage != "traced" or not isinstance(prediction, Spec):
+    prediction = _declared(contract)
+    if graph.stage != "traced" or prediction is None:
         return
-    if contract.origin == "inferred" and not any("last layer" in text for text in contract.assumptions):
-        prediction = replace(prediction, kind="real")  # what this very code suggested cannot be held against it
     told: set[object] = set()
     for node in graph.where(role="forward"):
         twice = _from_logits(graph, node, prediction)
@@ -59,6 +57,28 @@ def of_targets(graph: LossGraph, contract: Contract, loaded: Loaded) -> Iterator
 
 
 @RULE.check
+def of_predictions(graph: LossGraph, contract: Contract, loaded: Loaded) -> Iterator[Suspicion]:
+    """A softmax or sigmoid of predictions that are probabilities already, in a loss that is no cross entropy from
+    logits: what it compares with the targets cannot come near them."""
+    prediction = _declared(contract)
+    if graph.stage != "traced" or prediction is None or "y_true" in map(argument_role, loaded.parameters[1:2]):
+        return
+    for node in graph.where("softmax", "log_softmax", "sigmoid", role="forward"):
+        if prediction.kind not in ("probability", "unit") or source_of(graph, node.args[0]) not in graph.y_pred:
+            continue
+        if any(source_of(graph, other.args[0]) in graph.y_true for other in graph.where(node.op, role="forward")):
+            continue  # scores of both are compared, as ranking losses do
+        yield RULE.at(
+            node,
+            f"`{node.call}` is applied to y_pred, which is of kind {prediction.kind} already: what comes out stays far "
+            "from 0 and 1, whatever the model says",
+            evidence="proved",
+            symptom="perfect-costs",
+            arguments={"beside": True},
+        )
+
+
+@RULE.check
 def of_scores(graph: LossGraph, ranges: Ranges, contract: Contract) -> Iterator[Suspicion]:
     """A cross entropy from probabilities, whose argument the loss computes and which can be negative."""
     if graph.stage != "traced" or contract.origin == "inferred":
@@ -77,6 +97,15 @@ def of_scores(graph: LossGraph, ranges: Ranges, contract: Contract) -> Iterator[
             "from_logits=True",
             evidence="proved",
         )
+
+
+def _declared(contract: Contract) -> Spec | None:
+    """The spec of y_pred; of no kind where this very code suggested it, which cannot be held against it."""
+    prediction = contract.y_pred
+    if not isinstance(prediction, Spec):
+        return None
+    suggested = contract.origin == "inferred" and not any("last layer" in text for text in contract.assumptions)
+    return replace(prediction, kind="real") if suggested else prediction
 
 
 def _certain(contract: Contract) -> bool:
