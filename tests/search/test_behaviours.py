@@ -102,11 +102,65 @@ def powered(power=2.0):
         return tf.reduce_mean(tf.abs(y_true - y_pred) ** power, axis=-1)
 
     return loss
+
+
+def dice_of_rows(y_true, y_pred):
+    both, all_ = tf.reduce_sum(y_true * y_pred, axis=[2, 3]), tf.reduce_sum(y_true + y_pred, axis=[2, 3])
+    return 1.0 - tf.reduce_mean((2.0 * both + 1.0) / (all_ + 1.0), axis=-1)
+
+
+def dice_of_classes(y_true, y_pred):
+    both, all_ = tf.reduce_sum(y_true * y_pred, axis=[1, 2]), tf.reduce_sum(y_true + y_pred, axis=[1, 2])
+    return 1.0 - tf.reduce_mean((2.0 * both + 1.0) / (all_ + 1.0), axis=-1)
+
+
+def spectrum_of_channels(y_true, y_pred):
+    one, other = (tf.abs(tf.signal.fft2d(tf.cast(x, tf.complex64))) for x in (y_true, y_pred))
+    return tf.reduce_mean(tf.abs(one - other), axis=[1, 2, 3])
+
+
+def spectrum_of_places(y_true, y_pred):
+    planes = [tf.transpose(x, (0, 3, 1, 2)) for x in (y_true, y_pred)]
+    one, other = (tf.abs(tf.signal.fft2d(tf.cast(x, tf.complex64))) for x in planes)
+    return tf.reduce_mean(tf.abs(one - other), axis=[1, 2, 3])
+
+
+def unpaired(y_true, y_pred):
+    same = tf.cast(y_true == tf.transpose(y_true), tf.float32)
+    return same * tf.reduce_sum(tf.square(y_pred), axis=-1)
+
+
+def paired(y_true, y_pred):
+    same = tf.cast(y_true[:, None] == y_true[None, :], tf.float32)
+    return tf.reduce_mean(same * tf.matmul(y_pred, y_pred, transpose_b=True), axis=1)
+
+
+def along_height(y_true, y_pred):
+    return tf.reduce_sum(keras.losses.categorical_crossentropy(y_true, y_pred, axis=1), axis=[1, 2])
+
+
+def along_classes(y_true, y_pred):
+    return tf.reduce_sum(keras.losses.categorical_crossentropy(y_true, y_pred, axis=-1), axis=[1, 2])
+
+
+def clipped(y_true, y_pred):
+    p = tf.clip_by_value(y_pred, 1e-6, 1.0 - 1e-6)
+    return -tf.reduce_mean(y_true * tf.math.log(p) + (1.0 - y_true) * tf.math.log(1.0 - p), axis=-1)
+
+
+def logistic(y_true, y_pred):
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(y_true, y_pred), axis=-1)
+
+
+def shifted(y_true, y_pred):
+    labels = tf.cast(tf.cast(y_true[:, 0], tf.float32) * 0.9 + 0.03, tf.int32)
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, y_pred)
 """
 REAL = ("float32[B,3] real", "float32[B,3] real")
 LABELS = ("int32[B,1] label(3)", "float32[B,3] logit")
 PIXELS = ("float32[B,4,3] onehot", "float32[B,4,3] logit")
 BINARY = ("float32[B,3] binary", "float32[B,3] real")
+MAPS = ("float32[B,4,5,3] onehot", "float32[B,4,5,3] probability")
 UNIT = ("float32[B,3] unit", "float32[B,3] unit")
 CASES: list[tuple[str, tuple[str, str], str, str, dict[str, Any]]] = [
     # symptom, specs, loss with the fault, healthy twin, arguments
@@ -132,6 +186,12 @@ CASES: list[tuple[str, tuple[str, str], str, str, dict[str, Any]]] = [
     ("mask-not-applied", ("float32[B,4,3] real", "float32[B,4,3] real"), "sequences", "rows", {}),
     ("mask-not-applied", ("float32[B,4,3] real", "float32[B,4,3] real"), "mean", "rows", {}),
     ("factory-called", REAL, "powered", "rows", {"name": ...}),
+    ("pixels-exchanged", MAPS, "dice_of_rows", "dice_of_classes", {}),
+    ("channels-exchanged", MAPS, "spectrum_of_channels", "spectrum_of_places", {}),
+    ("targets-exchanged", ("int32[B] label(3)", "float32[B,3] real"), "unpaired", "paired", {"batch": 4}),
+    ("places-coupled", MAPS, "along_height", "along_classes", {"axis": 1}),
+    ("clipped-scores", ("float32[B,3] binary", "float32[B,3] logit"), "clipped", "logistic", {}),
+    ("classes-alike", LABELS, "shifted", "sparse", {"first": 0, "second": 1}),
 ]
 
 

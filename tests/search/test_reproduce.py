@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 
 from lossdoctor.graph.ir import Span
-from lossdoctor.search.behaviours import BEHAVIOURS
-from lossdoctor.search.demonstrations import DEMONSTRATIONS
-from lossdoctor.search.reproduce import ordinary, relative, script
+from lossdoctor.search.reproduce import ALL, ordinary, relative, script
 from lossdoctor.session import Loaded, Pair
 from lossdoctor.spec import Contract, parse_contract
 
@@ -45,10 +43,18 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "label-without-gradient": {"label": 0.0},
     "factory-called": {"name": "focal"},
     "padding-counts": {"value": 0.0, "axes": (1, 1)},
+    "places-coupled": {"axis": 1},
+    "classes-alike": {"first": 0, "second": 1},
+    "operations-left": {"types": ("While",), "count": 1},
+    "cast-to-integer": {"count": 1},
+    "setting-unused": {"makes": ("focal(1.0)", "focal(2.0)")},
+    "setting-lost": {"argument": "reduction", "value": "sum"},
+    "drawn-at-import": {"function": "loss"},
+    "list-grows": {"name": "self.past", "holder": "attribute"},
 }
 
 
-@pytest.mark.parametrize("symptom", [*DEMONSTRATIONS, *BEHAVIOURS])
+@pytest.mark.parametrize("symptom", ALL)
 @pytest.mark.parametrize("execution", ["eager", "xla"])
 def test_every_symptom_gives_python(symptom: str, execution: str, tmp_path: Path) -> None:
     contract = parse_contract("float32[B,3] real", "float32[B,3] real")
@@ -73,7 +79,7 @@ def test_every_declared_symptom_has_a_demonstration() -> None:
 
     from lossdoctor.rules.registry import Symptom
 
-    assert set(get_args(Symptom)) <= {*DEMONSTRATIONS, *BEHAVIOURS}
+    assert set(get_args(Symptom)) <= set(ALL)
 
 
 def test_the_file_is_named_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

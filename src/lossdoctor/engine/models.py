@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lossdoctor.engine.diagnose import report_of_model, span_of_line
-from lossdoctor.engine.run import Outcome, examined, live_job, report_of, selector
+from lossdoctor.engine.run import Outcome, examined, live_job, report_of, selector, with_mask
 from lossdoctor.engine.scene import Scene, names_at
 from lossdoctor.findings import ErrorItem, LossReport, Report, UsageError
 from lossdoctor.readings.model import Array, Batch, Output
@@ -118,7 +118,7 @@ def contract_of_output(
     if isinstance(found.y_pred, Spec) and kind is not None:
         said = f"y_pred is {kind}, as the {output.activation} of the last layer `{output.layer}` gives it"
         found = replace(found, y_pred=replace(found.y_pred, kind=kind), assumptions=(*found.assumptions[:1], said))
-    return found, Pair(true, predicted)
+    return with_mask(found) if output.masked else found, Pair(true, predicted)
 
 
 def _finite(array: Array) -> Array:

@@ -358,7 +358,14 @@ def _contracts_of(y_true: object, y_pred: object, settings: Settings) -> tuple[t
         )
     # Of the dtypes that the specs say: lists of Python numbers become float32 and int32.
     pair = Pair(_arrays(y_true, "y_true"), _arrays(y_pred, "y_pred"))
-    return (contract_from_arrays(pair.y_true, pair.y_pred, settings.magnitude),), pair
+    found = contract_from_arrays(pair.y_true, pair.y_pred, settings.magnitude)
+    return (with_mask(found) if getattr(y_pred, "_keras_mask", None) is not None else found,), pair
+
+
+def with_mask(contract: Contract) -> Contract:
+    """The contract of a prediction that a model with masks makes; a mask is no part of the values."""
+    said = "y_pred carries a mask of Keras, as `Masking` and `Embedding(mask_zero=True)` give it"
+    return replace(contract, masked=True, assumptions=(*contract.assumptions, said))
 
 
 def _is_text(value: object) -> bool:

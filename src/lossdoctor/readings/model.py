@@ -49,6 +49,7 @@ class Output:
     y_pred: Array | None  # by the weights as they are; of the rows that ran
     weight: Array | None
     loss: LossUse | None
+    masked: bool = False  # y_pred carries a mask of Keras
 
     @property
     def label(self) -> str:

@@ -59,6 +59,22 @@ Symptom = Literal[
     "vector-through-keras",  # what Keras gives the optimizer is no single number
     "mask-not-applied",  # a masked time step changes the loss, or the mask fails
     "factory-called",  # the factory `name` gives no number for (y_true, y_pred)
+    "pixels-exchanged",  # the loss changes with all places of a sample put into another order
+    "channels-exchanged",  # the loss changes with the channels put into another order
+    "targets-exchanged",  # the loss does not change with the targets of the batch given to other samples
+    "places-coupled",  # what one place of `axis` costs depends on the others
+    "clipped-scores",  # scores outside of [0, 1] can be moved further out without any change
+    "classes-alike",  # two classes, `first` and `second`, give the same loss
+    "operations-left",  # the graph has at least `count` operations of `types`
+    "in-double",  # the graph has operations in float64
+    "share-rounded",  # the graph has a mean or quotient in integers that is used as a float
+    "cast-to-integer",  # the graph has at least `count` casts of floats to integers
+    "seeded-alike",  # the graph has random numbers of a constant seed
+    "traced-again",  # a further call with the same shapes traces again
+    "setting-unused",  # the loss made by two expressions, `makes`, is the same
+    "setting-lost",  # the loss made with `value` for `argument` has another
+    "drawn-at-import",  # the defaults of `function` change with the file read again
+    "list-grows",  # calls lengthen the list `name` of `holder`
 ]
 
 

@@ -242,6 +242,95 @@ def constant(contract: Contract, arguments: Arguments) -> str:
     )
 
 
+def pixels_exchanged(contract: Contract, arguments: Arguments) -> str:
+    """All places of a sample (its axes but the first and the last) in another order, alike in y_true and y_pred."""
+    return dedent(f"""\
+        places = int(np.prod(y_pred.shape[1:-1]))
+        order = np.random.default_rng(0).permutation(places)
+
+        def exchanged(value):
+            flat = tf.reshape(value, (value.shape[0], places, -1))
+            return tf.reshape(tf.gather(flat, order, axis=1), value.shape)
+
+        given = np.asarray({called(arguments)}(y_true, y_pred), "float64").mean()
+        other = np.asarray({called(arguments)}(exchanged(y_true), exchanged(y_pred)), "float64").mean()
+        print(f"mean loss {{given:.6g}}, and {{other:.6g}} with the {{places}} places of a sample in another order")
+        return abs(other - given) > 1e-4 * abs(given)
+        """)
+
+
+def channels_exchanged(contract: Contract, arguments: Arguments) -> str:
+    """The channels in another order, alike in y_true and y_pred."""
+    return dedent(f"""\
+        def moved(value, step):
+            return tf.roll(value[..., ::-1], step, -1)
+
+        means = [np.asarray({called(arguments)}(y_true, y_pred), "float64").mean()]
+        for step in range(y_pred.shape[-1]):
+            means.append(np.asarray({called(arguments)}(moved(y_true, step), moved(y_pred, step)), "float64").mean())
+        print(f"mean loss {{means[0]:.6g}}; {{min(means[1:]):.6g}} to {{max(means[1:]):.6g}} with other orders of channels")
+        return not np.allclose(means, means[0], rtol=1e-4)
+        """)
+
+
+def targets_exchanged(contract: Contract, arguments: Arguments) -> str:
+    """The mean loss, with y_true as it is and with the samples of y_true in another order."""
+    return dedent(f"""\
+        size = tf.nest.flatten(y_true)[0].shape[0]
+        moved = [tf.nest.map_structure(lambda part: tf.roll(part, step, 0), y_true) for step in range(1, size)]
+        means = [np.asarray({called(arguments)}(each, y_pred), "float64").mean() for each in (y_true, *moved)]
+        print(f"mean loss {{means[0]:.6g}}; {{min(means[1:]):.6g}} to {{max(means[1:]):.6g}} with the targets of others")
+        return np.allclose(means, means[0], rtol=1e-5, atol=1e-7)
+        """)
+
+
+def places_coupled(contract: Contract, arguments: Arguments) -> str:
+    """Two places of one `axis` are changed, each alone and both: what they cost adds up if each stands for itself."""
+    axis = int(arguments["axis"])
+    return dedent(f"""\
+        def total(*places):
+            moved = np.array(y_pred)
+            for place in places:
+                index = (0,) + (0,) * {axis - 1} + (place,) + (0,) * (moved.ndim - {axis + 1})
+                moved[index] *= 0.5
+            return float(np.sum(np.asarray({called(arguments)}(y_true, tf.constant(moved)), "float64")))
+
+        alone, both = total(0) + total(1) - total(), total(0, 1)
+        print(f"two places of axis {axis} cost {{both:.6g}} together, {{alone:.6g}} if each stood for itself")
+        return abs(both - alone) > 1e-5 * abs(both)
+        """)
+
+
+def clipped_scores(contract: Contract, arguments: Arguments) -> str:
+    """Scores outside of [0, 1] are moved further out."""
+    return dedent(f"""\
+        scores = tf.where(y_pred < 0.5, y_pred - 1.5, y_pred + 1.5)
+        further = tf.where(y_pred < 0.5, y_pred - 4.0, y_pred + 4.0)
+        given = np.asarray({called(arguments)}(y_true, scores), "float64")
+        other = np.asarray({called(arguments)}(y_true, further), "float64")
+        print(f"loss {{given.ravel()[:3]}}, with all scores 2.5 further from 0 and 1 {{other.ravel()[:3]}}")
+        return bool(np.allclose(given, other, rtol=1e-6, atol=1e-9))
+        """)
+
+
+def classes_alike(contract: Contract, arguments: Arguments) -> str:
+    """All labels are the class `first`, or all are `second`."""
+    first, second = int(arguments["first"]), int(arguments["second"])
+    return dedent(f"""\
+        def of_class(label):
+            return np.asarray({called(arguments)}(tf.fill(y_true.shape, tf.cast(label, y_true.dtype)), y_pred), "float64")
+
+        one = of_class({first})
+        try:
+            other = of_class({second})
+        except Exception as error:
+            print(f"class {second} raises {{type(error).__name__}}: {{' '.join(str(error).split())[:160]}}")
+            return True
+        print(f"loss {{one.ravel()[:3]}} where the class is {first}, {{other.ravel()[:3]}} where it is {second}")
+        return bool(np.all(one == other))
+        """)
+
+
 # By symptom, as `DEMONSTRATIONS`.
 BEHAVIOURS: Mapping[str, tuple[str, Demonstration]] = {
     "constant": ("no prediction changes the loss", constant),
@@ -253,6 +342,12 @@ BEHAVIOURS: Mapping[str, tuple[str, Demonstration]] = {
     "label-without-gradient": ("nothing is learned where the label is", label_without_gradient),
     "fractions-alike": ("the fractions of the targets are lost", fractions_alike),
     "padding-counts": ("masked entries are counted by the mean", padding_counts),
+    "pixels-exchanged": ("the order of the places matters", pixels_exchanged),
+    "channels-exchanged": ("the order of the channels matters", channels_exchanged),
+    "targets-exchanged": ("which sample has which target does not matter", targets_exchanged),
+    "places-coupled": ("what a place costs depends on the others", places_coupled),
+    "clipped-scores": ("scores are cut off at 0 and 1", clipped_scores),
+    "classes-alike": ("two classes are taken for one", classes_alike),
     "perfect-costs": ("a perfect prediction has a loss", perfect_costs),
     "grows-squared": ("memory grows with the square of the batch", grows_squared),
     "vector-through-keras": ("Keras does not reduce the loss", vector_through_keras),

@@ -65,3 +65,14 @@ def source_tensors(value: Any, structure: Structure) -> str:
 
 
 # By symptom: what the script says it shows, and its body.
+
+
+def assignable(holder: str, name: str) -> str:
+    """`self.epoch` -> `_loss.epoch`; of a global `EPOCH`, `STATE['epoch']`, `schedule.epoch` -> `_module.EPOCH` …; a
+    variable of an enclosing function by its cell."""
+    if holder == "closure":
+        variable, bracket, key = name.partition("[")
+        cell = f"_loss.__closure__[_loss.__code__.co_freevars.index({variable!r})].cell_contents"
+        return f"{cell}{bracket}{key}"
+    own = holder == "attribute" and name.startswith("self.")
+    return f"_loss.{name.removeprefix('self.')}" if own else f"_module.{name}"

@@ -16,6 +16,7 @@ from lossdoctor.search.calling import (
     DIFFERENT,
     Arguments,
     Demonstration,
+    assignable,
     called,
     compiled,
     evaluated,
@@ -374,7 +375,7 @@ def frozen(contract: Contract, arguments: Arguments) -> str:
     first = second = ""
     if holder != "draw" and not arguments.get("in_call"):
         values: Any = arguments["values"]
-        target = _assignable(holder, name)
+        target = assignable(holder, name)
         first, second = (f"{target} = {value!r}" for value in values)
         first += "\n"
         second += "\n"
@@ -412,17 +413,6 @@ def retrace_raises(contract: Contract, arguments: Arguments) -> str:
         print("two batch sizes run")
         return False
         """)
-
-
-def _assignable(holder: str, name: str) -> str:
-    """`self.epoch` -> `_loss.epoch`; of a global `EPOCH`, `STATE['epoch']`, `schedule.epoch` -> `_module.EPOCH` …; a
-    variable of an enclosing function by its cell."""
-    if holder == "closure":
-        variable, bracket, key = name.partition("[")
-        cell = f"_loss.__closure__[_loss.__code__.co_freevars.index({variable!r})].cell_contents"
-        return f"{cell}{bracket}{key}"
-    own = holder == "attribute" and name.startswith("self.")
-    return f"_loss.{name.removeprefix('self.')}" if own else f"_module.{name}"
 
 
 def expected_value(contract: Contract, arguments: Arguments) -> str:

@@ -12,9 +12,13 @@ from lossdoctor.search.behaviours import BEHAVIOURS
 from lossdoctor.search.calling import source_tensors
 from lossdoctor.search.demonstrations import DEMONSTRATIONS, describe
 from lossdoctor.search.leaves import arrays, make_pair, pair_arrays, pair_specs, rebuild, specs, valid
+from lossdoctor.search.settings import SETTINGS
+from lossdoctor.search.tracings import TRACINGS
 from lossdoctor.session import Loaded, Pair
 from lossdoctor.spec import Contract, Structure, dim_names, sample
 
+# By symptom: the title of its script, and what makes the body.
+ALL = {**DEMONSTRATIONS, **BEHAVIOURS, **TRACINGS, **SETTINGS}
 _HEAD = """\
 # {title}: {name}, for {specs}
 # Exit status: 1 while the fault stands, 0 once it is mended, 2 if it could not be examined.
@@ -56,7 +60,7 @@ def script(loaded: Loaded, symptom: str, pair: Pair | None, contract: Contract, 
     Raises:
         KeyError: an unknown symptom, or an argument that its demonstration needs is missing.
     """
-    title, demonstrate = BEHAVIOURS[symptom] if symptom in BEHAVIOURS else DEMONSTRATIONS[symptom]
+    title, demonstrate = ALL[symptom]
     if pair is None:
         pair = ordinary(contract, int(arguments.get("batch", 2)))
     head = _HEAD.format(title=title[:1].upper() + title[1:], name=loaded.name, specs=describe(contract))

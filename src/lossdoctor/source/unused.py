@@ -22,6 +22,7 @@ class Unused:
     name: str
     node: ast.arg
     attribute: str = ""
+    default: ast.expr | None = None
 
 
 def unused_in_factory(module: SourceModule, name: str) -> Iterator[Unused]:
@@ -34,7 +35,7 @@ def unused_in_factory(module: SourceModule, name: str) -> Iterator[Unused]:
         return
     for argument in _settings(node):
         if not any(_loads(statement, argument.arg) for statement in node.body):
-            yield Unused(argument.arg, argument)
+            yield Unused(argument.arg, argument, default=_default(node, argument))
 
 
 def unused_in_class(module: SourceModule, name: str) -> Iterator[Unused]:
@@ -50,13 +51,26 @@ def unused_in_class(module: SourceModule, name: str) -> Iterator[Unused]:
         if kept is None:
             continue
         if not kept or not any(_reads(found, attribute) for attribute in kept):
-            yield Unused(argument.arg, argument, kept[0] if kept else "")
+            yield Unused(argument.arg, argument, kept[0] if kept else "", _default(start, argument))
 
 
 def _settings(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:
     arguments = node.args
     listed = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     return [argument for argument in listed if not argument.arg.startswith("_") and argument.arg not in _OWN]
+
+
+def _default(node: ast.FunctionDef | ast.AsyncFunctionDef, argument: ast.arg) -> ast.expr | None:
+    """The default of a parameter, if it has one."""
+    arguments = node.args
+    listed = [*arguments.posonlyargs, *arguments.args]
+    given = dict(zip(map(id, reversed(listed)), reversed(arguments.defaults), strict=False))
+    given |= {
+        id(one): default
+        for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if default is not None
+    }
+    return given.get(id(argument))
 
 
 def _loads(node: ast.AST, name: str) -> bool:

@@ -81,6 +81,13 @@ def as_array(data: Any, argument: str) -> Array:
     Raises:
         UsageError: not numbers.
     """
+    if (lengths := _ragged(data)) is not None:
+        raise UsageError(
+            f"Invalid value for `{argument}`. Expected rows of one length, since Keras 3 gives a loss no ragged "
+            f"tensor. Received: {_named(data)} with rows of {min(lengths)} to {max(lengths)}; pad them, with a value "
+            "that marks the padding or with the lengths, and examine a function of the padded rows that makes ragged "
+            "tensors of them (tf.RaggedTensor.from_tensor)"
+        )
     try:
         values = np.asarray(data)
     except Exception as error:
@@ -95,6 +102,16 @@ def as_array(data: Any, argument: str) -> Array:
             f"Invalid value for `{argument}`. Expected at least one element. Received: shape {values.shape}"
         )
     return values
+
+
+def _ragged(data: Any) -> list[int] | None:
+    """The lengths of the rows of a ragged tensor, or of a list of rows that differ in length; None for others."""
+    if hasattr(data, "row_lengths") and hasattr(data, "flat_values"):
+        return [int(length) for length in np.asarray(data.row_lengths())] or None
+    if not isinstance(data, list | tuple) or not all(isinstance(row, list | tuple) or np.ndim(row) for row in data):
+        return None
+    lengths = [len(row) for row in data]
+    return lengths if len(set(lengths)) > 1 else None
 
 
 def contract_from_arrays(y_true: Any, y_pred: Any, magnitude: float = 1e4) -> Contract:

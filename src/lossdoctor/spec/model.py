@@ -46,6 +46,7 @@ class Contract:
     origin: SpecOrigin = "given"
     assumptions: tuple[str, ...] = ()
     magnitude: float = 1e4
+    masked: bool = False  # y_pred carries a mask of Keras, seen in a batch
 
 
 def leaves(structure: Structure, key: str = "") -> tuple[tuple[str, Spec], ...]:

@@ -275,6 +275,7 @@ class _Base:
                 y_pred=np.asarray(self.predictions[name], np.float32) if name in self.predictions else None,
                 weight=self.weight(name),
                 loss=self._use(name),
+                masked=getattr(self.predictions.get(name), "_keras_mask", None) is not None,
             )
             for name in self.names
         )

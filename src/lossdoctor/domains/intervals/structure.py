@@ -42,6 +42,8 @@ def _spread(x: Enclosure, count: sizes.Size) -> float:
 @rule("softmax")
 def _softmax(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     x = args[0]
+    if _classes(node, graph) == (1, 1):  # exp(0) / exp(0)
+        return Enclosure(np.ones(1), np.ones(1), x.nan | arith.infinite(x))
     gamma = 2.0 * _classes(node, graph)[1] * unit_roundoff(node.dtype)
     total = SliceFact((-1,), 1.0 - gamma, 1.0 + gamma) if gamma < 0.01 and not arith.infinite(x)[0] else None
     return Enclosure(np.zeros(1), np.ones(1), x.nan | arith.infinite(x), total=total)
@@ -50,6 +52,8 @@ def _softmax(node: Node, args: Args, graph: Graph) -> Enclosure | None:
 @rule("log_softmax")
 def _log_softmax(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     x = args[0]
+    if _classes(node, graph) == (1, 1):
+        return Enclosure(np.zeros(1), np.zeros(1), x.nan | arith.infinite(x))
     return made(np.array([-_spread(x, _classes(node, graph))]), np.zeros(1), x.nan | arith.infinite(x), node.dtype)
 
 

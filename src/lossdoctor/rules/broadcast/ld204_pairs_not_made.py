@@ -35,6 +35,8 @@ def transposed_vector(graph: LossGraph, dependence: Reading[Dependence]) -> Iter
                 f"`{meeting.call}` takes each sample with itself only, and no pairs are made; "
                 "`x[:, None]` and `x[None, :]` make pairs",
                 evidence="proved",
+                symptom="targets-exchanged" if not dependence[node].y_pred else None,
+                replay="welcome",
             )
             return
 
@@ -55,6 +57,8 @@ def same_axis_twice(graph: LossGraph, dependence: Reading[Dependence]) -> Iterat
                 f"`{node.call}` takes ({', '.join(map(str, shape))}) with itself: each sample meets itself only, and "
                 "no pairs are made; one side needs its new axis in the other place",
                 evidence="proved",
+                symptom="targets-exchanged" if not dependence[node].y_pred else None,
+                replay="welcome",
             )
             return
 

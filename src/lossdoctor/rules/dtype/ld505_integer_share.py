@@ -33,6 +33,8 @@ def integer_share(graph: LossGraph, dependence: Reading[Dependence]) -> Iterator
                 node,
                 f"`{node.call}` is computed in {node.dtype} and rounded down: a share of less than all is 0",
                 evidence="proved",
+                symptom="share-rounded",
+                replay="welcome",
             )
             return
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lossdoctor.graph.ir import LossGraph, Node
+from lossdoctor.rules.efficiency.counted import counted
 from lossdoctor.rules.registry import Rule, Suspicion
 
 RULE = Rule(code="LD411", name="loop-over-batch", family="efficiency", severity="warning")
@@ -20,6 +21,7 @@ def loop_over_batch(graph: LossGraph) -> Iterator[Suspicion]:
                 node,
                 f"`{node.call}` handles the batch one sample after another; its time grows with the batch size",
                 evidence="proved",
+                **counted(graph, "while"),
             )
 
 

@@ -10,6 +10,7 @@ from lossdoctor.domains.dependence import Dependence
 from lossdoctor.domains.interpret import Reading
 from lossdoctor.graph.ir import LossGraph, Node, Span
 from lossdoctor.ops import TABLE
+from lossdoctor.rules.efficiency.counted import counted
 from lossdoctor.rules.registry import Rule, Suspicion
 
 RULE = Rule(code="LD412", name="unrolled-loop", family="efficiency", severity="warning")
@@ -18,6 +19,7 @@ RULE = Rule(code="LD412", name="unrolled-loop", family="efficiency", severity="w
 MANY = 24
 # Slices by one expression that takes few places again and again: two nested loops over an axis.
 NESTED, PLACES = 64, 8
+_SLICES = ("strided_slice", "slice", "take")
 _COMPUTES = frozenset({"elementwise", "reduce", "matmul"})
 _ACCUMULATES = frozenset({"add", "multiply", "maximum", "minimum"})
 
@@ -39,6 +41,7 @@ def unrolled_loop(graph: LossGraph, dependence: Reading[Dependence]) -> Iterator
         "grows with each turn; one operation over the whole axis does the same",
         evidence="proved",
         when=("graph",),
+        **counted(graph, *(_SLICES if node.op in _SLICES else (node.op,)), count=count),
     )
 
 
@@ -46,7 +49,7 @@ def _slices(graph: LossGraph) -> tuple[Node, int] | None:
     """The first slice that is taken at many places along one axis, and how often it is taken."""
     places: defaultdict[tuple[int, Span], dict[object, Node]] = defaultdict(dict)
     times: Counter[tuple[int, Span]] = Counter()
-    for node in graph.where("strided_slice", "slice", "take", role="forward"):
+    for node in graph.where(*_SLICES, role="forward"):
         begin = node.attrs.get("begin", node.args[1:])
         if node.span is not None:
             places[node.args[0], node.span].setdefault(begin, node)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from lossdoctor.domains.dependence import Dependence
 from lossdoctor.domains.interpret import Reading
 from lossdoctor.graph.ir import LossGraph
+from lossdoctor.rules.efficiency.counted import counted
 from lossdoctor.rules.registry import Rule, Suspicion
 
 RULE = Rule(code="LD414", name="python-function", family="efficiency", severity="warning")
@@ -24,5 +25,6 @@ def python_function(graph: LossGraph, dependence: Reading[Dependence]) -> Iterat
                 f"`{node.call}` leaves the graph in every step: Python's lock holds the device up, and "
                 "jit_compile=True, TPUs and saved graphs fail",
                 evidence="proved",
+                **counted(graph, "py_function"),
                 when=("graph", "xla"),
             )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lossdoctor.graph.dims import of_batch
 from lossdoctor.graph.ir import LossGraph, Node
+from lossdoctor.rules.efficiency.counted import counted
 from lossdoctor.rules.efficiency.memory import said
 from lossdoctor.rules.registry import Rule, Suspicion
 
@@ -59,6 +60,7 @@ def diagonal_solved(graph: LossGraph) -> Iterator[Suspicion]:
             f"`{' '.join(node.call.split())}` treats a diagonal matrix of {rows}×{rows} as a full one, with the cube "
             f"of {rows} operations{f'; {memory}' if memory else ''}: it is {_OF_DIAGONAL[node.op]}",
             evidence="proved",
+            **counted(graph, node.op),
         )
         return
 
@@ -79,6 +81,7 @@ def gathered_from_identity(graph: LossGraph) -> Iterator[Suspicion]:
                 f"`{' '.join(node.call.split())}` picks rows of an identity matrix of {rows}×{rows}, which takes "
                 f"{4 * rows * rows / 2**20:.3g} MiB and is made in every step: tf.one_hot needs no matrix",
                 evidence="proved",
+                **counted(graph, made.op),
             )
             return
 

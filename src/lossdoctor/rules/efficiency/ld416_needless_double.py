@@ -20,4 +20,6 @@ def needless_double(double: NeedlessDouble) -> Iterator[Suspicion]:
         "most GPUs",
         calls=double.calls,
         evidence="witnessed",
+        symptom="in-double",
+        replay="welcome",
     )

@@ -8,6 +8,7 @@ from lossdoctor.domains.dependence import Dependence
 from lossdoctor.domains.interpret import Reading
 from lossdoctor.graph.ir import Graph, LossGraph, Node
 from lossdoctor.ops import TABLE
+from lossdoctor.rules.efficiency.counted import counted
 from lossdoctor.rules.registry import Rule, Suspicion
 
 RULE = Rule(code="LD418", name="loop-for-one-operation", family="efficiency", severity="warning")
@@ -40,6 +41,7 @@ def loop_for_one_operation(graph: LossGraph, dependence: Reading[Dependence]) ->
                 node,
                 f"`{node.call}` takes {turns} steps one after another, each with several kernels, for what {better}",
                 evidence="proved",
+                **counted(graph, "while"),
             )
 
 

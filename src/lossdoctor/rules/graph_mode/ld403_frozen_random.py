@@ -54,6 +54,8 @@ def fixed_seed(graph: LossGraph) -> Iterator[Suspicion]:
                 f"`{' '.join(node.call.split())}` has a fixed seed, so that every step gets the same numbers: the "
                 "noise is a constant, one for each place in the batch; a `keras.random.SeedGenerator` gives new ones",
                 evidence="proved",
+                symptom="seeded-alike",
+                replay="welcome",
                 when=("eager", "graph"),
                 severity="warning",
             )
@@ -75,6 +77,9 @@ def drawn_by_default(module: SourceModule, loaded: Loaded) -> Iterator[Suspicion
                     f"`{ast.unparse(call)}` is the default of an argument: it is drawn once, when the file is read, "
                     "and is the same in every step",
                     calls=(span_of(module, call),),
+                    symptom="drawn-at-import",
+                    arguments={"function": loaded.name if loaded.name in module.functions else f"{loaded.name}.call"},
+                    replay="welcome",
                     severity="warning",
                 )
                 return

@@ -19,5 +19,8 @@ def growing_list(frozen: Frozen) -> Iterator[Suspicion]:
             "symbolic tensor that no later step updates",
             calls=(frozen.grows.span,),
             evidence="witnessed",
+            symptom="list-grows",
+            arguments={"name": frozen.grows.name, "holder": "attribute"},
+            replay="welcome",
             when=("graph", "keras-compile"),
         )

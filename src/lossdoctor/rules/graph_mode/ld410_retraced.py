@@ -19,5 +19,7 @@ def retraced(effects: SideEffects) -> Iterator[Suspicion]:
             "same shapes: that takes many times as long as running it",
             calls=(effects.retraced,),
             evidence="witnessed",
+            symptom="traced-again",
+            replay="welcome",
             when=("eager",),
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lossdoctor.domains.intervals import Ranges
 from lossdoctor.graph.ir import LossGraph, Node
-from lossdoctor.rules.registry import Rule, Suspicion
+from lossdoctor.rules.registry import Rule, Suspicion, Symptom
 from lossdoctor.rules.tracing import input_behind, source_of
 from lossdoctor.session import Loaded
 from lossdoctor.source.names import argument_role
@@ -24,15 +24,15 @@ def logits_mismatch(graph: LossGraph, contract: Contract) -> Iterator[Suspicion]
     told: set[object] = set()
     for node in graph.where(role="forward"):
         twice = _from_logits(graph, node, prediction)
-        message = twice or _from_probabilities(graph, node, prediction)
+        message, symptom = (twice, "perfect-costs") if twice else _from_probabilities(graph, node, prediction)
         if message and node.span not in told:
             told.add(node.span)
             yield RULE.at(
                 node,
                 message,
                 evidence="proved",
-                symptom="perfect-costs" if twice and _certain(contract) else None,
-                arguments={"logits": prediction.kind not in ("probability", "unit")},
+                symptom=symptom if not twice or _certain(contract) else None,
+                arguments={"logits": _declares_logits(contract)},
                 replay="welcome",
             )
 
@@ -53,6 +53,9 @@ def of_targets(graph: LossGraph, contract: Contract, loaded: Loaded) -> Iterator
                 f"`{node.call}` is applied to targets of kind {target.kind}: what they say of the classes is blurred, "
                 "and the loss is least for a prediction that is as unsure",
                 evidence="proved",
+                symptom="perfect-costs" if isinstance(contract.y_pred, Spec) else None,
+                arguments={"logits": _declares_logits(contract), "beside": True},
+                replay="welcome",
             )
 
 
@@ -108,6 +111,10 @@ def _declared(contract: Contract) -> Spec | None:
     return replace(prediction, kind="real") if suggested else prediction
 
 
+def _declares_logits(contract: Contract) -> bool:
+    return isinstance(contract.y_pred, Spec) and contract.y_pred.kind not in ("probability", "unit")
+
+
 def _certain(contract: Contract) -> bool:
     """Whether y_true names one class, so that a cross entropy has a prediction that costs nothing."""
     return isinstance(contract.y_true, Spec) and contract.y_true.kind in ("onehot", "binary", "label")
@@ -143,20 +150,21 @@ def _logistic_argument(graph: LossGraph, node: Node) -> int | None:
     return None
 
 
-def _from_probabilities(graph: LossGraph, node: Node, prediction: Spec) -> str:
-    """Logits that are clipped to [0, 1], or divided by their sum, before a logarithm."""
+def _from_probabilities(graph: LossGraph, node: Node, prediction: Spec) -> tuple[str, Symptom | None]:
+    """Logits that are clipped to [0, 1], or divided by their sum, before a logarithm; and what shows it."""
     if node.op != "log" or prediction.kind != "logit":
-        return ""
+        return "", None
     argument = _without_epsilon(graph, node.args[0])
     clipped = graph[source_of(graph, argument, frozenset({"astype", "maximum", "minimum", "clip"}))]
     bounded = graph[argument].op in ("maximum", "minimum", "clip")
     if bounded and clipped.id in graph.y_pred and _below_one(graph, graph[argument]):
-        return f"`{node.call}` expects probabilities, and y_pred is of kind logit: a sigmoid is missing"
+        return f"`{node.call}` expects probabilities, and y_pred is of kind logit: a sigmoid is missing", "clipped-scores"
     if clipped.op == "divide" and input_behind(graph, clipped.args[0]) in graph.y_pred:
         total = graph[source_of(graph, clipped.args[1])]
         if total.op == "sum" and input_behind(graph, total.args[0]) in graph.y_pred:
-            return f"`{node.call}` expects probabilities, and y_pred is of kind logit: a softmax is missing"
-    return ""
+            missing = f"`{node.call}` expects probabilities, and y_pred is of kind logit: a softmax is missing"
+            return missing, "not-shift-invariant"
+    return "", None
 
 
 def _without_epsilon(graph: LossGraph, place: int) -> int:

@@ -22,5 +22,8 @@ def options_ignored(saved: SaveLoad) -> Iterator[Suspicion]:
         "`super().__init__` is not given it",
         calls=(span,) if span else (),
         evidence="proved",
+        symptom="setting-lost",
+        arguments={"argument": ignored.name, "value": ignored.changed},
+        replay="welcome",
         when=("keras-loss", "save-load"),
     )

@@ -32,7 +32,10 @@ def non_differentiable(graph: LossGraph, terms: tuple[Term, ...], contract: Cont
                 f"`{node.call}` casts a prediction in [0, 1] to {node.dtype}: it is 0 below 1, and the term "
                 f"`{_term_name(graph, term)}` has no gradient with respect to y_pred",
                 evidence="proved",
-                severity="warning",  # a term that does not move has nothing to demonstrate
+                severity="warning",  # a term that does not move shows in the graph only
+                symptom="cast-to-integer",
+                arguments={"count": sum(_cuts(graph, each) for each in graph.where("astype", role="forward"))},
+                replay="welcome",
             )
             continue
         what = "the loss has no gradient" if total else f"the term `{_term_name(graph, term)}` has no gradient"
@@ -49,6 +52,11 @@ def _always_zero(graph: LossGraph, node: Node, contract: Contract) -> bool:
     if node.op != "astype" or "int" not in node.dtype or not isinstance(contract.y_pred, Spec):
         return False
     return contract.y_pred.kind in ("unit", "probability") and input_behind(graph, node.args[0]) in graph.y_pred
+
+
+def _cuts(graph: LossGraph, node: Node) -> bool:
+    """Whether a cast makes integers of floats."""
+    return "int" in node.dtype and graph[node.args[0]].dtype.startswith(("float", "bfloat"))
 
 
 def _why(node: Node, cut: Cut) -> str:

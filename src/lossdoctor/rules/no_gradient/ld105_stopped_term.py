@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lossdoctor.domains.dependence import Dependence
+from lossdoctor.domains.interpret import Reading
 from lossdoctor.domains.terms import Term
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.rules.registry import Rule, Suspicion
@@ -12,9 +14,13 @@ RULE = Rule(code="LD105", name="stopped-term", family="no-gradient", severity="w
 
 
 @RULE.check
-def stopped_term(graph: LossGraph, terms: tuple[Term, ...]) -> Iterator[Suspicion]:
+def stopped_term(
+    graph: LossGraph, terms: tuple[Term, ...], dependence: Reading[Dependence]
+) -> Iterator[Suspicion]:
     if graph.stage != "traced" or all(gradient is None for gradient in graph.gradients):
         return
+    if any(dependence[stop].y_true and not dependence[stop].y_pred for stop in graph.where("stop_gradient")):
+        return  # y_true is trained too, as the codes of a VQ-VAE are: each term trains one of the two
     trained = [term.node for term in terms if term.connected and graph[term.node].op != "input"]
     for term in terms:
         cut = term.cut

@@ -27,5 +27,8 @@ def unreduced_return(graph: LossGraph) -> Iterator[Suspicion]:
         f"returns ({text}), one value an output: no axis of y_pred is reduced, and a sample_weight of shape (B,) "
         "fails or, where the sizes happen to agree, weights outputs instead of samples",
         evidence="proved",
+        symptom="weight-ignored",
+        arguments={"batch": 4},
+        replay="welcome",
         when=("keras-compile", "keras-loss"),
     )

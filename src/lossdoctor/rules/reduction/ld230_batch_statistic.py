@@ -8,8 +8,8 @@ from lossdoctor.domains.axes import Broadcast
 from lossdoctor.domains.coupling import relation_of_samples
 from lossdoctor.domains.dependence import Dependence
 from lossdoctor.domains.interpret import Reading
-from lossdoctor.graph.dims import of_batch
-from lossdoctor.graph.ir import LossGraph, Node
+from lossdoctor.graph.dims import monomial, of_batch
+from lossdoctor.graph.ir import Dim, LossGraph, Node
 from lossdoctor.ops import TABLE
 from lossdoctor.probes.batches import Batches
 from lossdoctor.rules.registry import Rule, Suspicion
@@ -57,11 +57,19 @@ def _global(graph: LossGraph, node: Node) -> bool:
         return False
     source = graph[node.args[0]].shape
     axes = node.attrs.get("axis")
-    if not source or len(source) < 2:
-        return False  # one number a sample: there is no other axis that could have been meant
+    if not source:
+        return False
+    if len(source) == 1:  # one number a sample, with no other axis that could have been meant, or all axes in one
+        return _flattened(source[0]) and all(dim == 1 for dim in node.shape)
     if len(axes if isinstance(axes, tuple) else (axes,)) == 1 and axes is not None:
         return False  # over the samples alone, and somebody wrote so
     return any(map(of_batch, source)) and all(dim == 1 for dim in node.shape)
+
+
+def _flattened(dim: Dim) -> bool:
+    """Whether an axis is that of the batch with others merged into it."""
+    found = monomial(dim)
+    return found is not None and found[1].count("B") == 1 and found != (1, ("B",))
 
 
 def _weighs(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.rules.registry import Rule, Suspicion
-from lossdoctor.rules.tracing import source_of
+from lossdoctor.rules.tracing import input_behind, source_of
 from lossdoctor.spec import Contract, Spec
 
 RULE = Rule(code="LD212", name="wrong-class-axis", family="shape", severity="warning")
@@ -16,33 +16,46 @@ _SCALES = frozenset({"astype", "multiply", "divide", "subtract", "add", "minimum
 
 @RULE.check
 def wrong_class_axis(graph: LossGraph, contract: Contract) -> Iterator[Suspicion]:
-    """y_true has its classes on the last axis, and a softmax of y_pred sums over an earlier one."""
+    """The classes are on the last axis, and a softmax of y_pred, or a division by their sum, runs over another."""
     labels, scores = contract.y_true, contract.y_pred
     if graph.stage != "traced" or not isinstance(labels, Spec) or not isinstance(scores, Spec):
         return
-    if labels.kind not in ("onehot", "probability") or scores.kind != "logit" or labels.dims != scores.dims:
+    if scores.kind not in ("logit", "probability") or not _classes_last(labels, scores):
         return
     for node in graph.where("softmax", "log_softmax", "divide", role="forward"):
         axis = _summed_axis(graph, node) if node.op == "divide" else _moved_axis(graph, node)
-        if axis is None or axis == len(scores.dims) - 1:
-            continue
+        if axis is None or axis == len(scores.dims) - 1 or (axis == 0 and scores.kind == "probability"):
+            continue  # shares of the batch are no mistake of axes
         if source_of(graph, node.args[0], _SCALES) in graph.y_pred and graph[graph.y_pred[0]].shape is not None:
             yield RULE.at(
                 node,
                 f"`{node.call}` normalises along axis {axis}, of size {scores.dims[axis]}, while the "
                 f"{scores.dims[-1]} classes of y_true are on the last axis",
                 evidence="proved",
-                symptom="not-shift-invariant",
+                symptom="not-shift-invariant" if scores.kind == "logit" else "places-coupled",
+                arguments={"axis": axis},
                 replay="welcome",
             )
 
 
+def _classes_last(labels: Spec, scores: Spec) -> bool:
+    """Whether y_true says that the last axis of y_pred has the classes."""
+    if labels.kind == "label":
+        numbered = labels.dims in (scores.dims[:-1], (*scores.dims[:-1], 1))
+        return numbered and labels.classes == scores.dims[-1]
+    return labels.kind in ("onehot", "probability") and labels.dims == scores.dims
+
+
 def _summed_axis(graph: LossGraph, node: Node) -> int | None:
-    """The axis of a softmax written as exp(x) / sum(exp(x))."""
-    powers, total = graph[node.args[0]], graph[node.args[1]]
+    """The axis of a softmax written as exp(x) / sum(exp(x)), or of probabilities that are divided by their sum."""
+    powers, total = graph[node.args[0]], graph[source_of(graph, node.args[1])]
     axis = total.attrs.get("axis")
-    if powers.op != "exp" or total.op != "sum" or total.args[0] != powers.id or powers.shape is None:
+    probable = input_behind(graph, powers.id) in graph.y_pred
+    if not (powers.op == "exp" or probable) or total.op != "sum" or powers.shape is None:
         return None
+    if total.args[0] != powers.id or isinstance(axis, tuple) and len(axis) != 1:
+        return None
+    axis = axis[0] if isinstance(axis, tuple) else axis
     return axis % len(powers.shape) if isinstance(axis, int) else None
 
 

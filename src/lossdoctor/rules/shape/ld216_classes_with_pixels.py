@@ -39,6 +39,8 @@ def classes_with_pixels(graph: LossGraph, contract: Contract, dependence: Readin
             f"`{node.call}` sums over axis {_named(over)} and the channels, which are on axis {len(maps.dims) - 1}, "
             f"and not over axis {_named(beside)}: the ratio is one of rows of the image, not of classes",
             evidence="proved",
+            symptom="pixels-exchanged",
+            replay="welcome",
         )
         return
 
