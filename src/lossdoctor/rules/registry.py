@@ -59,8 +59,7 @@ Symptom = Literal[
     "vector-through-keras",  # what Keras gives the optimizer is no single number
     "mask-not-applied",  # a masked time step changes the loss, or the mask fails
     "factory-called",  # the factory `name` gives no number for (y_true, y_pred)
-    "pixels-exchanged",  # the loss changes with all places of a sample put into another order
-    "channels-exchanged",  # the loss changes with the channels put into another order
+    "pixels-exchanged",  # the loss changes with all places of a sample put into another order, or is a sum over them
     "targets-exchanged",  # the loss does not change with the targets of the batch given to other samples
     "places-coupled",  # what one place of `axis` costs depends on the others
     "clipped-scores",  # scores outside of [0, 1] can be moved further out without any change

@@ -32,7 +32,7 @@ def operations_left(contract: Contract, arguments: Arguments) -> str:
     types, count = tuple(map(str, arguments["types"])), int(arguments["count"])
     return _operations(contract, arguments) + dedent(f"""\
         found = [node.name for node in operations if node.op in {types}]
-        print(f"{{len(found)}} of {{len(operations)}} operations are one of {', '.join(types)}; {count} were too many")
+        print(f"{{len(found)}} of {{len(operations)}} operations are one of {", ".join(types)}; {count} were too many")
         return len(found) >= {count}
         """)
 

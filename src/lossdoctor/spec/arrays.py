@@ -108,9 +108,12 @@ def _ragged(data: Any) -> list[int] | None:
     """The lengths of the rows of a ragged tensor, or of a list of rows that differ in length; None for others."""
     if hasattr(data, "row_lengths") and hasattr(data, "flat_values"):
         return [int(length) for length in np.asarray(data.row_lengths())] or None
-    if not isinstance(data, list | tuple) or not all(isinstance(row, list | tuple) or np.ndim(row) for row in data):
+    if not isinstance(data, list | tuple):
         return None
-    lengths = [len(row) for row in data]
+    rows = cast(Sequence[Any], data)
+    if not all(isinstance(row, list | tuple) for row in rows):
+        return None
+    lengths = [len(row) for row in rows]
     return lengths if len(set(lengths)) > 1 else None
 
 

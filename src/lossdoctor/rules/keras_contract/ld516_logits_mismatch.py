@@ -158,7 +158,10 @@ def _from_probabilities(graph: LossGraph, node: Node, prediction: Spec) -> tuple
     clipped = graph[source_of(graph, argument, frozenset({"astype", "maximum", "minimum", "clip"}))]
     bounded = graph[argument].op in ("maximum", "minimum", "clip")
     if bounded and clipped.id in graph.y_pred and _below_one(graph, graph[argument]):
-        return f"`{node.call}` expects probabilities, and y_pred is of kind logit: a sigmoid is missing", "clipped-scores"
+        return (
+            f"`{node.call}` expects probabilities, and y_pred is of kind logit: a sigmoid is missing",
+            "clipped-scores",
+        )
     if clipped.op == "divide" and input_behind(graph, clipped.args[0]) in graph.y_pred:
         total = graph[source_of(graph, clipped.args[1])]
         if total.op == "sum" and input_behind(graph, total.args[0]) in graph.y_pred:

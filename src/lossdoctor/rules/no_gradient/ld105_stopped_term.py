@@ -14,9 +14,7 @@ RULE = Rule(code="LD105", name="stopped-term", family="no-gradient", severity="w
 
 
 @RULE.check
-def stopped_term(
-    graph: LossGraph, terms: tuple[Term, ...], dependence: Reading[Dependence]
-) -> Iterator[Suspicion]:
+def stopped_term(graph: LossGraph, terms: tuple[Term, ...], dependence: Reading[Dependence]) -> Iterator[Suspicion]:
     if graph.stage != "traced" or all(gradient is None for gradient in graph.gradients):
         return
     if any(dependence[stop].y_true and not dependence[stop].y_pred for stop in graph.where("stop_gradient")):

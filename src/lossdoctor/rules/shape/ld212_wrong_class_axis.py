@@ -13,6 +13,8 @@ RULE = Rule(code="LD212", name="wrong-class-axis", family="shape", severity="war
 
 _SCALES = frozenset({"astype", "multiply", "divide", "subtract", "add", "minimum", "maximum", "clip", "exp"})
 
+_GUARDS = frozenset({"astype", "maximum", "add"})  # of a sum, against zero
+
 
 @RULE.check
 def wrong_class_axis(graph: LossGraph, contract: Contract) -> Iterator[Suspicion]:
@@ -48,12 +50,12 @@ def _classes_last(labels: Spec, scores: Spec) -> bool:
 
 def _summed_axis(graph: LossGraph, node: Node) -> int | None:
     """The axis of a softmax written as exp(x) / sum(exp(x)), or of probabilities that are divided by their sum."""
-    powers, total = graph[node.args[0]], graph[source_of(graph, node.args[1])]
+    powers, total = graph[node.args[0]], graph[source_of(graph, node.args[1], _GUARDS)]
     axis = total.attrs.get("axis")
     probable = input_behind(graph, powers.id) in graph.y_pred
     if not (powers.op == "exp" or probable) or total.op != "sum" or powers.shape is None:
         return None
-    if total.args[0] != powers.id or isinstance(axis, tuple) and len(axis) != 1:
+    if total.args[0] != powers.id or (isinstance(axis, tuple) and len(axis) != 1):
         return None
     axis = axis[0] if isinstance(axis, tuple) else axis
     return axis % len(powers.shape) if isinstance(axis, int) else None

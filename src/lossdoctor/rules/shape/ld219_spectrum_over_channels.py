@@ -33,7 +33,8 @@ def spectrum_over_channels(graph: LossGraph, dependence: Reading[Dependence]) ->
             f"`{' '.join(node.call.split())}` transforms {axes} of ({', '.join(map(str, shape))}), the last of which "
             f"has the channels: {rest}",
             evidence="proved",
-            symptom="channels-exchanged" if shape[-1] != 1 else None,
+            symptom="places-coupled" if shape[-1] != 1 else None,
+            arguments={"axis": rank - 1},
             replay="welcome",
         )
         return
