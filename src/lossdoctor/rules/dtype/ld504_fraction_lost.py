@@ -37,8 +37,10 @@ def fraction_lost(graph: LossGraph, contract: Contract) -> Iterator[Suspicion]:
 
 @RULE.check
 def smoothed_numbers(graph: LossGraph, contract: Contract) -> Iterator[Suspicion]:
-    """Label smoothing, scale and offset, of the numbers of classes instead of one-hot rows, cut to integers again. A slope
-    of half or less makes groups of classes, as one may want."""
+    """Label smoothing of the numbers of classes instead of their one-hot rows, cut to integers again.
+
+    A slope of half or less makes groups of classes, as one may want.
+    """
     labels = contract.y_true
     if graph.stage != "traced" or not isinstance(labels, Spec) or labels.kind != "label" or not labels.classes:
         return
