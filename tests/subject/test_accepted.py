@@ -80,3 +80,23 @@ def test_a_loss_of_named_parts_is_asked_for_its_spec(tmp_path: Path, pool: Worke
     code = "\ndef loss(y_true, y_pred):\n    return y_pred['boxes']['corners'] - y_true\n"
     report = examined(tmp_path, code, pool)
     assert not report.losses and "State what it is given" in report.errors[0].message
+
+
+def test_two_sets_of_labels_side_by_side(tmp_path: Path, pool: WorkerPool) -> None:
+    code = """
+def loss(y_true, y_pred):
+    classes = tf.shape(y_pred)[1]
+    hard = tf.keras.losses.binary_crossentropy(y_true[:, :classes], y_pred)
+    return hard + tf.keras.losses.binary_crossentropy(y_true[:, classes:], y_pred)
+"""
+    found = only(tmp_path, code, pool)
+    assert (found.y_true, found.y_pred) == ("float32[B,8] binary", "float32[B,4] unit")
+
+
+def test_labels_of_a_sequence_of_a_length_that_the_loss_states(tmp_path: Path, pool: WorkerPool) -> None:
+    code = """
+def loss(y_true, y_pred):
+    y_true = tf.reshape(y_true, (-1, 8))
+    return tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="none")(y_true, y_pred)
+"""
+    assert only(tmp_path, code, pool).y_pred == "float32[B,8,4] logit"

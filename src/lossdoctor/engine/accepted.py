@@ -14,6 +14,8 @@ from lossdoctor.session import Loaded, Raised, Session, Traced
 from lossdoctor.spec import Contract, Spec, parse_contract
 
 _SIZES = re.compile(r"Dimensions must be equal, but are (\d+) and (\d+)\b")
+# Keras, of labels of which too few columns are left for the prediction.
+_COLUMNS = re.compile(r"same shape\. Received: target\.shape=\(None, (\d+)\), output\.shape=\(None, (\d+)\)")
 _CLASSES = re.compile(r"indices\[[\d,]*\] = \d+ is not in \[0, (\d+)\)")
 _LABELS = 16  # samples among which each of a few classes occurs
 
@@ -94,11 +96,10 @@ def _asked(contract: Contract, raised: Raised) -> tuple[int, int] | None:
 
 def _resized(contract: Contract, raised: Raised) -> Contract | None:
     """The contract with the size that the loss asks for, in place of one that was assumed."""
-    true, pred, sizes = contract.y_true, contract.y_pred, _asked(contract, raised)
-    if sizes is None or not isinstance(true, Spec) or not isinstance(pred, Spec):
+    proposed = _proposed(contract, raised)
+    if proposed is None:
         return None
-    old, new = sizes
-    specs = [str(_with_size(spec, old, new)) for spec in (true, pred)]
+    new, specs = proposed
     where = (
         f"`{' '.join(raised.calls[-1].text.split())}` (line {raised.calls[-1].line})" if raised.calls else "the loss"
     )
@@ -108,6 +109,18 @@ def _resized(contract: Contract, raised: Raised) -> Contract | None:
     except UsageError:
         return None
     return replace(resized, assumptions=(*contract.assumptions[:-1], reason))
+
+
+def _proposed(contract: Contract, raised: Raised) -> tuple[int, list[str]] | None:
+    """The size that the loss asks for, and the two specs with it."""
+    true, pred = contract.y_true, contract.y_pred
+    if not isinstance(true, Spec) or not isinstance(pred, Spec):
+        return None
+    if (found := _COLUMNS.search(raised.message)) and true.dims and isinstance(last := true.dims[-1], int):
+        new = last + int(found[2]) - int(found[1])
+        return (new, [str(replace(true, dims=(*true.dims[:-1], new))), str(pred)]) if new > 0 else None
+    sizes = _asked(contract, raised)
+    return None if sizes is None else (sizes[1], [str(_with_size(spec, *sizes)) for spec in (true, pred)])
 
 
 def _with_size(spec: Spec, old: int, new: int) -> Spec:

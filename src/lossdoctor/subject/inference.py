@@ -42,6 +42,8 @@ NATURAL: tuple[tuple[str, str], ...] = (
     ("float32[B] real", "float32[B] real"),
     ("float32[B,8,8,4] onehot", "float32[B,8,8,4] probability"),
     ("float32[B,1] binary", "float32[B,2,8] real"),
+    ("float32[B,1] real", "float32[B,3] real"),
+    ("int32[B,8] label(4)", "float32[B,8,4] logit"),
 )
 _REEXPORTS = 6  # how many modules a name may be passed on through
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from lossdoctor.domains.dependence import Dependence
 from lossdoctor.domains.interpret import Reading
 from lossdoctor.graph.dims import of_batch
+from lossdoctor.graph.identical import identical
 from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.ops import TABLE
 from lossdoctor.rules.registry import Rule, Suspicion
@@ -51,7 +52,7 @@ def same_axis_twice(graph: LossGraph, dependence: Reading[Dependence]) -> Iterat
         shape = left.shape or ()
         if len(shape) < 2 or sum(map(of_batch, shape)) != 1 or not dependence[node].on_data:
             continue
-        if 1 in shape and left.op in _PLACES and left.id != right.id and _identical(graph, left, right):
+        if 1 in shape and _placed(left) and left.id != right.id and identical(graph.graph, left.id, right.id):
             yield RULE.at(
                 node,
                 f"`{node.call}` takes ({', '.join(map(str, shape))}) with itself: each sample meets itself only, and "
@@ -61,6 +62,11 @@ def same_axis_twice(graph: LossGraph, dependence: Reading[Dependence]) -> Iterat
                 replay="welcome",
             )
             return
+
+
+def _placed(node: Node) -> bool:
+    """Whether the node gives what it gets another axis."""
+    return node.op in _PLACES and (node.op != "strided_slice" or bool(node.attrs.get("new_axis_mask")))
 
 
 def _meeting(graph: LossGraph, users: Mapping[int, tuple[int, ...]], node: Node, source: int) -> Node | None:
@@ -87,12 +93,3 @@ def _plain(graph: LossGraph, place: int) -> int:
     while node.op in _SAME:
         node = graph[node.args[0]]
     return node.id
-
-
-def _identical(graph: LossGraph, one: Node, other: Node) -> bool:
-    """Whether two nodes are the same computation, written twice."""
-    if one.id == other.id:
-        return True
-    if one.op != other.op or one.attrs != other.attrs or len(one.args) != len(other.args) or not one.args:
-        return False
-    return all(_identical(graph, graph[a], graph[b]) for a, b in zip(one.args, other.args, strict=True))

@@ -8,6 +8,7 @@ from lossdoctor.domains.dependence import Dependence
 from lossdoctor.domains.interpret import Reading
 from lossdoctor.domains.intervals import Ranges
 from lossdoctor.domains.terms import Term
+from lossdoctor.graph.identical import identical
 from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.spec import Contract, Spec
@@ -60,6 +61,23 @@ def shut_for_a_label(
                 severity="warning",
                 symptom="label-without-gradient",
                 arguments={"label": label, "batch": 4},
+            )
+
+
+@RULE.check
+def taken_from_itself(graph: LossGraph, dependence: Reading[Dependence]) -> Iterator[Suspicion]:
+    """A difference of two expressions that are one and the same: a slip in the second."""
+    if graph.stage != "traced":
+        return
+    for node in graph.where("subtract", "squared_difference", role="forward"):
+        left, right = node.args[:2]
+        if dependence[left].link == "live" and identical(graph.graph, left, right):
+            yield RULE.at(
+                node,
+                f"`{node.call}` takes `{graph[left].call}` from itself: it is zero whatever y_pred is, and trains "
+                "nothing",
+                evidence="proved",
+                severity="warning",
             )
 
 
