@@ -25,7 +25,7 @@ from lossdoctor.spec import Contract
 _NODES_AT_MOST = 500  # of the traced graph; XLA takes some milliseconds for each
 _RUN_AT_MOST = 64  # inputs that are run under XLA
 _EAGER = 6  # of these, that are run eagerly as well
-_SECONDS = 0.3  # of eager runs, after which fewer have to do
+_SECONDS = 0.2  # of eager runs, after which fewer have to do
 # Rounding and another order of summation stay far below; two answers that differ by this much are two answers.
 _DIFFERENT = 1e-2
 # Half precision is rounded after each operation of a graph, and kept in float32 between those that XLA fuses: that

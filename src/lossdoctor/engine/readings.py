@@ -107,13 +107,16 @@ class Readings:
         """The request that a reading takes: method, arguments, keywords."""
         if kind is Batches:
             return "probe", "batches", self.contract, {"hints": _static_sizes(self.contract)}
-        if kind is probed.DeadGradient:
-            batches = self.available(Batches)
-            known = {"relation": batches.relation, "repeats": batches.deterministic} if batches else {}
-            return "probe", "dead", self.contract, known
         if kind is probed.EagerRun:
-            return "evaluate", [self.get(Callings, "traced").pair], "eager", {}
-        return "probe", _PROBES[kind], self.contract, {}
+            callings: Callings = self.get(Callings, "traced")
+            graph = callings.get("raw", "graph")
+            if graph is None or graph.raised is None:
+                raise Unavailable("the loss can be traced, which tells more")
+            return "evaluate", [callings.pair], "eager", {}
+        # What the batches have shown is not tried again.
+        shown = self.available(Batches) if kind in _AFTER_BATCHES else None
+        known = {name: getattr(shown, field) for name, field in _AFTER_BATCHES[kind].items()} if shown else {}
+        return "probe", _PROBES[kind], self.contract, known
 
     def _asked(self, kind: Any) -> Any:
         """What the session answers."""
@@ -225,14 +228,21 @@ _OF_GRAPH: dict[Any, Callable[[Readings, LossGraph], Any]] = {
 }
 _PROBES: dict[Any, str] = {
     Callings: "callings",
+    probed.DeadGradient: "dead",
     probed.Direction: "direction",
     probed.GradientCheck: "gradient",
     probed.SaveLoad: "save_load",
     probed.Frozen: "frozen",
     probed.SideEffects: "side_effects",
 }
+# The arguments of a probe that are known from `Batches`, by the name they have there.
+_AFTER_BATCHES: dict[Any, dict[str, str]] = {
+    probed.DeadGradient: {"relation": "relation", "repeats": "deterministic", "as_traced": "as_traced"},
+    probed.Direction: {"as_traced": "as_traced"},
+    probed.SaveLoad: {"repeats": "deterministic"},
+}
 # What the session answers is the reading itself.
-_ASKED: tuple[Any, ...] = (Batches, probed.DeadGradient, *_PROBES)
+_ASKED: tuple[Any, ...] = (Batches, *_PROBES)
 # Made only where somebody says what the loss is meant to be; see `engine.meanings`.
 _DECLARED: tuple[Any, ...] = (ReferenceCheck, SlopeCheck, Misnamed)
 # Of a model, a batch or a training step, which `engine.diagnose` has and a loss alone has not.

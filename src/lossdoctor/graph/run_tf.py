@@ -70,7 +70,7 @@ class Executable:
             if optimised:
                 return list(self._function.call_flat(*args, *self._captures) or ())
             if self._unoptimised is None:
-                self._unoptimised = _options()
+                self._unoptimised = plain_options()
             with calling_with(self._unoptimised):
                 return list(self._function.call_flat(*args, *self._captures) or ())
 
@@ -87,7 +87,7 @@ def call_options() -> Any:
     return context.context().function_call_options
 
 
-def _options() -> Any:
+def plain_options() -> Any:
     """How functions are called without the graph optimiser, and else as TensorFlow is set up."""
     config = context.context().config
     config.graph_options.rewrite_options.disable_meta_optimizer = True

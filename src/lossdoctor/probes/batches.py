@@ -65,6 +65,7 @@ class Batches:
     expected: Array | None = None
     received: Array | None = None
     empty: Empty | None = None  # what it does with no samples at all; None: not tried
+    as_traced: bool = False  # eagerly it gave the value and the gradients of the traced graph, in a batch of one
 
     @property
     def works(self) -> tuple[int, ...]:
@@ -106,7 +107,8 @@ def probe(
     started = time.perf_counter()
     runs = {size: [done[size]] if size in done else evaluator(batches[size][:1], execution) for size in SIZES}
     seconds = (time.perf_counter() - started) / sum(size not in done for size in SIZES)
-    quickest = _quickest(evaluator, execution, batches[1][0], runs[1][0], seconds, live if calling == "raw" else None)
+    traced = live if calling == "raw" and execution == "eager" else None
+    quickest, same = _quickest(evaluator, execution, batches[1][0], runs[1][0], seconds, traced)
     runs = {size: [*runs[size], *quickest(batches[size][1:])] for size in SIZES}
     results = [_result(size, runs[size]) for size in SIZES]
     if not all(result.ok for result in results):
@@ -125,13 +127,14 @@ def probe(
     alone = [quickest([rows(contract, pool, row, row + 1) for row in range(max(SIZES))]) for pool in pools]
     (nothing,) = evaluator([rows(contract, pools[0], 0, 0)], execution)
     found = _compare(contract, calling, results, batches, runs, alone)
-    return replace(found, empty=Empty(nothing.value, nothing.raised))
+    return replace(found, empty=Empty(nothing.value, nothing.raised), as_traced=traced is not None and same)
 
 
 def _quickest(
     evaluator: Evaluator, execution: Execution, pair: Pair, known: Evaluation, seconds: float, live: Live | None
-) -> Callable[[Sequence[Pair]], list[Evaluation]]:
-    """How to run many samples: in the graph that is there, or a new one for a slow loss, where that gives the same."""
+) -> tuple[Callable[[Sequence[Pair]], list[Evaluation]], bool]:
+    """How to run many samples: in the graph that is there, or a new one for a slow loss, where that gives the same;
+    and whether it does."""
 
     def in_graph(pairs: Sequence[Pair]) -> list[Evaluation]:
         return evaluator(pairs, "unoptimised") if live is None else live.run(pairs, "unoptimised")
@@ -140,12 +143,12 @@ def _quickest(
         return evaluator(pairs, execution)
 
     if execution != "eager" or (live is None and seconds < _SLOW):
-        return as_told
+        return as_told, False
     traced = in_graph([pair])[0]
     same = len(traced.gradients) == len(known.gradients) and all(
         _alike(*both) for both in zip((traced.value, *traced.gradients), (known.value, *known.gradients), strict=True)
     )
-    return in_graph if same and known.value is not None else as_told
+    return (in_graph, True) if same and known.value is not None else (as_told, False)
 
 
 def _alike(one: Array | None, other: Array | None) -> bool:

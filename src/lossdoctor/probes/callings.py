@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lossdoctor.graph.run_tf import calling_with, plain_options
 from lossdoctor.graph.spans import raised
 from lossdoctor.probes.calls import TRIED, Live, Subject
 from lossdoctor.probes.capture import Sink
@@ -129,14 +130,16 @@ def probe(
     first, pair = chosen
     if first.raised is not None and out_of_memory(first.raised):
         return Callings((first,), pair)
-    outcomes = [first, _in_graph(live, pair) or runner.run(pair, "raw", "graph")]
+    known = _in_graph(live, pair)
+    outcomes = [first, known or runner.run(pair, "raw", "graph")]
     if first.ok and not outcomes[1].ok:
         # What AutoGraph makes of it matters only where the loss runs and the graph fails without.
         outcomes.append(runner.run(pair, "raw", "autograph"))
     if isinstance(contract.y_true, Spec) and isinstance(contract.y_pred, Spec):
         # `compile` calls a loss for each leaf of a structured output apart: a loss of the structure cannot be.
         outcomes.append(runner.run(pair, "keras-compile", "eager"))
-        outcomes.append(runner.run(pair, "keras-compile", "graph"))
+        # Where the graph optimiser has seen the raw call, it has nothing to say of the casts around it.
+        outcomes.append(runner.run(pair, "keras-compile", "graph", optimised=known is None))
         outcomes.append(runner.run(pair, "keras-compile", "eager", weighted=True))
     outcomes.append(runner.run(pair, "keras-loss", "eager"))
     outcomes.append(runner.run(pair, "keras-loss", "eager", weighted=True))
@@ -240,13 +243,16 @@ class _Runner:
         self._seen = _Seen()
         self._callers: dict[Any, Callable[[Any, Any, Any], Any]] = {}
 
-    def run(self, pair: Pair, calling: Calling, execution: Execution, *, weighted: bool = False) -> Outcome:
+    def run(
+        self, pair: Pair, calling: Calling, execution: Execution, *, weighted: bool = False, optimised: bool = True
+    ) -> Outcome:
         sink = Sink()
         seen = self._seen
         seen.value, seen.called = None, False
         raise_, value, reduced = None, None, None
         try:
-            with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
+            options = contextlib.nullcontext() if optimised else calling_with(plain_options())
+            with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink), options:
                 value, reduced = self._call(pair, calling, execution, weighted)
         except (Exception, SystemExit) as problem:
             raise_ = raised(problem, self._subject.is_user)

@@ -147,10 +147,12 @@ class Live(Protocol):
     def run(self, pairs: Sequence[Pair], execution: Literal["graph", "unoptimised", "xla"]) -> list[Evaluation]: ...
 
 
-def quick(call: Caller, rng: np.random.Generator, live: Live | None = None) -> Caller:
+def quick(call: Caller, rng: np.random.Generator, live: Live | None = None, *, as_traced: bool = False) -> Caller:
     """The same caller for many calls: the graph that is there already, or a trace if it is slow; where that computes
-    the same."""
+    the same, or is known to (`as_traced`)."""
     example = pair(call.contract, rng, call.sizes)
+    if as_traced and live is not None and not call.cast:
+        return replace(call, function=live.value)
     started = time.perf_counter()
     eager = call.value(example)
     there = live is not None and not call.cast

@@ -13,7 +13,7 @@ import numpy as np
 from lossdoctor.graph.ir import Span
 from lossdoctor.graph.spans import make, statement_span
 from lossdoctor.probes.calls import Subject
-from lossdoctor.source.parsed import parsed_file
+from lossdoctor.source.parsed import nodes_of, parsed_file
 
 # TensorFlow wraps what a custom_gradient function returns in an IdentityN whose gradient is registered under
 # this name and a number (tensorflow/python/ops/custom_gradient.py, `_graph_mode_decorator`).
@@ -200,8 +200,8 @@ def _stops(operation: Any, subject: Subject) -> Iterator[Span]:
     if not frames:
         return
     tree = _tree(frames[-1].filename)
-    for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.Call) and node.lineno <= frames[-1].lineno <= (node.end_lineno or node.lineno):
+    for node in nodes_of(tree, ast.Call) if tree else ():
+        if node.lineno <= frames[-1].lineno <= (node.end_lineno or node.lineno):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if called == "stop_gradient":
                 yield span_of(node, frames[-1].filename, frames[-1].name)

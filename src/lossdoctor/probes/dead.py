@@ -53,6 +53,7 @@ def probe(
     seed: int = 0,
     relation: Relation | None = None,
     repeats: bool | None = None,
+    as_traced: bool = False,
     live: Live | None = None,
 ) -> DeadGradient:
     """Look for samples and entries with a dead gradient.
@@ -60,6 +61,7 @@ def probe(
     Args:
         relation: how the loss of a batch follows from its samples, if that is known; else it is found out.
         repeats: whether equal calls give equal values, if that is known.
+        as_traced: whether the loss is known to compute eagerly what the traced graph computes.
         live: the traced loss, if it is there; the runs use it where it computes the same.
     """
     rng = np.random.default_rng(seed)
@@ -73,6 +75,8 @@ def probe(
     separable = relation in SEPARABLE and not alone and all(BATCH in spec.dims for spec in specs)
     known = targets.meaning(contract, call.sizes)
     runs = Runs(call, contract, relation == "per-sample")
+    if as_traced and live is not None and not call.cast:
+        runs = runs.traced(live)
     try:
         first = draw_pair(contract, rng, call.sizes)
         value, gradients = runs.evaluate(first)
@@ -80,7 +84,8 @@ def probe(
             return DeadGradient(False, "two calls with the same input differ: the loss draws random numbers")
         if all(gradient is None for gradient in gradients):
             return DeadGradient(False, "no gradient reaches y_pred")
-        runs = runs.in_graph(live, first, value, gradients)
+        if runs.live is None:
+            runs = runs.in_graph(live, first, value, gradients)
         stated = _same_values(contract) if isinstance(known, str) else _stated(contract, call, len(known.targets))
         if separable:
             with contextlib.suppress(Refused):  # some losses refuse a batch of this size

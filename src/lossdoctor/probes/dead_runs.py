@@ -42,7 +42,10 @@ class Runs:
         same = len(found.gradients) == len(gradients) and all(
             _alike(*both) for both in zip((found.value, *found.gradients), (value, *gradients), strict=True)
         )
-        return replace(self, call=replace(self.call, function=live.value), live=live) if same else self
+        return self.traced(live) if same else self
+
+    def traced(self, live: Live) -> Runs:
+        return replace(self, call=replace(self.call, function=live.value), live=live)
 
     def evaluate(self, pair: Pair) -> tuple[Array, list[Array | None]]:
         """What the loss returns (float64), and the gradient of its sum for each leaf of y_pred.

@@ -33,13 +33,20 @@ LEAST_GROWTH = 0.3
 STEEP = 1.5  # exponent of a fall between linear and quadratic
 
 
-def probe(subject: Subject, contract: Contract, *, seed: int = 0, live: Live | None = None) -> Direction:
-    """Compare the loss at the target with the loss elsewhere, and follow it along rays."""
+def probe(
+    subject: Subject, contract: Contract, *, seed: int = 0, as_traced: bool = False, live: Live | None = None
+) -> Direction:
+    """Compare the loss at the target with the loss elsewhere, and follow it along rays.
+
+    Args:
+        as_traced: whether the loss is known to compute eagerly what the traced graph computes.
+        live: the traced loss, if it is there.
+    """
     rng = np.random.default_rng(seed)
     call = caller(subject, contract, rng, batch=1 if targets.needs_batch_of_one(contract) else None)
     if call is None:
         return Direction(False, "the loss does not accept ordinary inputs of its specs")
-    call = quick(call, rng, live)
+    call = quick(call, rng, live, as_traced=as_traced)
     known = targets.meaning(contract, call.sizes)
     gain = targets.gains(contract, call.sizes) if isinstance(known, str) and earns(subject) else None
     known = known if gain is None else gain

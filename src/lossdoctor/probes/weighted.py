@@ -39,13 +39,15 @@ class Weighted:
         import tensorflow as tf
 
         connected: list[bool] = []
+        shapes: list[Any] = []
 
         def weighted(y_true: Any, y_pred: Any, upstream: Any) -> Any:
             inputs = tf.nest.flatten(y_pred)
             with tf.GradientTape() as tape:
                 tape.watch(inputs)
                 value = tf.convert_to_tensor(call.function(y_true, y_pred))
-                parts = tf.cast(value, tf.float64) * upstream
+                shapes.append(value.shape)
+                parts = tf.cast(value, tf.float64) * tf.ensure_shape(upstream, value.shape)
                 total = tf.reduce_sum(parts)
             gradients = tape.gradient(total, inputs)
             connected.append(any(gradient is not None for gradient in gradients))
@@ -56,9 +58,11 @@ class Weighted:
             return total, tf.reduce_sum(tf.abs(parts)), filled
 
         arguments = call.tensors(pair.y_true, pair.y_pred, dtype)
-        shape = np.shape(tf.convert_to_tensor(call.function(*arguments)))
-        upstream = _upstream(shape, rng)
-        concrete: Any = tf.function(weighted, autograph=False).get_concrete_function(*arguments, upstream)
+        weights = tf.TensorSpec(None, tf.float64)
+        concrete: Any = tf.function(weighted, autograph=False).get_concrete_function(*arguments, weights)
+        static = shapes[-1]
+        known = static.is_fully_defined()
+        upstream = _upstream(tuple(static) if known else np.shape(tf.convert_to_tensor(call.function(*arguments))), rng)
         dtypes = {
             tensor.dtype
             for operation in concrete.graph.get_operations()

@@ -115,7 +115,10 @@ def _closed_over(
 
 
 def _encloses(outer: _Scope, inner: _Scope) -> bool:
-    return outer is not inner and any(node is inner.function for node in ast.walk(outer.function))
+    one, other = outer.function, inner.function
+    if one is other or not one.lineno <= other.lineno <= (one.end_lineno or other.lineno):
+        return False  # a walk through every function of a large file takes longer than all the rest
+    return any(node is other for node in ast.walk(one))
 
 
 def _changes_of(state: State, tree: ast.Module) -> Iterator[tuple[ast.stmt | ast.expr, _Scope]]:

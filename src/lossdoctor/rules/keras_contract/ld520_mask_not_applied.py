@@ -9,6 +9,7 @@ from lossdoctor.graph.ir import LossGraph
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.rules.tracing import input_behind
 from lossdoctor.source.module import SourceModule
+from lossdoctor.source.parsed import nodes_of
 from lossdoctor.spec import Contract, Spec
 
 RULE = Rule(code="LD520", name="mask-not-applied", family="keras-contract", severity="warning")
@@ -61,11 +62,10 @@ def _has_own_mask(graph: LossGraph) -> bool:
 
 def _masker(module: SourceModule) -> ast.Call | None:
     """A layer of the file that makes a mask: `Masking`, or an `Embedding` with `mask_zero`."""
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Call):
-            if (module.resolve(node.func) or "").endswith("layers.Masking"):
+    for node in nodes_of(module.tree, ast.Call):
+        if (module.resolve(node.func) or "").endswith("layers.Masking"):
+            return node
+        for keyword in node.keywords:
+            if keyword.arg == "mask_zero" and module.literal(keyword.value) is True:
                 return node
-            for keyword in node.keywords:
-                if keyword.arg == "mask_zero" and module.literal(keyword.value) is True:
-                    return node
     return None
