@@ -93,6 +93,10 @@ def _nested(array: Array, convert: Any) -> Any:
 
 
 def _list_source(array: Array) -> str:
+    if array.size > LIMIT and array.dtype.kind in "fiu" and np.all(np.isfinite(array)):
+        short = array.astype(str).astype(np.float64) if array.dtype.kind == "f" else array  # as `number`, all at once
+        if bool(np.all(_equal(short.astype(array.dtype), array))):
+            return repr(short.tolist())
     if array.ndim == 0:
         return _python_number(array[()])
     return "[" + ", ".join(_list_source(part) for part in array) + "]"
@@ -150,6 +154,8 @@ def _collapsed(array: Array) -> tuple[Array, tuple[int, ...]]:
 def _edited_source(array: Array, dtype: str) -> str:
     """A base value with a few elements changed, as one expression; "" where too many differ."""
     flat = array.reshape(-1)
+    if array.dtype.kind in "fiu" and flat.size - int(np.unique(flat, return_counts=True)[1].max()) > _EDITS:
+        return ""
     texts = [_python_number(element) for element in flat]
     base, count = Counter(texts).most_common(1)[0]
     if flat.size - count > _EDITS:

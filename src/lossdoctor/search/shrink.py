@@ -7,10 +7,12 @@ random, and no more than `budget` inputs are tried.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,11 @@ _ROWS = frozenset({"onehot", "probability"})  # kinds whose last axis is one thi
 _CHUNKS = (16, 32, 64, 128)  # inputs per call: small while a hit is likely
 _DISTINCT = 12  # different numbers per array that are simplified one by one
 _COSTED = 32  # beyond so many different numbers in an array their count says enough
+_COUNTED = 256  # numbers, from which NumPy counts them faster than Python
 _PIECES = 48  # parts of an array that are simplified one by one
+# Of large inputs fewer are proposed in a round, and fewer tried: those come first that make whole arrays plain.
+_ELEMENTS = 1 << 24
+_LEAST = 192
 
 
 def shrink(pair: Pair, contract: Contract, still_fails: StillFails, budget: int = 800) -> Pair:
@@ -45,11 +51,13 @@ def shrink(pair: Pair, contract: Contract, still_fails: StillFails, budget: int 
     specs = pair_specs(contract)
     best: Parts = tuple(pair_arrays(contract, pair))
     tried = {_key(best)}
+    most = max(_LEAST, _ELEMENTS // max(1, sum(part.size for part in best)))
+    budget = min(budget, most)
     while budget > 0:
         limit = complexity(best, specs)
         ranked: list[tuple[tuple[float, ...], int, Parts]] = []
         seen: set[bytes] = set()
-        for order, parts in enumerate(_proposals(best, specs)):
+        for order, parts in enumerate(islice(_proposals(best, specs), most)):
             key, cost = _key(parts), complexity(parts, specs)
             if cost < limit and key not in tried and key not in seen:
                 seen.add(key)
@@ -97,6 +105,9 @@ def complexity(parts: Sequence[Array], specs: Sequence[Spec]) -> tuple[float, ..
 
 def _tally(array: Array) -> Counter[Any]:
     """How often each number occurs; all NaN are one."""
+    if array.size > _COUNTED and array.dtype.kind in "fiub":
+        values, counts = np.unique(array, return_counts=True)
+        return Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))
     return Counter(math.nan if value != value else value for value in array.reshape(-1).tolist())
 
 
@@ -121,7 +132,11 @@ def _cost(element: Any, dtype: np.dtype[Any]) -> float:
 
 
 def _key(parts: Parts) -> bytes:
-    return b"|".join(repr(array.shape).encode() + array.tobytes() for array in parts)
+    """Short, where the arrays are long: a round keeps one for each proposal."""
+    digest = hashlib.blake2b()
+    for array in parts:
+        digest.update(repr(array.shape).encode() + array.tobytes())
+    return digest.digest()
 
 
 def _proposals(parts: Parts, specs: Sequence[Spec]) -> Iterator[Parts]:
@@ -169,16 +184,20 @@ def _cast(value: float, dtype: np.dtype[Any]) -> Any:
 def _filled(parts: Parts) -> Iterator[Parts]:
     """Constant arrays: each alone, and all together."""
     options: list[list[Array]] = []
+    shown = len(PLAIN)  # of the options, that are tried together
     for index, array in enumerate(parts):
         own = [value for value, _ in _tally(array).most_common(3)] if array.size else []
+        if array.size > _COUNTED and array.dtype.kind in "fiu":  # too large to be made plain number by number
+            own += [array.max().item(), array.min().item()]
+            shown = len(PLAIN) + len(own)
         plain = [_cast(value, array.dtype) for value in PLAIN]
         values = [value for value in (*plain, *own) if value is not None]
         options.append([np.full_like(array, value) for value in values])
         for filled in options[-1]:
             yield _replaced(parts, index, filled)
     if len(parts) == 2:
-        for first in options[0][: len(PLAIN)]:
-            for second in options[1][: len(PLAIN)]:
+        for first in options[0][:shown]:
+            for second in options[1][:shown]:
                 yield (first, second)
 
 

@@ -17,7 +17,7 @@ from lossdoctor.formula.reference import Reference
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.search.leaves import examined, make_pair, pair_arrays, pair_specs
 from lossdoctor.session import Array, Evaluation, Pair, Session, Settings
-from lossdoctor.spec import Contract, Spec
+from lossdoctor.spec import Contract, Spec, shape_of
 from lossdoctor.standards.catalogue import STANDARDS, Standard
 from lossdoctor.standards.reading import Relation, Row
 from lossdoctor.standards.relate import Seen, relate
@@ -27,6 +27,8 @@ _STRETCHES = (3.0, 10.0, 30.0)  # of errors, so that what differs for large ones
 _CLOSE = 0.3  # cosine of the gradients from which other values of the parameters are tried
 _CONSTANTS = 10
 _LABELLED = frozenset({"CTC", "Circle"})  # any number passes for a label, and says nothing
+_ELEMENTS = 1 << 18  # of y_pred or y_true, at all inputs together
+_LEAST = 12  # inputs, however large
 _CONFIRMED = 4  # rows that are looked at thoroughly
 
 
@@ -46,13 +48,16 @@ class Recogniser:
     batches: tuple[int, ...] = ()
     pairs: list[Pair] = field(default_factory=list[Pair])
     seen: list[Seen] = field(default_factory=list[Seen])
-    along: Array | None = None
+    _drawn: dict[tuple[int, ...], Array] = field(default_factory=dict[tuple[int, ...], Array], init=False)
 
     def __post_init__(self) -> None:
         nothing = Declared(parse_formula("y_pred"))
+        # Of large inputs fewer have to do: each of their numbers is a comparison of its own.
+        largest = max(int(np.prod(shape_of(spec, self.sizes))) for spec in pair_specs(self.contract))
+        most = max(_LEAST, _ELEMENTS // max(1, largest))
         chosen = points(self.contract, nothing, self.graph, None, self.settings, self.sizes, self.batches)
-        ordinary = [point.pair for point in chosen if point.realistic]
-        wide = list(self._stretched(ordinary[:9]))
+        ordinary = [point.pair for point in chosen if point.realistic][:most]
+        wide = list(self._stretched(ordinary[: min(9, most // 2)]))
         pairs = [*ordinary, *wide]
         results = self.session.evaluate([doubled_pair(self.contract, pair) for pair in pairs], "unoptimised")
         if sum(result.raised is None for result in results) < len(pairs) // 2:  # it does not take float64
@@ -101,7 +106,9 @@ class Recogniser:
         size = int(np.prod(shape))
         if size <= _DIRECTIONS:
             return np.eye(size).reshape(size, *shape)
-        return np.random.default_rng(0).normal(size=(24, *shape))
+        if shape not in self._drawn:
+            self._drawn[shape] = np.random.default_rng(0).normal(size=(24, *shape))
+        return self._drawn[shape]
 
     def _projected(self, gradient: Array | None) -> Array | None:
         if gradient is None or gradient.size <= _DIRECTIONS:
