@@ -58,7 +58,8 @@ class Weighted:
             return total, tf.reduce_sum(tf.abs(parts)), filled
 
         arguments = call.tensors(pair.y_true, pair.y_pred, dtype)
-        weights = tf.TensorSpec(None, tf.float64)
+        any_shape: Any = None
+        weights = tf.TensorSpec(any_shape, tf.float64)
         concrete: Any = tf.function(weighted, autograph=False).get_concrete_function(*arguments, weights)
         static = shapes[-1]
         known = static.is_fully_defined()
