@@ -15,7 +15,16 @@ from lossdoctor.engine.examine import Job, Opened, contracts_of, opened
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.single import Given, heading, in_process, in_worker
 from lossdoctor.experiments import plan
-from lossdoctor.experiments.judge import Charge, charges, harder, learnable, sees_no_scale, sensitive, sweeps
+from lossdoctor.experiments.judge import (
+    Charge,
+    barely_beating,
+    charges,
+    harder,
+    learnable,
+    sees_no_scale,
+    sensitive,
+    sweeps,
+)
 from lossdoctor.experiments.outcomes import Comparison, Experiment, First, Outcome, Own, Run, Shares
 from lossdoctor.experiments.scenarios import scenarios
 from lossdoctor.experiments.store import NAME, Store
@@ -347,6 +356,9 @@ def _told(
             f"the standard loss itself gets no further than an error of {comparison.standard:.2g} in "
             f"{outcomes[0].run.steps} steps, which judges nothing"
         )
+    if not wrong and (close := barely_beating(firsts)) is not None:
+        name, lower, answer = close
+        gaps.append(f"{name} has a slightly lower loss than the known answer, {lower:.4g} against {answer:.4g}")
     if firsts and firsts[0].task == "free" and not wrong:
         gaps.append("no answer is known for these specs: only whether the loss can be lowered was tried")
     return Experiment(
@@ -385,7 +397,7 @@ def _finding(charge: Charge, places: Places) -> Finding:
 
 def _facts(firsts: Sequence[First], comparison: Comparison | None, outcomes: Sequence[Outcome]) -> list[Fact]:
     found: list[Fact] = []
-    if all("answer" in first.values for first in firsts):
+    if all("answer" in first.values for first in firsts) and barely_beating(firsts) is None:
         names = len([name for name in firsts[0].values if name not in ("answer",) and not name.startswith("fresh")])
         text = f"the known answer has the lowest loss, against {names} kinds of worse predictions"
         found.append(Fact("known-answer", text, "witnessed", ("graph",)))

@@ -88,6 +88,17 @@ def beating(values: Mapping[str, float]) -> set[str]:
     }
 
 
+def barely_beating(firsts: Sequence[First]) -> tuple[str, float, float] | None:
+    """A worse prediction whose loss is below the answer's by too little to be held against the loss: its name, its loss
+    and the answer's; None where the answer's is the lowest for every seed."""
+    for first in firsts:
+        answer = first.values.get("answer", math.nan)
+        for name, value in first.values.items():
+            if not name.startswith("fresh") and value < answer - max(1e-5 * abs(answer), 1e-9):
+                return name, value, answer
+    return None
+
+
 def _below(value: float, values: Mapping[str, float]) -> bool:
     answer = values["answer"]
     if not math.isfinite(answer):
