@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lossdoctor.runtime.detectors.series import Array, Series, running_median, scale_of_noise
 
@@ -49,15 +48,17 @@ def _stop(given: Array) -> Standstill | None:
         return None
     values = _without_outbursts((given - given.min()) / span)
     weights = _weights(values)
-    smooth, _ = _best_fit(_courses(n), values, weights)
-    columns = _falls(n)
-    fits = [(*_best_fit(columns[np.minimum(np.arange(n), k)], values, weights), k) for k in stops]
-    error, fit, k = min(fits, key=lambda one: one[0])
-    rest = (values - columns[np.minimum(np.arange(n), k)] @ fit[1:] - fit[0]) * np.sqrt(weights)
+    smooth, _ = _best_fits(_courses(n)[None], values, weights)
+    falls = _falls(n)
+    columns = falls[np.minimum(np.arange(n), np.array(stops)[:, None])]
+    errors, fits = _best_fits(columns, values, weights)
+    place = int(np.argmin(errors))
+    error, fit, k = float(errors[place]), fits[place], stops[place]
+    rest = (values - columns[place] @ fit[1:] - fit[0]) * np.sqrt(weights)
     r = min(max(float(rest[1:] @ rest[:-1]) / max(float(rest @ rest), 1e-300), 0.0), 0.9)
     misfit = max(error / (n - 4), 1.0) * (1 + r) / (1 - r)
-    lost = float((columns[k] - columns[-1]) @ fit[1:])
-    return Standstill(k, (smooth - error) / misfit, lost * span)
+    lost = float((falls[k] - falls[-1]) @ fit[1:])
+    return Standstill(k, (float(smooth[0]) - error) / misfit, lost * span)
 
 
 def _without_outbursts(values: Array) -> Array:
@@ -93,28 +94,27 @@ def _courses(n: int) -> Array:
     return np.column_stack([_falls(n), *curves, *waves])
 
 
-@lru_cache(maxsize=8)
-def _pairs(k: int) -> NDArray[np.intp]:
-    first, second = np.triu_indices(k)
-    return np.stack([np.zeros_like(first), first + 1, second + 1], axis=1)
-
-
-def _best_fit(columns: Array, values: Array, weights: Array) -> tuple[float, Array]:
-    """Weighted sum of squares left by the best constant plus one or two of the columns, none of them negative, and the
-    coefficients, the constant's first."""
-    k = columns.shape[1]
-    table = np.column_stack([np.ones(len(values)), columns, values])
-    gram = table.T @ (table * weights[:, None])
-    scale = float(gram[0, 0])
-    pairs = _pairs(k)
-    inner = gram[pairs[:, :, None], pairs[:, None, :]] + 1e-10 * scale * np.eye(3)
-    right = gram[pairs, -1]
-    found = np.linalg.solve(inner, right[:, :, None])[:, :, 0]
-    left = gram[-1, -1] - np.einsum("ij,ij->i", found, right)
-    left = np.where((found[:, 1:] >= 0).all(axis=1), left, np.inf)
-    place = int(np.argmin(left))
-    result = np.zeros(k + 1)
-    if not np.isfinite(left[place]):
-        return float(gram[-1, -1] - gram[0, -1] ** 2 / scale), np.concatenate([[gram[0, -1] / scale], result[1:]])
-    np.add.at(result, pairs[place], found[place])
-    return float(left[place]), result
+def _best_fits(columns: Array, values: Array, weights: Array) -> tuple[Array, Array]:
+    """For each table of columns (tables, rows, columns) the weighted sum of squares left by the best constant plus one
+    or two of its columns, none of them negative, and the coefficients, the constant's first."""
+    tables, _, k = columns.shape
+    share = weights / weights.sum()
+    means, mean = share @ columns, float(share @ values)
+    centred, target = columns - means[:, None], values - mean
+    gram = np.swapaxes(centred, 1, 2) @ (centred * weights[:, None])
+    right = (target * weights) @ centred
+    total = float(target @ (target * weights))
+    i, j = np.triu_indices(k)  # a pair of the same column is that column alone: the ridge shares it out
+    ridge = 1e-10 * float(weights.sum())
+    a, b, c = gram[:, i, i] + ridge, gram[:, i, j], gram[:, j, j] + ridge
+    p, q = right[:, i], right[:, j]
+    determinant = a * c - b * b
+    first, second = (c * p - b * q) / determinant, (a * q - b * p) / determinant
+    left = np.where((first >= 0) & (second >= 0), total - first * p - second * q, np.inf)
+    best, rows = np.argmin(left, axis=1), np.arange(tables)
+    errors, fits = left[rows, best], np.zeros((tables, k + 1))
+    found = np.isfinite(errors)
+    np.add.at(fits, (rows[found], i[best[found]] + 1), first[rows, best][found])
+    np.add.at(fits, (rows[found], j[best[found]] + 1), second[rows, best][found])
+    fits[:, 0] = mean - np.einsum("ij,ij->i", fits[:, 1:], means)
+    return np.where(found, errors, total), fits
