@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.synthetic_runs import Run
+from benchmarks.run import Run
 
 from lossdoctor.runtime.detectors.alert import Alert
 from lossdoctor.runtime.detectors.bank import DetectorBank

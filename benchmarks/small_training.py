@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from benchmarks.synthetic_runs import Run
+from benchmarks.run import Run
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]

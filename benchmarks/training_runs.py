@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from benchmarks.run import Run
 from benchmarks.small_training import (
     Setting,
     adversarial,
@@ -26,7 +27,6 @@ from benchmarks.small_training import (
     recurrent,
     train,
 )
-from benchmarks.synthetic_runs import Run
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
