@@ -327,12 +327,8 @@ def _healthy(seed: int, rng: np.random.Generator, base: Plan, picture: Plan, yes
             x, y = plan.data
             plan = replace(plan, data=(x[:-256], y[:-256]), held_out=(x[-256:], y[-256:]))
         yield train(f"healthy {name}", "healthy", plan, seed)
-    data = images(rng)
-    shifted = Fault(0, None, {}, None)
-    del shifted
-    yield _onset_free(
-        train("healthy new task", "healthy", replace(picture, data=data), seed, Fault(150, None, {}, _permuted))
-    )
+    renamed = Fault(150, None, {}, _permuted)
+    yield replace(train("healthy new task", "healthy", picture, seed, renamed), onset=None)
     yield players(seed)
 
 
