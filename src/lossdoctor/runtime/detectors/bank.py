@@ -42,6 +42,7 @@ _FOLLOWS: dict[Kind, frozenset[Kind]] = {
 _BY_EPOCH: dict[str, dict[str, float]] = {
     "no-learning": {"rows": 20, "known": 20, "dead": 6, "ending": 12},
     "term-imbalance": {"rows": 24},
+    "metric-disagreement": {"rows": 6},
 }
 
 

@@ -48,7 +48,9 @@ class Unbounded(Detector):
         parts = [median(part) for part in np.array_split(bins, 6)]
         falls = -np.diff(parts)
         fastest, latest = float(falls.max()), float(falls[-1])
-        sigma = 1.25 * now.noise / math.sqrt(max(loss.n / 6, 1))
+        # Noise often grows with the loss.
+        noise = max(now.noise, scale_of_noise(loss.values[-max(loss.n // 3, 6) :]))
+        sigma = 1.25 * noise / math.sqrt(max(loss.n / 6, 1))
         if latest <= 5 * sigma or parts[-1] > min(parts):
             return None
         needed = 0.3 if depth >= self.sure else self.pace if loss.n >= 2 * self.warm_up else 2.0

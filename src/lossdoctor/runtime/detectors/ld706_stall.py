@@ -96,7 +96,7 @@ class Stall(Detector):
         values = rate.values
         top = float(values[-60:].max())
         if self._fell is None:
-            if values[-1] * self.collapse < values[-3] and values[-3] > 1e-3 * top:
+            if 0 <= values[-1] * self.collapse < values[-3] and values[-3] > 1e-3 * top:
                 self._fell = loss.n - 1
             return None
         if values[-1] * self.collapse / 3 > top:
