@@ -392,13 +392,17 @@ def _numerical(seed: int, rng: np.random.Generator, base: Plan, picture: Plan, y
     yield train("sign turned", "unbounded", yes_no, seed, Fault(at, None, {"knob": -1.0}))
     sigmoid = replace(yes_no, model=mlp(32, last="sigmoid"), loss=probabilities)
     yield train("log of zero", "non-finite", sigmoid, seed, Fault(at, at + 1, {}, lambda x, y: (x * 1e4, y)))
-    yield train("nan in the data", "non-finite", picture, seed, Fault(at, at + 1, {}, lambda x, y: (x * np.nan, y)))
+    # Rectifiers make zeros of what is NaN: the loss is that of the last biases from then on, and finite.
+    hidden = Fault(at, at + 1, {}, lambda x, y: (x * np.nan, y))
+    yield train("network killed by nan", "divergence", replace(picture, log_norm=False), seed, hidden)
+    smooth = replace(picture, model=conv(activation="tanh"))
+    yield train("nan in the data", "non-finite", smooth, seed, hidden)
     rooted = replace(base, loss=_rooted, log_norm=True)
     same = Fault(at, at + 1, {"knob": 0.0})
     yield train("root at zero", "non-finite", rooted, seed, same)
     wrong = Fault(at, at + 1, {}, lambda x, y: (x, y + 40.0))
     yield train("outlier", "spike", replace(base, clip=1.0), seed, wrong)
-    loud = Fault(at, at + 1, {}, lambda x, y: (x * 30, y))
+    loud = Fault(at, at + 1, {}, lambda x, y: (x * 30, y[::-1].copy()))
     yield train("loud batch", "spike", replace(picture, clip=0.5), seed, loud)
     apart = Fault(at, at + 3, {}, lambda x, y: (x, (y + 5) % 10))
     yield train("labels of three batches", "spike", replace(picture, rate=0.0005, optimizer="rmsprop"), seed, apart)
@@ -427,7 +431,7 @@ def _steep(y: Any, p: Any, knob: Any) -> Any:
 
 
 def _simple() -> keras.Model:
-    return keras.Sequential([keras.layers.SimpleRNN(16, activation="linear"), keras.layers.Dense(1, activation="tanh")])
+    return keras.Sequential([keras.layers.SimpleRNN(16, activation="linear"), keras.layers.Dense(1)])
 
 
 def _still(seed: int, rng: np.random.Generator, base: Plan, picture: Plan, yes_no: Plan, at: int) -> Iterator[Run]:
@@ -451,18 +455,22 @@ def _still(seed: int, rng: np.random.Generator, base: Plan, picture: Plan, yes_n
     slow = replace(picture, rate=3e-4, batch=64)
     yield train("rate to nothing", "stall", replace(slow, log_rate=True), seed, Fault(at, None, {"rate": 1e-7}))
     yield train("frozen", "stall", slow, seed, Fault(at, None, {"frozen": True}))
-    falling = replace(base, rate=7e-4, batch=128)
+    # Slow enough that the loss is still on its way when the fault comes.
+    falling = replace(base, rate=2e-4, batch=128)
     yield train("frozen regression", "stall", falling, seed, Fault(at, None, {"frozen": True}))
-    descent = replace(base, optimizer="sgd", rate=0.01, batch=128)
+    descent = replace(base, optimizer="sgd", rate=0.003, batch=128)
     yield train("clipped to nothing", "stall", descent, seed, Fault(at, None, {"clip": 1e-6}))
     deep = mlp(*(8,) * 10, out=10, activation="sigmoid")
     flat = replace(picture, model=lambda: keras.Sequential([keras.layers.Flatten(), deep()]), log_norm=True)
-    yield train("deep sigmoids", "vanishing", replace(flat, optimizer="sgd", rate=0.05), seed, Fault())
+    # The norm is that of the last layer's biases: nothing in such a log tells that the gradient of the others vanishes.
+    yield train("deep sigmoids", "no-learning", replace(flat, optimizer="sgd", rate=0.05), seed, Fault())
     saturated = replace(base, model=mlp(32, last="tanh"), log_norm=True, optimizer="sgd", rate=0.02)
     push = Fault(at, None, {}, lambda x, y: (x * 1e5, y))
     yield train("saturated", "vanishing", saturated, seed, push)
     faint = mlp(16, 16, 16, activation="tanh", kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3))
-    yield train("faint weights", "vanishing", replace(base, model=faint, log_norm=True, optimizer="sgd"), seed, Fault())
+    yield train(
+        "faint weights", "no-learning", replace(base, model=faint, log_norm=True, optimizer="sgd"), seed, Fault()
+    )
 
 
 def _clipped(y: Any, p: Any, knob: Any) -> Any:
@@ -494,7 +502,11 @@ def _other(seed: int, rng: np.random.Generator, base: Plan, picture: Plan, yes_n
 
 
 def _drowned(y: Any, p: Any, knob: Any) -> dict[str, Any]:
-    return {"data": tf.reduce_mean(tf.square(y - p[:, :1])), "other": 1e4 * tf.reduce_mean(tf.square(y + 3 - p[:, 1:]))}
+    """Ten thousand times what cannot be learned, beside what can."""
+    return {
+        "data": tf.reduce_mean(tf.square(y - p[:, :1])),
+        "other": 1e4 * tf.reduce_mean(tf.square(y[::-1] - p[:, 1:])),
+    }
 
 
 def lowest(run: Run) -> Run:

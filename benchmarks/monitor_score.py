@@ -36,6 +36,13 @@ class Outcome:
     def delay(self) -> float:
         return self.alerts[0].step - (self.onset or 0) if self.alerts else math.inf
 
+    @property
+    def dated(self) -> bool:
+        """Whether `since` names the onset within a twentieth of the run, or five rows."""
+        steps = self.run.columns[self.run.unit]
+        room = max((steps[-1] - steps[0]) / 20, 5 * (steps[-1] - steps[0]) / max(len(steps) - 1, 1))
+        return bool(self.alerts) and abs(self.alerts[0].since - (self.onset or 0)) <= room
+
 
 def judge(run: Run) -> Outcome:
     """Feed a log to the detectors row by row, as `lossdoctor monitor` does."""
@@ -76,7 +83,7 @@ def table(outcomes: Iterable[Outcome]) -> str:
             f"{sum(o.right for o in faulty) / len(faulty):.1%}, "
             f"any kind right {sum(o.any_right for o in faulty) / len(faulty):.1%}, early "
             f"{sum(o.early for o in faulty)}, "
-            f"median delay {np.median(delays):.0f}"
+            f"median delay {np.median(delays):.0f}, since right {sum(o.dated for o in alarmed) / len(alarmed):.1%}"
         )
     if healthy:
         false = sum(bool(o.alerts) for o in healthy)

@@ -16,6 +16,7 @@ from lossdoctor.runtime.detectors.log import Log
 from lossdoctor.runtime.detectors.series import Array, Series, median, running_median, slope
 
 _WINDOWS = (4, 8, 16, 32, 64, 128, 256)
+_FIRST_SWING = 24  # rows within which the loss of a heavy ball is lowest for the first time
 _ADVICE = (
     "Usually the learning rate is too high for this loss, or a term has no bound: lower the rate or clip the gradient, "
     "and check the sign and the scale of each term."
@@ -76,7 +77,9 @@ class Divergence(Detector):
         need = max(self.noise * sigma, self.rise * now.scale, self.level * abs(now.start), 1.7 * now.wander)
         if not now.learned:
             need = max(need, 1.5 * abs(now.start) + 1.5 * max(now.top - now.best, 0.0))
-        if rise <= need:
+        # A swing about the minimum takes as long to rise as it fell, and never comes back to where it started.
+        swing = now.best_at < _FIRST_SWING and len(values) < 3 * now.best_at + 8 and last < values[:3].max()
+        if rise <= need or swing:
             return 0.0
         older, newer = (median(half) for half in np.array_split(values[-width:], 2))
         jump, at = _largest_jump(values, now.best_at)
@@ -89,17 +92,32 @@ class Divergence(Detector):
             if len(after) < 12:
                 return 0.0
             on = last - landing > max(0.25 * rise, 4 * sigma)
-            settled = median(after[len(after) // 2 :])
-            stays = last > now.start + self.rise * now.scale and settled >= landing and len(after) >= 40
-            return rise / need if on or stays else 0.0
+            return rise / need if on or self._stays(after, landing, last, now) else 0.0
         rate, error = slope(values[-max(width, 8) :])
         steady = first < second < last and newer > older and rate > 2 * error and last - first > 0.2 * rise
         return rise / need if steady else 0.0
 
+    def _stays(self, after: Array, landing: float, last: float, now: Course) -> bool:
+        """Whether a loss that leapt by all that it had come down, or by more, stays up there."""
+        if median(after[len(after) // 2 :]) < landing:
+            return False
+        if last > now.start + self.rise * now.scale:
+            return len(after) >= 40
+        rate, error = slope(after[2:])
+        return last > now.start - 0.15 * now.scale and len(after) >= 20 and rate > -2 * error
+
     def _told(self, log: Log, loss: Series, now: Course, strength: float) -> Alert:
-        top, since = median(loss.values[-4:]), loss.steps[now.best_at]
+        top, since = median(loss.values[-4:]), loss.steps[_began(loss.values, now)]
         text = f"The loss has risen from {now.best:.4g} to {top:.4g} since step {since} and keeps rising. {_ADVICE}"
         return self.alert(log, loss.name, since, strength, text)
+
+
+def _began(values: Array, now: Course) -> int:
+    """The row after which the level left its lowest for good."""
+    since = values[now.best_at :]
+    levels = running_median(np.pad(since, (2, 2), mode="edge"), 5)
+    low = levels <= now.best + 0.1 * (median(values[-4:]) - now.best)
+    return now.best_at + int(np.flatnonzero(low)[-1]) if low.any() else now.best_at
 
 
 def _largest_jump(values: Array, since: int) -> tuple[float, int]:

@@ -10,7 +10,7 @@ import numpy as np
 from lossdoctor.runtime.detectors.alert import Alert
 from lossdoctor.runtime.detectors.course import course
 from lossdoctor.runtime.detectors.detector import Detector
-from lossdoctor.runtime.detectors.log import GRADIENT, Log
+from lossdoctor.runtime.detectors.log import GRADIENT, VALIDATION, Log
 from lossdoctor.runtime.detectors.series import Array, Series, median, scale_of_noise, slope, spread
 
 
@@ -21,7 +21,7 @@ class NoLearning(Detector):
     rows: that the loss has to be flat from the start. known: rows if the level is that of guessing among k classes.
     dead: rows with exactly the same loss, or a gradient of exactly zero. ending: rows if the log ends. tolerance:
     change of the level, as a share of it, that is none. little: how far it may have fallen from that of guessing, and
-    by half as much from any other start.
+    by half as much from any other start. missed: share of the level that a fall in noise could have at most.
     """
 
     code, name, family, severity = "LD705", "no-learning", "no-learning", "error"
@@ -32,6 +32,7 @@ class NoLearning(Detector):
     ending: int = 30
     tolerance: float = 0.03
     little: float = 0.1
+    missed: float = 0.2
 
     def look(self, log: Log) -> Alert | None:
         loss = log.loss
@@ -53,9 +54,11 @@ class NoLearning(Detector):
         need = self.ending if log.ended else self.known if guess and not fallen else self.rows
         if loss.n < need or (loss.n > 4 * need and not log.ended):
             return None
-        if not self._flat(values, start, level, self.little * (1.0 if guess else 0.5)):
-            return None
-        if self._wanders(loss, level):
+        flat = self._flat(values, start, level, self.little * (1.0 if guess else 0.5)) and not self._wanders(
+            loss, level
+        )
+        noisy = not flat and (loss.n >= self.rows or log.ended) and self._lost_in_noise(values)
+        if not (flat or noisy) or self._validated(log):
             return None
         return self._told(log, values, loss.n / need, f"After {loss.n} rows the loss is still {level:.4g}.")
 
@@ -76,6 +79,32 @@ class NoLearning(Detector):
         error *= len(part)
         falls = fall > 3 * error and fall > 0.3 * self.tolerance * abs(level)
         return not falls and abs(fall) + 2 * error < 2 * self.tolerance * abs(level)
+
+    def _lost_in_noise(self, values: Array) -> bool:
+        """Whether rows that scatter widely are nothing but scatter: no trend, no higher start, and enough of them to
+        rule out a fall worth the name."""
+        n = len(values)
+        rest = values[n // 3 :]
+        level, noise = float(rest.mean()), float(rest.std())
+        rate, error = slope(values)
+        fall, error = -rate * n, error * n
+        if not -3 * error < fall < 2 * error or fall + 2 * error > self.missed * abs(level):
+            return False
+        # Levels that stray more than the mean of so many rows does are those of a game, or of a slow course.
+        size = max(n // 16, 5)
+        levels = rest[: len(rest) // size * size].reshape(-1, size).mean(axis=1)
+        if float(levels.std()) > 1.5 * float(np.diff(rest).std()) / math.sqrt(2 * size):
+            return False
+        return all(float(values[:k].mean()) - level < 2.5 * noise / math.sqrt(k) for k in (5, 10, 30) if k < n // 3)
+
+    def _validated(self, log: Log) -> bool:
+        """Whether a validation loss, which scatters less, has fallen."""
+        validation = log.known(VALIDATION)
+        if validation is None or validation.n < 6:
+            return False
+        values = validation.values
+        fall = float(values[:2].max()) - median(values[-max(len(values) // 3, 3) :])
+        return fall > max(self.little * abs(values[0]), 4 * scale_of_noise(values))
 
     def _wanders(self, loss: Series, level: float) -> bool:
         """Whether the level strays by itself, as that of a game of two networks does."""

@@ -11,7 +11,9 @@ from lossdoctor.runtime.detectors.alert import Alert
 from lossdoctor.runtime.detectors.course import course
 from lossdoctor.runtime.detectors.detector import Detector
 from lossdoctor.runtime.detectors.log import GRADIENT, Log
-from lossdoctor.runtime.detectors.series import median, spread
+from lossdoctor.runtime.detectors.series import Array, median, spread
+
+_STAYS = 12  # rows for which a leap has to last
 
 
 @dataclass
@@ -20,7 +22,7 @@ class Exploding(Detector):
 
     warm_up: rows before anything is said. growth: factor over the usual norm that three of five rows have to reach.
     burst: factor that a single row has to reach. tail: how many times larger, on a logarithmic scale, than the
-    largest usual deviation.
+    largest usual deviation. leap: factor between neighbouring stretches of which the later one stays.
     """
 
     code, name, family, severity = "LD708", "exploding", "exploding", "error"
@@ -29,6 +31,7 @@ class Exploding(Detector):
     growth: float = 30.0
     burst: float = 150.0
     tail: float = 1.6
+    leap: float = 5.0
 
     def look(self, log: Log) -> Alert | None:
         gradient = log.get(GRADIENT)
@@ -50,16 +53,18 @@ class Exploding(Detector):
         scatter = max(spread(np.diff(logs)) / math.sqrt(2), 0.1)
         reach = max(float(logs.max()) - usual, 2.5 * scatter)
         now = math.log(norms[-1]) - usual
-        if now < min(math.log(self.growth), math.log(self.burst)) or now < self.tail * reach:
+        leapt = self._leapt(norms)
+        if not leapt and (now < min(math.log(self.growth), math.log(self.burst)) or now < self.tail * reach):
             return None
         high = sum(
             math.log(value) - usual > max(math.log(self.growth), self.tail * reach) for value in norms[-5:] if value > 0
         )
         alone = now > max(math.log(self.burst), 1.3 * self.tail * reach)
-        if not (high >= 3 or alone) or self.explained(log, now):
+        if not (high >= 3 or alone or leapt) or self.explained(log, now):
             return None
         since = gradient.n - 1
-        while since > 0 and norms[since - 1] > 0 and math.log(norms[since - 1]) - usual > reach:
+        usually = min(reach, 0.5 * now)
+        while since > 0 and norms[since - 1] > 0 and math.log(norms[since - 1]) - usual > usually:
             since -= 1
         text = (
             f"`{gradient.name}` is {norms[-1]:.3g}, {math.exp(min(now, 50)):.3g} times its usual size. Usually "
@@ -70,6 +75,13 @@ class Exploding(Detector):
         return self.alert(
             log, gradient.name, gradient.steps[since], now / max(math.log(self.growth), self.tail * reach), text
         )
+
+    def _leapt(self, norms: Array) -> bool:
+        """Whether the norm became much larger from one row to the next, and stays so."""
+        if len(norms) < 3 * _STAYS:
+            return False
+        before, after = norms[-3 * _STAYS : -_STAYS], norms[-_STAYS:]
+        return float(np.quantile(after, 0.2)) > self.leap * float(np.quantile(before, 0.8)) > 0
 
     @staticmethod
     def explained(log: Log, growth: float) -> bool:
