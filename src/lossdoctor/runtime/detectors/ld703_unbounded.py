@@ -48,8 +48,8 @@ class Unbounded(Detector):
         parts = [median(part) for part in np.array_split(bins, 6)]
         falls = -np.diff(parts)
         fastest, latest = float(falls.max()), float(falls[-1])
-        # Noise often grows with the loss.
-        noise = max(now.noise, scale_of_noise(loss.values[-max(loss.n // 3, 6) :]))
+        # Noise often grows with the loss, and its outbursts count: second differences are blind to the trend.
+        noise = max(now.noise, float(np.diff(loss.values[-max(loss.n // 3, 6) :], 2).std()) / math.sqrt(6))
         sigma = 1.25 * noise / math.sqrt(max(loss.n / 6, 1))
         if latest <= 5 * sigma or parts[-1] > min(parts):
             return None

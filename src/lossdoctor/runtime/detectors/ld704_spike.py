@@ -11,7 +11,7 @@ from lossdoctor.runtime.detectors.alert import Alert
 from lossdoctor.runtime.detectors.course import course
 from lossdoctor.runtime.detectors.detector import Detector
 from lossdoctor.runtime.detectors.log import Log
-from lossdoctor.runtime.detectors.series import Array, Series, median, spread
+from lossdoctor.runtime.detectors.series import Array, Series, median, running_median, spread
 
 _MOST = 5  # spikes that are told of one run
 
@@ -84,9 +84,11 @@ class Spike(Detector):
         usual = max(self._largest, 3.0)
         linear = z / (self.factor * max(tail / 2.0, 1.0) * usual)
         # Heavy right tails are normal on a logarithmic scale: there too it has to stand out.
+        # Where the loss falls, what it fell from is no outburst: the highest is that above the level of its own time.
         low = float(before.min()) - 1e-9 * abs(level)
         centre = max(level - low, 1e-300)
-        reach = math.log(max(float(before.max()) - low, centre) / centre)
+        around = running_median(np.pad(before, 4, mode="edge"), 9)
+        reach = math.log((centre + max(float((before - around).max()), 0.0)) / centre)
         logarithmic = math.log((excess + centre) / centre) / max(1.7 * reach, 0.4)
         # What has happened before is how this loss is, and of a few rows nobody knows how it is.
         again = excess / max(1.3 * self._highest, 1e-300)

@@ -16,6 +16,7 @@ from lossdoctor.runtime.detectors.series import Array
 _WINDOWS = (16, 24, 32, 64, 128, 256)
 # The share that noise alone hardly reaches, for short windows.
 _BY_CHANCE = {16: 0.97, 24: 0.92, 32: 0.84, 64: 0.72}
+_REPEATS = 0.9  # correlation with the rows a cycle earlier
 _CYCLES = 3.4  # in the window: fewer are a wandering mean
 
 
@@ -42,20 +43,15 @@ class Oscillation(Detector):
             if width > loss.n:
                 break
             values = loss.values[-width:]
-            found = _rhythm(values)
-            if found is None or found[0] < self._needed(width):
+            found = self._swing(values, float(np.median(loss.values[:3])))
+            if found is None:
                 continue
             share, frequency, amplitude = found
             now = now or course(loss)
             # Nothing but steps over the valley changes sides at every row so regularly.
             size = self.regular if frequency > 0.49 and share > 0.9 and width >= 32 else self.size
             need = size * max(now.scale, abs(now.level) if now.level > 0 else 0.0)
-            if (
-                amplitude < need
-                or not _coherent(values, frequency)
-                or self._fading(values)
-                or self._scheduled(log, width, frequency)
-            ):
+            if amplitude < need or self._fading(values) or self._scheduled(log, width, frequency):
                 continue
             since = self._began(loss.values, amplitude, frequency)
             text = (
@@ -65,6 +61,14 @@ class Oscillation(Detector):
             )
             return self.alert(log, loss.name, loss.steps[since], min(amplitude / need, share / self.rhythm * 10), text)
         return None
+
+    def _swing(self, values: Array, start: float) -> tuple[float, float, float] | None:
+        """Share of the variance, frequency a row and amplitude of a swing that goes on."""
+        found = _rhythm(values)
+        if found is not None and found[0] >= self._needed(len(values)) and _coherent(values, found[1]):
+            return found
+        # Batches in a fixed order repeat themselves too, about a level that training has brought down.
+        return _cycle(values) if len(values) >= 32 and float(values.mean()) > start else None
 
     def _needed(self, width: int) -> float:
         """Noise of few rows has a rhythm by chance: of 12 rows three frequencies of six explain most of the "
@@ -117,6 +121,19 @@ def _rhythm(values: Array) -> tuple[float, float, float] | None:
         nearby = {k for k in (peak, peak + 1, peak - 1) if 0 < k < len(power) and power[k] > 0.15 * power[peak]}
     share = float(sum(power[k] for k in nearby)) / (total * n)
     return min(share, 1.0), peak / n, math.sqrt(2 * share * total / n) if peak < n / 2 else math.sqrt(share * total / n)
+
+
+def _cycle(values: Array) -> tuple[float, float, float] | None:
+    """The same of a course of any shape that repeats itself: its rows against those a few earlier."""
+    x = values - values.mean()
+    total = float(x @ x)
+    if total <= 1e-18 * float(values @ values):
+        return None
+    again = [float(x[p:] @ x[:-p]) / math.sqrt(float(x[p:] @ x[p:]) * float(x[:-p] @ x[:-p])) for p in range(1, 13)]
+    lag = int(np.argmax(again)) + 1
+    if again[lag - 1] < _REPEATS or min(again[:lag]) > 0.3:
+        return None
+    return again[lag - 1], 1 / lag, math.sqrt(2 * total / len(x))
 
 
 def _coherent(values: Array, frequency: float) -> bool:
