@@ -22,6 +22,7 @@ class _Outburst:
     level: float
     excess: float
     strength: float
+    room: float  # above the level that is as good as on it, for this run
     back: int = 0  # rows since it recovered
 
 
@@ -61,13 +62,14 @@ class Spike(Detector):
         near = before[-15:]
         level = median(near)
         # Where the loss falls steeply its neighbours scatter by the trend too, which is as it should be.
-        scatter = max(spread(before[-20:]), spread(before), 1e-12 * abs(level))
+        scatter = max(spread(before[-20:]), 1.2 * spread(_above(before)), 1e-12 * abs(level))
         excess = loss.last - level
         z = excess / scatter if scatter > 0 else (math.inf if excess > 0 else 0.0)
         if z > self.sigmas and self._told < _MOST:
             strength = self._unusual(loss, before, level, excess, z)
             if strength >= 1.0:
-                self._current = _Outburst(loss.n - 1, level, excess, strength)
+                room = max(self.share * course(loss).scale, 6 * scatter)
+                self._current = _Outburst(loss.n - 1, level, excess, strength, room)
                 return None
         if math.isfinite(z):
             self._largest = max(self._largest, z)
@@ -87,8 +89,8 @@ class Spike(Detector):
         # Where the loss falls, what it fell from is no outburst: the highest is that above the level of its own time.
         low = float(before.min()) - 1e-9 * abs(level)
         centre = max(level - low, 1e-300)
-        around = running_median(np.pad(before, 4, mode="edge"), 9)
-        reach = math.log((centre + max(float((before - around).max()), 0.0)) / centre)
+        highest = float(_above(before).max()) if len(before) == self.window else float(before.max()) - level
+        reach = math.log((centre + max(highest, 0.0)) / centre)
         logarithmic = math.log((excess + centre) / centre) / max(1.7 * reach, 0.4)
         # What has happened before is how this loss is, and of a few rows nobody knows how it is.
         again = excess / max(1.3 * self._highest, 1e-300)
@@ -108,7 +110,7 @@ class Spike(Detector):
         if loss.n - burst.row > self.recovery + self.quiet:
             self._current = None  # it stays up: that is for another detector
             return None
-        if excess > 0.3 * burst.excess:
+        if excess > min(0.3 * burst.excess, burst.room):
             if burst.back:  # a second one: not isolated
                 self._largest = max(self._largest, burst.strength * self.sigmas)
                 self._highest = max(self._highest, burst.excess)
@@ -127,3 +129,8 @@ class Spike(Detector):
             "outlier, a wrong label, a division by something near zero. Look at that batch, and clip the gradient."
         )
         return self.alert(log, loss.name, loss.steps[burst.row], burst.strength, text)
+
+
+def _above(values: Array) -> Array:
+    """Values above the level of their own time."""
+    return values - running_median(np.pad(values, 4, mode="edge"), 9)

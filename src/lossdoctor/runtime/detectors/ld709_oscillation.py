@@ -125,7 +125,9 @@ def _rhythm(values: Array) -> tuple[float, float, float] | None:
 
 def _cycle(values: Array) -> tuple[float, float, float] | None:
     """The same of a course of any shape that repeats itself: its rows against those a few earlier."""
-    x = values - values.mean()
+    # An outburst or two must not be what repeats itself.
+    x = np.clip(values, *np.quantile(values, [0.1, 0.9]))
+    x = x - x.mean()
     total = float(x @ x)
     if total <= 1e-18 * float(values @ values):
         return None
