@@ -9,10 +9,11 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+import tensorflow
 from benchmarks.run import Run
 from numpy.typing import NDArray
 
+tf: Any = tensorflow
 Array = NDArray[Any]
 Loss = Callable[[Any, Any, Any], Any]  # targets, outputs, knob: the loss, or its terms by name
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from benchmarks.run import Run
@@ -89,3 +91,37 @@ def table(outcomes: Iterable[Outcome]) -> str:
         false = sum(bool(o.alerts) for o in healthy)
         lines.append(f"healthy {len(healthy)}: alarmed {false} ({false / len(healthy):.1%})")
     return "\n".join(lines)
+
+
+def report(of_seed: Callable[[int], Iterator[Run]], seeds: int, description: str) -> int:
+    """The command of a benchmark: its runs of each seed, of which parameters are chosen on the even ones."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", type=Path, metavar="DIR", help="write the logs as CSV files and stop")
+    parser.add_argument(
+        "--half", type=int, choices=(0, 1), help="only the half with parameters chosen (0), or the other"
+    )
+    parser.add_argument("--seeds", type=int, default=seeds, help="runs of each kind, of both halves together")
+    options = parser.parse_args()
+    for half in (0, 1) if options.half is None else (options.half,):
+        chosen = [run for seed in range(half, options.seeds, 2) for run in of_seed(seed)]
+        if options.write is not None:
+            for number, run in enumerate(chosen):
+                _write(options.write / f"{half}-{number:03}-{run.kind}.csv", run)
+            continue
+        print(
+            ("chosen on" if half == 0 else "reported on")
+            + f": {len(chosen)} runs, {len({r.family for r in chosen})} kinds"
+        )
+        print(table(judge(run) for run in chosen))
+    return 0
+
+
+def _write(path: Path, run: Run) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = list(run.columns)
+    rows = zip(*run.columns.values(), strict=True)
+    lines = [
+        ",".join("" if name == "val_loss" and np.isnan(v) else f"{v:.9g}" for name, v in zip(names, row, strict=True))
+        for row in rows
+    ]
+    path.write_text("\n".join([",".join(names), *lines]) + "\n", encoding="utf-8")

@@ -10,12 +10,11 @@ itself.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
+from benchmarks.monitor_score import report
 from benchmarks.run import Run
 from benchmarks.small_training import (
     Setting,
@@ -27,23 +26,12 @@ from benchmarks.small_training import (
     recurrent,
     train,
 )
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Slope = tuple[float, Array]  # loss, and its derivative with respect to the outputs
-
-_SEEDS = 4  # runs of each kind; half of them chose the parameters
+_SEEDS = 4  # runs of each kind; those of even seeds chose the parameters
 
 
-def runs(seeds: int = _SEEDS) -> Iterator[tuple[int, Run]]:
-    """(half, run): every kind at several seeds; a seed varies batch, rate, length and columns as well."""
-    for seed in range(seeds):
-        half = seed % 2
-        for run in _of_seed(seed):
-            yield half, run
-
-
-def _of_seed(seed: int) -> Iterator[Run]:
+def of_seed(seed: int) -> Iterator[Run]:
+    """A run of each kind; a seed varies batch, rate, length and columns as well."""
     rng = np.random.default_rng(1000 + seed)
     base = Setting(
         batch=int(rng.choice([16, 32, 64])),
@@ -172,40 +160,5 @@ def _of_seed(seed: int) -> Iterator[Run]:
     yield train("penalty grows", "term-imbalance", replace(adam, penalty=1e-3), seed, {"penalty_growth": 0.05}, at)
 
 
-def main() -> int:
-    from benchmarks.monitor_score import judge, table
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", type=Path, metavar="DIR", help="write the logs as CSV files and stop")
-    parser.add_argument(
-        "--half", type=int, choices=(0, 1), help="only the half with parameters chosen (0), or the other"
-    )
-    parser.add_argument("--seeds", type=int, default=_SEEDS, help="runs of each kind, of both halves together")
-    options = parser.parse_args()
-    for half in (0, 1) if options.half is None else (options.half,):
-        chosen = [run for side, run in runs(options.seeds) if side == half]
-        if options.write is not None:
-            for number, run in enumerate(chosen):
-                _write(options.write / f"{half}-{number:03}-{run.kind}.csv", run)
-            continue
-        print(
-            ("chosen on" if half == 0 else "reported on")
-            + f": {len(chosen)} runs, {len({r.family for r in chosen})} kinds"
-        )
-        print(table(judge(run) for run in chosen))
-    return 0
-
-
-def _write(path: Path, run: Run) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    names = list(run.columns)
-    rows = zip(*run.columns.values(), strict=True)
-    lines = [
-        ",".join("" if name == "val_loss" and np.isnan(v) else f"{v:.9g}" for name, v in zip(names, row, strict=True))
-        for row in rows
-    ]
-    path.write_text("\n".join([",".join(names), *lines]) + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(report(of_seed, _SEEDS, __doc__ or ""))
