@@ -64,9 +64,11 @@ def test_training_is_the_same_bit_for_bit(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*EXECUTIONS, REPLICAS])
-def test_the_batch_that_breaks_is_kept(name: str) -> None:
+def test_the_batch_that_breaks_is_kept(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lossdoctor.runtime import slots
     from lossdoctor.runtime.readout import captured
 
+    monkeypatch.setattr(slots, "_PART", 128)  # bytes: a batch takes two parts of a buffer of five
     settings = EXECUTIONS.get(name, {"jit_compile": False})
     loss = ld.watch(fitted.log_of_target)
     x, y = fitted.data(bad=True)

@@ -214,7 +214,7 @@ class Journal:
             elif action == "capture" and loss is not None:
                 for slot in loss.slots.values():
                     if slot.captured_step is None:
-                        slot.limit.assign(-np.inf)  # the next batch is kept, whatever its loss
+                        slot.rearm(-np.inf)  # the next batch is kept, whatever its loss
             elif callable(action):
                 action(alert)
 

@@ -58,13 +58,13 @@ def series(watched: WatchedLoss, since: int) -> list[Row]:
 def statistics(watched: WatchedLoss, after: int = -1) -> tuple[int, list[Measured]] | None:
     """The latest statistics (of the first replica) and their step; None without any of a step after `after`."""
     slots = watched.replicas
-    if watched.plan is None or not slots or not slots[0].tables:
+    if watched.plan is None or not slots or slots[0].table is None:
         return None
     slot = slots[0]
-    step = int(slot.table_step.numpy())
+    step = slot.table_step
     if step <= after:
         return None
-    table, samples = (each.numpy() for each in slot.tables)
+    table, samples = np.split(slot.table.numpy(), [len(COLUMNS)], axis=1)
     return step, [
         Measured(line, dict(zip(COLUMNS, map(float, row), strict=True)), sample)
         for line, row, sample in zip(watched.plan.lines, table, samples, strict=True)
@@ -94,7 +94,7 @@ def captured(watched: WatchedLoss, *, epoch: int | None = None, offset: int = 0,
     y_true = shaped(given.y_true, arrays[:count_true])
     y_pred = shaped(given.y_pred, arrays[count_true : count_true + count_pred])
     weight = arrays[count_true + count_pred :]
-    loss, norm, scale = (float(number) for number in slot.seen.numpy())
+    loss, norm, scale = (float(number) for number in slot.seen())
     with np.errstate(invalid="ignore"):
         length = float(np.sqrt(np.float64(norm))) / (abs(scale) or 1.0)
     target, paths = target_of(watched.loss)

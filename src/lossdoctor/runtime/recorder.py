@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lossdoctor.runtime.slots import RING, Slot, keep, shape_row
+from lossdoctor.runtime.slots import RANK, WIDTH, Slot, shape_row
+from lossdoctor.runtime.untyped_tf import AttrValue, control_flow_util, ops, tf
 from lossdoctor.runtime.untyped_tf import record as tapes
-from lossdoctor.runtime.untyped_tf import tf
 
 
 class Passage:
@@ -66,7 +66,7 @@ def advance(
     gradients: Sequence[Any],
     kept: Sequence[Any],
     every: int,
-    statistics: Callable[[], Sequence[Any]] | None,
+    statistics: Callable[[], Any] | None,
 ) -> Any:
     """The operation that records one step.
 
@@ -77,47 +77,86 @@ def advance(
         gradients: of y_pred, one for each of its floating leaves.
         kept: the arrays of the batch, of which a copy is made at the first step that is not finite.
         every: the period of the statistics.
-        statistics: makes the tables of statistics; None for none.
+        statistics: makes the table of statistics; None for none.
     """
-    steps, captured, bad = tf.unstack(slot.counters.read_value())
+    compiled = execution() == "xla"
+    state = slot.state.read_value()
+    steps, captured, bad, limit, tabled = tf.unstack(state[0], WIDTH)
     total = tf.reduce_sum(tf.cast(loss, tf.float32))
     # In float32: squares overflow beyond 1e19 only, and then the exact check below decides.
-    norm = 2.0 * tf.add_n([tf.nn.l2_loss(tf.cast(each, tf.float32)) for each in gradients])
-    factor = tf.ones([]) if scale is None else tf.reduce_mean(tf.cast(scale, tf.float32))
-    row = tf.stack([total, norm, factor])
-    written = tf.raw_ops.ResourceScatterNdUpdate(ref=slot.ring.handle, indices=[[steps % RING]], updates=[row])
-    suspect = tf.logical_not(tf.math.is_finite(total + norm))
-    suspect = tf.logical_or(suspect, total > slot.limit.read_value())
-
-    def examine() -> Any:
-        exact = [tf.math.is_finite(total), *(tf.reduce_all(tf.math.is_finite(each)) for each in gradients)]
-        broken = tf.logical_not(tf.reduce_all(tf.stack(exact)))
-        wanted = tf.logical_or(broken, total > slot.limit.read_value())
-        return tf.cond(
-            tf.logical_and(wanted, captured < 0),
-            lambda: _copied(slot, row, kept, steps, bad, broken),
-            lambda: tf.stack([steps + 1, captured, bad + tf.cast(broken, tf.int64)]),
-        )
-
-    counters = tf.cond(suspect, examine, lambda: tf.stack([steps + 1, captured, bad]))
-    done = [written, slot.counters.assign(counters, read_value=False)]
+    squares = [tf.nn.l2_loss(tf.cast(each, tf.float32)) for each in gradients]
+    norm = squares[0] if len(squares) == 1 else tf.add_n(squares)
+    factor = 1.0 if scale is None else tf.reduce_mean(tf.cast(scale, tf.float32))
+    row = tf.cast(tf.stack([total, norm, factor, 0.0, 0.0]), tf.float64)
+    below = total <= tf.cast(limit, tf.float32)
+    ordinary = tf.logical_and(tf.math.is_finite(total + norm), below)
+    due = tf.equal(steps % every, 0)
     if statistics is not None:
-        done.append(tf.cond(tf.equal(steps % every, 0), lambda: _tabled(slot, statistics, steps), lambda: steps))
-    return _after(done, steps)
+        ordinary = tf.logical_and(ordinary, tf.logical_not(due))
+
+    def examined() -> Any:
+        exact = [tf.math.is_finite(total), *(tf.reduce_all(tf.math.is_finite(each)) for each in gradients)]
+        whole = tf.reduce_all(tf.stack(exact))
+        wanted = tf.logical_and(tf.logical_not(tf.logical_and(whole, below)), captured < 0)
+        done = [_branch(wanted, lambda: _after(_copied(slot, row, kept, compiled), steps), lambda: steps)]
+        last = tabled
+        if statistics is not None:
+            done.append(_tabled(slot, statistics, steps, None if every == 1 and not compiled else due))
+            last = tf.where(due, steps, tabled)
+        head = [steps + 1, tf.where(wanted, steps, captured), bad + tf.cast(~whole, tf.float64), limit, last]
+        return _after(done, tf.stack(head))
+
+    # XLA fuses what is not a copy; elsewhere each operation counts.
+    if compiled or (statistics is not None and every == 1):
+        head = examined()
+    else:
+        head = _branch(ordinary, lambda: state[0] + [1.0, 0.0, 0.0, 0.0, 0.0], examined)
+    done = slot.state.assign(tf.concat([tf.stack([head, row]), state[1:-1]], 0), read_value=False)
+    return _after([done], steps)
 
 
-def _copied(slot: Slot, row: Any, kept: Sequence[Any], steps: Any, bad: Any, broken: Any) -> Any:
-    done = [keep(buffer, value) for buffer, value in zip(slot.buffers, kept, strict=True)]
-    done.append(slot.shapes.assign(tf.stack([shape_row(value) for value in kept]), read_value=False))
-    done.append(slot.seen.assign(row, read_value=False))
-    return _after(done, tf.stack([steps + 1, steps, bad + tf.cast(broken, tf.int64)]))
+def execution() -> str:
+    """In which the code that runs now is or will be executed: eager, graph or xla."""
+    if tf.executing_eagerly():
+        return "eager"
+    return "xla" if control_flow_util.GraphOrParentsInXlaContext(ops.get_default_graph()) else "graph"
 
 
-def _tabled(slot: Slot, statistics: Callable[[], Sequence[Any]], steps: Any) -> Any:
-    values = zip(slot.tables, statistics(), strict=True)
-    done = [table.assign(value, read_value=False) for table, value in values]
-    done.append(slot.table_step.assign(steps, read_value=False))
-    return _after(done, steps)
+def _branch(condition: Any, yes: Callable[[], Any], no: Callable[[], Any]) -> Any:
+    """A conditional of one tensor, of which the branch that is not taken costs nothing.
+
+    TensorFlow makes switches of a conditional, by which each operation of the branch that is not taken is visited all
+    the same. Kept as it is, it runs on one device, where all that is in it must have kernels: so on CPUs only.
+    """
+    found = tf.cond(condition, yes, no)
+    if execution() == "graph" and not tf.config.list_physical_devices("GPU"):
+        op = found.op
+        while op.type == "Identity":
+            op = op.inputs[0].op
+        if op.type in ("If", "StatelessIf"):
+            op._set_attr("_lower_using_switch_merge", AttrValue(b=False))
+    return found
+
+
+def _copied(slot: Slot, row: Any, kept: Sequence[Any], compiled: bool) -> list[Any]:
+    done = [
+        each for buffer, value in zip(slot.buffers, kept, strict=True) for each in buffer.keep(value, compiled=compiled)
+    ]
+    first = tf.pad(row, [[0, RANK - WIDTH]])
+    done.append(slot.about.assign(tf.stack([first, *map(shape_row, kept)]), read_value=False))
+    return done
+
+
+def _tabled(slot: Slot, statistics: Callable[[], Any], steps: Any, due: Any) -> Any:
+    """The statistics at the steps that are due; None: at each."""
+
+    table = slot.table
+    assert table is not None
+
+    def assigned() -> Any:
+        return _after([table.assign(statistics(), read_value=False)], steps)
+
+    return assigned() if due is None else _branch(due, assigned, lambda: steps)
 
 
 def _after(done: Sequence[Any], value: Any) -> Any:

@@ -54,11 +54,11 @@ class Plan:
     function: Any
     captures: Sequence[Any]
 
-    def __call__(self, y_true: Any, y_pred: Any) -> list[Any]:
-        """The table of `COLUMNS`, and the sampled elements of each line."""
+    def __call__(self, y_true: Any, y_pred: Any) -> Any:
+        """For each line the `COLUMNS`, then the sampled elements."""
         feeds = [*flatten(self.contract.y_true, y_true), *flatten(self.contract.y_pred, y_pred)]
-        table, elements = self.function.call_flat(*feeds, *self.captures)
-        return [table, elements]
+        (table,) = self.function.call_flat(*feeds, *self.captures)
+        return table
 
 
 def plan(call: Callable[[Any, Any], Any], contract: Contract, accept: Callable[[str], bool]) -> Plan:
@@ -74,8 +74,8 @@ def plan(call: Callable[[Any, Any], Any], contract: Contract, accept: Callable[[
         staged = convert(program, program.graph, program.inputs, program.value, program.gradients, runs, "traced")
         lines, tensors, dims = _measured(program, staged)
         with program.graph.as_default():
-            fetches = list(_tables(tensors, dims))
-        view = _View(program.graph, fetches, effects=False)
+            table = _table(tensors, dims)
+        view = _View(program.graph, [table], effects=False)
         changing = [op.name for op in view.get_operations() if _changes(op)]
         if changing:
             raise ValueError(f"running the loss again would change its state ({changing[0]})")
@@ -132,50 +132,57 @@ def _is_intermediate(graph: LossGraph, node: Node, staged: Staged) -> bool:
     return bool(staged.tensors[node.id].dtype.is_floating) and (node.span is not None or node.op == "input")
 
 
-def _tables(tensors: Sequence[Any], dims: Sequence[Any]) -> Iterator[Any]:
+def _table(tensors: Sequence[Any], dims: Sequence[Any]) -> Any:
     """All tensors of one shape are stacked, so that a table of many lines takes few operations."""
     groups: dict[Any, list[int]] = {}
     for place, (tensor, shape) in enumerate(zip(tensors, dims, strict=True)):
         key = place if shape is None or "?" in shape else tuple(shape)
         groups.setdefault((key, tensor.shape.rank), []).append(place)
-    tables: list[Any] = []
+    parts: list[Any] = []
     samples: list[Any] = []
     order: list[int] = []
     for places in groups.values():
-        stacked = tf.stack([tf.reshape(tf.cast(tensors[place], tf.float32), [-1]) for place in places])
-        tables.append(_table(stacked))
-        samples.append(_sample(stacked))
+        stacked = tf.stack([tf.cast(tensors[place], tf.float32) for place in places])
+        flat = tf.reshape(stacked, [len(places), -1])
+        parts.append(_measures(flat))
+        samples.append(_sample(flat))
         order += places
-    back = np.argsort(order)
-    yield tf.gather(tf.concat(tables, 0), back)
-    yield tf.gather(tf.concat(samples, 0), back)
+    measures = [tf.concat(each, 0) for each in zip(*parts, strict=True)]
+    rows = tf.concat([_columns(*measures), tf.concat(samples, 0)], 1)
+    return tf.gather(rows, np.argsort(order))
 
 
-def _table(stacked: Any) -> Any:
-    finite = tf.math.is_finite(stacked)
-    safe = tf.where(finite, stacked, tf.zeros_like(stacked))
-    count = tf.reduce_sum(tf.cast(finite, tf.float32), 1)
-    size = tf.fill(tf.shape(count), tf.cast(tf.shape(stacked)[1], tf.float32))
-    infinite = stacked.dtype.max
-    nan = tf.reduce_sum(tf.cast(tf.math.is_nan(stacked), tf.float32), 1)
-    columns = [
-        tf.reduce_min(tf.where(finite, stacked, tf.fill(tf.shape(stacked), infinite)), 1),
-        tf.reduce_max(tf.where(finite, stacked, tf.fill(tf.shape(stacked), -infinite)), 1),
-        tf.math.divide_no_nan(tf.reduce_sum(safe, 1), count),
-        tf.sqrt(tf.reduce_sum(tf.square(safe), 1)),
-        tf.reduce_sum(tf.cast(tf.equal(stacked, 0.0), tf.float32), 1),
-        nan,
-        size - count - nan,
-        size,
-    ]
-    return tf.stack(columns, 1)
+def _measures(flat: Any) -> tuple[Any, ...]:
+    """Of each row: least, largest, sum and sum of squares of what is finite; how many are finite, NaN, 0, and all."""
+    finite = tf.math.is_finite(flat)
+    safe = tf.where(finite, flat, 0.0)
+    infinite = flat.dtype.max
+    return (
+        tf.reduce_min(tf.where(finite, flat, infinite), 1),
+        tf.reduce_max(tf.where(finite, flat, -infinite), 1),
+        tf.reduce_sum(safe, 1),
+        tf.reduce_sum(tf.square(safe), 1),
+        _count(finite),
+        _count(tf.math.is_nan(flat)),
+        _count(tf.equal(flat, 0.0)),
+        tf.fill([flat.shape[0]], tf.cast(tf.shape(flat)[1], tf.float32)),
+    )
 
 
-def _sample(stacked: Any) -> Any:
+def _count(mask: Any) -> Any:
+    return tf.reduce_sum(tf.cast(mask, tf.float32), 1)
+
+
+def _columns(low: Any, high: Any, total: Any, squares: Any, finite: Any, nan: Any, zeros: Any, size: Any) -> Any:
+    mean = tf.math.divide_no_nan(total, finite)
+    return tf.stack([low, high, mean, tf.sqrt(squares), zeros, nan, size - finite - nan, size], 1)
+
+
+def _sample(flat: Any) -> Any:
     """Elements spread evenly over each row."""
-    size = tf.cast(tf.shape(stacked)[1], tf.int64)
+    size = tf.cast(tf.shape(flat)[1], tf.int64)
     places = tf.range(SAMPLE, dtype=tf.int64) * size // SAMPLE
-    return tf.gather(stacked, tf.minimum(places, tf.maximum(size - 1, 0)), axis=1)
+    return tf.gather(flat, tf.minimum(places, tf.maximum(size - 1, 0)), axis=1)
 
 
 def _changes(op: Any) -> bool:

@@ -1,7 +1,7 @@
 """TensorFlow, Keras and the internals that the recorder needs, as `Any`: the one module of `runtime` that imports them.
 
 The internals are few: a variable that no distribution strategy turns into one of its own, a stop for tapes, whether a
-graph is compiled by XLA, and what Keras wraps around a function given as a loss.
+graph is compiled by XLA, an attribute of conditionals, and what Keras wraps around a function given as a loss.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import keras as _keras
 import tensorflow as _tensorflow
 from keras.src import backend as _backend
 from keras.src.losses.losses import LossFunctionWrapper as _LossFunctionWrapper
+from tensorflow.core.framework import attr_value_pb2 as _attr_value_pb2
 from tensorflow.python.eager import record as _record
 from tensorflow.python.framework import ops as _ops
 from tensorflow.python.ops import control_flow_util as _control_flow_util
@@ -27,3 +28,5 @@ autograph: Any = _tensorflow.__internal__.autograph
 do_not_convert: Any = _tensorflow.autograph.experimental.do_not_convert
 ops: Any = _ops
 control_flow_util: Any = _control_flow_util
+_messages: Any = _attr_value_pb2  # made at run time, unknown to type checkers
+AttrValue: Any = _messages.AttrValue

@@ -66,7 +66,7 @@ class WatchedLoss(keras.losses.Loss):
         self.slots: dict[tuple[int, int], Slot] = {}  # by call within a step, and replica
         self.plans: dict[str, Plan | None] = {}  # by what the loss was given
         self.signatures: list[str] = []  # of every trace of the backward pass, in order
-        self.plan: Plan | None = None  # that fills the tables
+        self.plan: Plan | None = None  # that fills the table
         self.executions: set[str] = set()  # in which the backward pass was built: eager, graph, xla
         self._given: dict[tuple[int, int], Given] = {}
         self._calls: weakref.WeakKeyDictionary[Any, dict[int, int]] = weakref.WeakKeyDictionary()
@@ -166,13 +166,13 @@ class WatchedLoss(keras.losses.Loss):
         found = None if contract is None else self._planned(contract, inner)
         given = Given(_shape(y_true), _shape(y_pred), sample_weight is not None)
         slot = self._slot(index, leaves, found, given)
-        self.executions.add(_execution())
-        rows = slot.tables[0].shape[0] if slot.tables else 0
+        self.executions.add(recorder.execution())
+        rows = 0 if slot.table is None else slot.table.shape[0]
         fits = found is not None and len(found.lines) == rows and index == 0
         if fits:
             self.plan = found
 
-        def statistics() -> Sequence[Any]:
+        def statistics() -> Any:
             assert found is not None
             return found(*(tf.nest.map_structure(self._cast, each) for each in (y_true, y_pred)))
 
@@ -190,8 +190,7 @@ class WatchedLoss(keras.losses.Loss):
         key = (index, _replica())
         if key not in self.slots:
             rows = len(found.lines) if found is not None else 0
-            columns = (len(COLUMNS), SAMPLE) if rows else ()
-            self.slots[key] = Slot(leaves, self.capacity, rows, columns)
+            self.slots[key] = Slot(leaves, self.capacity, rows, len(COLUMNS) + SAMPLE)
             self._given[key] = given
         slot = self.slots[key]
         if [buffer.dtype for buffer in slot.buffers] != [leaf.dtype for leaf in leaves]:
@@ -246,12 +245,6 @@ def _shape(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _shape(value[key]) for key in sorted(value)}
     return [_shape(part) for part in value] if isinstance(value, list | tuple) else None
-
-
-def _execution() -> str:
-    if tf.executing_eagerly():
-        return "eager"
-    return "xla" if control_flow_util.GraphOrParentsInXlaContext(ops.get_default_graph()) else "graph"
 
 
 def _structure(value: Any, dtype: str) -> Any:
