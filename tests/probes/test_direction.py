@@ -55,6 +55,8 @@ HEALTHY: list[tuple[str, Contract, str]] = [
     ("least squares on signs", MARGIN, "tf.reduce_mean(tf.square(t - p), -1)"),
     ("sparse", LABEL_LOGIT, "tf.nn.sparse_softmax_cross_entropy_with_logits(tf.squeeze(t, -1), p)"),
     ("one minus SSIM", IMAGE, "1 - tf.image.ssim(t, p, 1.0)"),
+    ("error less a little spread", REAL, "tf.reduce_mean(tf.square(t - p), -1) - 0.1 * tf.math.reduce_std(p, -1)"),
+    ("error and size", REAL, "tf.reduce_mean(tf.square(t - p) + 0.3 * tf.abs(p), -1)"),
     ("minus PSNR", IMAGE, "-tf.image.psnr(t, p, 1.0)"),
 ]
 COLUMN = parse_contract("float32[B,1] binary", "float32[B,1] unit")
@@ -83,7 +85,7 @@ def read(folder: Path, one: Contract, expression: str) -> Direction:
 @pytest.mark.parametrize(("one", "expression"), [case[1:] for case in HEALTHY], ids=[case[0] for case in HEALTHY])
 def test_healthy_losses_are_lowest_at_the_target(one: Contract, expression: str, tmp_path: Path) -> None:
     reading = read(tmp_path, one, expression)
-    assert reading.applicable
+    assert reading.applicable and reading.peak is None
     assert reading.comparison is not None
     assert not reading.comparison.worst_at_target
     assert not reading.comparison.not_lowest_at_target
@@ -134,6 +136,22 @@ def test_unknown_meanings_make_no_claim(one: Contract, expression: str, tmp_path
     assert reading.reason
     assert reading.comparison is None
     assert not reading.unbounded
+
+
+@pytest.mark.parametrize(
+    ("one", "expression"),
+    [
+        (REAL, "tf.reduce_mean(tf.square(t - p) - 0.4 * tf.abs(t - p), -1)"),
+        (
+            IMAGE,
+            "tf.reduce_mean(tf.abs(t - p), [1, 2, 3]) - 2 * tf.reduce_mean(tf.abs(t[:, 1:] - p[:, 1:]), [1, 2, 3])",
+        ),
+    ],
+    ids=["absolute error", "part of the image"],
+)
+def test_a_term_of_wrong_sign_makes_the_target_a_peak(one: Contract, expression: str, tmp_path: Path) -> None:
+    reading = read(tmp_path, one, expression)
+    assert reading.peak is not None or (reading.comparison is not None and reading.comparison.worst_at_target)
 
 
 def test_a_rate_is_no_score(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from lossdoctor.probes import targets
 from lossdoctor.probes.arrangement import Arranged, arranged
 from lossdoctor.probes.calls import Caller, Live, Subject, caller, quick
 from lossdoctor.probes.draws import Sizes, draw
+from lossdoctor.probes.peak import peak
 from lossdoctor.readings import Comparison, Counterexample, Direction, Fall, Ray, Wrong
 from lossdoctor.session import Array, Pair
 from lossdoctor.source.names import is_gain_name
@@ -72,8 +73,20 @@ def probe(
         if alike.beaten_far_out:
             backwards = replace(call, function=lambda y_true, y_pred: subject.call(y_pred, y_true), cast=True)
             alike_swapped, _ = _compare(backwards, contract, known, rng, BATCHES, alike=True)
+    sound = gain is None and not comparison.rather_high_at_target and not falls
     return Direction(
-        True, "", best, comparison, swapped, falls, rays, alone, alike, alike_swapped, gain=gain is not None
+        True,
+        "",
+        best,
+        comparison,
+        swapped,
+        falls,
+        rays,
+        alone,
+        alike,
+        alike_swapped,
+        gain=gain is not None,
+        peak=peak(call, contract, known, rng) if sound else None,
     )
 
 

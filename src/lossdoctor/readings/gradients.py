@@ -12,8 +12,8 @@ from lossdoctor.graph.ir import Span
 from lossdoctor.session import Array, Pair, Value
 
 # How a prediction differs from the target: its opposite (other class, 1-t, -t), the target of another y_true,
-# noise of the kind of y_pred, or one constant everywhere.
-Wrong = Literal["opposite", "other", "random", "constant"]
+# noise of the kind of y_pred, one constant everywhere, or a small step from it.
+Wrong = Literal["opposite", "other", "random", "constant", "near"]
 
 
 Ray = Literal["up", "down", "away", "towards", "random"]
@@ -147,6 +147,7 @@ class Direction:
     gain: bool = False  # named after what is earned: the "target" are the decisions that earn most
     arranged: Comparison | None = None  # where no target is known: vectors together that belong together, and not
     together: str = ""  # of `arranged`: what belongs together
+    peak: Counterexample | None = None  # where the loss falls in both directions from the target, in every draw
 
     @property
     def exchanged(self) -> bool:

@@ -54,6 +54,24 @@ def wrong_direction(direction: Direction, graph: LossGraph, dependence: Reading[
 
 
 @RULE.check
+def peak_at_target(direction: Direction, graph: LossGraph) -> Iterator[Suspicion]:
+    """A term of wrong sign that is small far from the target, and larger than the others near it."""
+    found = direction.peak
+    if graph.stage != "traced" or found is None:
+        return
+    yield RULE.at(
+        graph[graph.value],
+        f"the loss falls in both directions from the target, as if a term had the wrong sign ({found.at_target:.4g} at "
+        f"the target, {found.at_wrong:.4g} for {_WRONG[found.wrong]})",
+        calls=_returned(graph[graph.value].calls),
+        evidence="witnessed",
+        symptom="decreases-away",
+        pair=found.pair,
+        arguments={"target": found.target},
+    )
+
+
+@RULE.check
 def exchanged_distances(direction: Direction, graph: LossGraph) -> Iterator[Suspicion]:
     """A loss of distances that brings near what does not belong together."""
     found = direction.arranged
@@ -98,4 +116,5 @@ _WRONG = {
     "other": "another sample's target",
     "random": "a random prediction",
     "constant": "a constant prediction",
+    "near": "a prediction close to it",
 }
