@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lossdoctor.graph.run_tf import calling_with, plain_options
 from lossdoctor.graph.spans import raised
 from lossdoctor.probes.calls import TRIED, Live, Subject
 from lossdoctor.probes.capture import Sink
@@ -33,6 +32,13 @@ Returned = Literal["tensor", "number", "tuple", "dict", "none", "string", "other
 
 
 _SLOW = 0.05  # seconds of a call
+
+
+def _as_written() -> contextlib.AbstractContextManager[object]:
+    """Without TensorFlow's graph optimiser."""
+    from lossdoctor.graph.run_tf import calling_with, plain_options  # it loads TensorFlow
+
+    return calling_with(plain_options())
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +257,7 @@ class _Runner:
         seen.value, seen.called = None, False
         raise_, value, reduced = None, None, None
         try:
-            options = contextlib.nullcontext() if optimised else calling_with(plain_options())
+            options = contextlib.nullcontext() if optimised else _as_written()
             with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink), options:
                 value, reduced = self._call(pair, calling, execution, weighted)
         except (Exception, SystemExit) as problem:

@@ -118,7 +118,15 @@ def _witness(sheet: Sheet, witness: Witness, tells_gradient: bool) -> Text:
 
 
 def _chain(sheet: Sheet, finding: Finding) -> Text:
-    steps = [f"{sheet.clip(sheet.one_line(link.text), _STEP)} (line {link.line})" for link in finding.chain]
+    steps: list[str] = []
+    before = ""
+    for link in finding.chain:
+        text = sheet.one_line(link.text)
+        # Of an expression that begins with the one before: what is added to it.
+        longer = before and text.startswith(before) and text != before
+        shown = f"{sheet.ellipsis}{text[len(before) :]}" if longer else text
+        steps.append(f"{sheet.clip(shown, _STEP)} (line {link.line})")
+        before = text
     if len(steps) > 4:
         steps = [*steps[:2], sheet.ellipsis, *steps[-2:]]
     return Text(f" {sheet.arrow} ".join(steps))
