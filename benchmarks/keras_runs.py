@@ -174,6 +174,10 @@ def _healthy(seed: int, rng: np.random.Generator, base: Plan, picture: Plan, yes
         "epochs of a large set": replace(
             base, data=regression(rng, 8192, 0.3), epoch=32, steps=960, validate=32, rate=0.001
         ),
+        "fixed order": replace(base, data=regression(rng, 128), batch=16, ordered=True),
+        "fixed order of images": replace(picture, data=images(rng, 64), batch=16, ordered=True, rate=0.0005),
+        "resumed": replace(picture, rate=0.0003, resumed=100, steps=500),
+        "resumed, converged": replace(base, resumed=250, steps=550),
         "parity": replace(
             yes_no, model=mlp(32, activation="tanh"), data=_parity(rng), optimizer="sgd", rate=0.2, steps=800
         ),
@@ -317,6 +321,7 @@ def _still(seed: int, rng: np.random.Generator, base: Plan, picture: Plan, yes_n
     yield train("frozen regression", "stall", falling, seed, Fault(at, None, {"frozen": True}))
     descent = replace(base, optimizer="sgd", rate=0.003, batch=128)
     yield train("clipped to nothing", "stall", descent, seed, Fault(at, None, {"clip": 1e-6}))
+    yield from _by_epoch(seed, rng, base, picture)
     deep = mlp(*(8,) * 10, out=10, activation="sigmoid")
     flat = replace(picture, model=lambda: keras.Sequential([keras.layers.Flatten(), deep()]), log_norm=True)
     # The norm is that of the last layer's biases: nothing in such a log tells that the gradient of the others vanishes.
@@ -328,6 +333,25 @@ def _still(seed: int, rng: np.random.Generator, base: Plan, picture: Plan, yes_n
     yield train(
         "faint weights", "no-learning", replace(base, model=faint, log_norm=True, optimizer="sgd"), seed, Fault()
     )
+
+
+def _by_epoch(seed: int, rng: np.random.Generator, base: Plan, picture: Plan) -> Iterator[Run]:
+    """The same faults as a history by epochs shows them."""
+    x, y = picture.data
+    seen = replace(picture, data=(x[256:], y[256:]), held_out=(x[:256], y[:256]), epoch=16, validate=16, steps=640)
+    mixed = replace(seen, data=(x[256:], rng.permutation(y[256:])), rate=1e-4)
+    yield train("labels of others, epochs", "no-learning", mixed, seed, Fault())
+    slow = replace(seen, rate=1e-4, log_rate=True)
+    yield train("rate to nothing, epochs", "stall", slow, seed, Fault(240, None, {"rate": 1e-6}))
+    yield train("frozen, epochs", "stall", replace(slow, log_rate=False), seed, Fault(240, None, {"frozen": True}))
+    x, y = base.data
+    plain = replace(base, data=(x[256:], y[256:]), held_out=(x[:256], y[:256]), epoch=16, validate=16, steps=640)
+    plain = replace(plain, log_norm=False)
+    yield train("adam's rate up, epochs", "divergence", plain, seed, Fault(320, None, {"rate": 300.0}))
+    yield train("sign of the loss, epochs", "unbounded", replace(plain, knob=-1.0, rate=1e-3), seed, Fault())
+    hidden = Fault(320, 321, {}, lambda x, y: (x * np.nan, y))
+    smooth = replace(plain, model=mlp(32, activation="tanh"))
+    yield train("nan in the data, epochs", "non-finite", smooth, seed, hidden)
 
 
 def _clipped(y: Any, p: Any, knob: Any) -> Any:

@@ -22,7 +22,8 @@ Loss = Callable[[Any, Any, Any], Any]  # targets, outputs, knob: the loss, or it
 class Plan:
     """How a run is trained. `knob` is a number that the loss is given, so that a fault can turn it.
 
-    `validate` is every so many steps; `epoch` averages so many steps to a row; `augment` changes each batch drawn.
+    `validate` is every so many steps; `epoch` averages so many steps to a row; `ordered` takes the batches
+    in one order for ever; `resumed` leaves the first so many steps out of the log.
     """
 
     model: Callable[[], keras.Model]
@@ -45,6 +46,8 @@ class Plan:
     log_rate: bool = False
     log_terms: bool = True
     momentum: float = 0.0
+    ordered: bool = False
+    resumed: int = 0
 
 
 @dataclass
@@ -117,6 +120,8 @@ def train(name: str, kind: str, plan: Plan, seed: int, fault: Fault | None = Non
         if plan.every is not None and (fault is None or active):
             plan.every(trainer.model, step)
         pick = rng.integers(0, len(x), plan.batch) if plan.batch < len(x) else np.arange(len(x))
+        if plan.ordered:
+            pick = np.arange(step * plan.batch, (step + 1) * plan.batch) % len(x)
         xb, yb = x[pick], y[pick]
         if active and fault is not None and fault.batch is not None:
             xb, yb = fault.batch(xb, yb)
@@ -136,10 +141,10 @@ def train(name: str, kind: str, plan: Plan, seed: int, fault: Fault | None = Non
 
 
 def _log(name: str, kind: str, plan: Plan, rows: dict[str, list[float]], fault: Fault | None) -> Run:
-    columns = {key: np.array(values) for key, values in rows.items()}
-    onset = None if fault is None else fault.onset
+    columns = {key: np.array(values)[plan.resumed :] for key, values in rows.items()}
+    onset = None if fault is None else fault.onset - plan.resumed
     if not plan.epoch:
-        return Run(name, kind, onset, {"step": np.arange(plan.steps, dtype=float), **columns})
+        return Run(name, kind, onset, {"step": np.arange(plan.resumed, plan.steps, dtype=float), **columns})
     count = plan.steps // plan.epoch
     made = {
         key: np.array([_mean(part, key) for part in values[: count * plan.epoch].reshape(count, plan.epoch)])

@@ -17,6 +17,7 @@ from lossdoctor.runtime.detectors.series import Array, Series, median, running_m
 
 _WINDOWS = (4, 8, 16, 32, 64, 128, 256)
 _FIRST_SWING = 24  # rows within which the loss of a heavy ball is lowest for the first time
+_LONG = 40  # rows at the level of the start that are no outburst
 _ADVICE = (
     "Usually the learning rate is too high for this loss, or a term has no bound: lower the rate or clip the gradient, "
     "and check the sign and the scale of each term."
@@ -81,6 +82,8 @@ class Divergence(Detector):
         swing = now.best_at < _FIRST_SWING and len(values) < 3 * now.best_at + 8 and last < values[:3].max()
         if rise <= need or swing:
             return 0.0
+        if now.learned and len(values) - now.best_at > 2 * _LONG and self._undone(values[-_LONG:], now):
+            return rise / need
         older, newer = (median(half) for half in np.array_split(values[-width:], 2))
         jump, at = _largest_jump(values, now.best_at)
         level = median(values[max(at - 3, 0) : at]) - now.best
@@ -98,17 +101,25 @@ class Divergence(Detector):
         return rise / need if steady else 0.0
 
     def _stays(self, after: Array, landing: float, last: float, now: Course) -> bool:
-        """Whether a loss that leapt by all that it had come down, or by more, stays up there."""
-        if median(after[len(after) // 2 :]) < landing:
-            return False
-        if last > now.start + self.rise * now.scale:
+        """Whether a loss that leapt stays up there."""
+        later = after[len(after) // 2 :]
+        if median(later) >= landing and last > now.start + self.rise * now.scale:
             return len(after) >= 40
-        rate, error = slope(after[2:])
-        return last > now.start - 0.15 * now.scale and len(after) >= 20 and rate > -2 * error
+        return len(after) >= 20 and self._undone(later, now)
+
+    @staticmethod
+    def _undone(latest: Array, now: Course) -> bool:
+        """Whether the loss lies where it started, or higher, and does not come down again."""
+        settled = median(latest)
+        rate, error = slope(latest)
+        fall = -rate * len(latest)
+        return settled > now.start - 0.15 * now.scale and (rate > -2 * error or fall < 0.05 * (settled - now.best))
 
     def _told(self, log: Log, loss: Series, now: Course, strength: float) -> Alert:
         top, since = median(loss.values[-4:]), loss.steps[_began(loss.values, now)]
-        text = f"The loss has risen from {now.best:.4g} to {top:.4g} since step {since} and keeps rising. {_ADVICE}"
+        text = (
+            f"The loss has risen from {now.best:.4g} to {top:.4g} since step {since} and does not come back. {_ADVICE}"
+        )
         return self.alert(log, loss.name, since, strength, text)
 
 

@@ -15,6 +15,7 @@ from lossdoctor.runtime.detectors.series import Series, median, scale_of_noise, 
 from lossdoctor.runtime.detectors.standstill import Standstill, standstill
 
 _SAME = 6  # rows of exactly one value
+_MUCH = 0.3  # of the scale of the run, that the loss would have fallen by had it gone on
 _LOOKS = 1.05  # times the rows of the last look for a stop
 
 
@@ -57,10 +58,13 @@ class Stall(Detector):
         self._next = math.ceil(_LOOKS * loss.n)
         found = standstill(loss)
         strength = 0.0 if found is None else self._strength(log, loss, found)
-        if found is None or strength < 1.0 or not course(loss).learned:
+        if found is None or not course(loss).learned:
             return None
         at = min(found.place * loss.width, loss.n - 1)
-        if found.lost < self.remaining * course(loss).scale or _fading(log, at):
+        # Where much was still to come, chance is a worse explanation.
+        lost = found.lost / course(loss).scale
+        strength /= 1.0 - 0.4 * min(max(lost, 0.0) / _MUCH, 1.0)
+        if strength < 1.0 or lost < self.remaining or _fading(log, at):
             return None
         text = (
             f"The loss fell until step {loss.steps[at]} and stopped there at {loss.last:.4g}. Usually updates no "
