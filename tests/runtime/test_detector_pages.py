@@ -36,6 +36,12 @@ def test_every_page_has_a_bad_and_a_good_log() -> None:
         assert kinds == {"bad", "good"}, page
 
 
+def test_every_page_names_its_parameters() -> None:
+    for detector in all_detectors():
+        text = detector.page().read_text(encoding="utf-8")
+        assert [name for name in detector.parameters() if f"`{name}`" not in text] == [], detector.code
+
+
 @cache
 def log_of(code: str) -> dict[str, np.ndarray]:
     space: dict[str, dict[str, np.ndarray]] = {}

@@ -12,7 +12,9 @@ from lossdoctor.runtime.detectors.log import LOSS, Log
 
 @dataclass
 class NonFinite(Detector):
-    """Parameters: rows of a series other than the loss without a gap before a NaN of it counts.
+    """Parameters.
+
+    unbroken: rows of a series other than the loss without a gap before a NaN of it counts.
 
     Loggers write NaN where a number is not measured at every row, so that a NaN says nothing of a series that has gaps.
     """

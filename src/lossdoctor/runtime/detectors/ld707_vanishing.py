@@ -20,7 +20,8 @@ class Vanishing(Detector):
 
     fade: factor by which the norm has to fall below its usual size. faint: size beside the loss that is none from the
     start on. rows: of such a gradient, and without progress. progress: of the descent that is progress. knee: how
-    many times faster the norm has to fade than it fell before, where the loss has learned.
+    many times faster the norm has to fade than it fell before, where the loss has learned more than little: that share
+    of its level.
     """
 
     code, name, family, severity = "LD707", "vanishing", "vanishing", "error"
