@@ -17,7 +17,6 @@ from lossdoctor.runtime.detectors.series import Array, Series, median, running_m
 
 _WINDOWS = (4, 8, 16, 32, 64, 128, 256)
 _FIRST_SWING = 24  # rows within which the loss of a heavy ball is lowest for the first time
-_LONG = 40  # rows at the level of the start that are no outburst
 _ADVICE = (
     "Usually the learning rate is too high for this loss, or a term has no bound: lower the rate or clip the gradient, "
     "and check the sign and the scale of each term."
@@ -30,7 +29,8 @@ class Divergence(Detector):
 
     warm_up: rows before anything is said. rise: of the scale (the descent, or the level) that the loss has to rise
     above its best level. level: of the level that it started at, likewise. noise: standard deviations that it has to
-    rise. runaway: scales above the start at which three rising rows are enough.
+    rise. runaway: scales above the start at which three rising rows are enough. stays: rows for which a loss that
+    leapt to where it started has to stay there, twice as many without a leap or where it lies higher.
     """
 
     code, name, family, severity = "LD702", "divergence", "divergence", "error"
@@ -40,6 +40,7 @@ class Divergence(Detector):
     level: float = 0.2
     noise: float = 7.0
     runaway: float = 10.0
+    stays: int = 20
 
     def look(self, log: Log) -> Alert | None:
         loss = log.loss
@@ -82,7 +83,7 @@ class Divergence(Detector):
         swing = now.best_at < _FIRST_SWING and len(values) < 3 * now.best_at + 8 and last < values[:3].max()
         if rise <= need or swing:
             return 0.0
-        if now.learned and len(values) - now.best_at > 2 * _LONG and self._undone(values[-_LONG:], now):
+        if now.learned and len(values) - now.best_at > 4 * self.stays and self._undone(values[-2 * self.stays :], now):
             return rise / need
         older, newer = (median(half) for half in np.array_split(values[-width:], 2))
         jump, at = _largest_jump(values, now.best_at)
@@ -92,7 +93,7 @@ class Divergence(Detector):
             # The loss leapt: a harder task, a restart or an outburst does that too and comes back.
             after = values[at:]
             landing = median(after[: min(max(len(after) // 3, 1), 5)])
-            if len(after) < 12:
+            if len(after) < min(12, self.stays):
                 return 0.0
             on = last - landing > max(0.25 * rise, 4 * sigma)
             return rise / need if on or self._stays(after, landing, last, now) else 0.0
@@ -104,8 +105,8 @@ class Divergence(Detector):
         """Whether a loss that leapt stays up there."""
         later = after[len(after) // 2 :]
         if median(later) >= landing and last > now.start + self.rise * now.scale:
-            return len(after) >= 40
-        return len(after) >= 20 and self._undone(later, now)
+            return len(after) >= 2 * self.stays
+        return len(after) >= self.stays and self._undone(later, now)
 
     @staticmethod
     def _undone(latest: Array, now: Course) -> bool:

@@ -44,7 +44,7 @@ class NoLearning(Detector):
         if same or zero:
             seen = "the gradient is exactly zero" if zero else "the loss is the same to the last digit"
             return self._told(log, loss.values, 1.0, f"For {loss.n} rows {seen}: nothing moves.")
-        if not log.due or loss.n < min(self.known, self.ending):
+        if not log.due or loss.n < min(self.known, self.ending) or _resumed(loss):
             return None
         values = loss.values
         level, start = median(values[loss.n // 3 :]), float(np.median(values[:5]))
@@ -128,6 +128,12 @@ class NoLearning(Detector):
             "together, and that the gradient is not zero (`lossdoctor check`, `lossdoctor trace`)."
         )
         return self.alert(log, "loss", int(log.series["loss"].steps[0]), strength, text)
+
+
+def _resumed(loss: Series) -> bool:
+    """Whether the log begins long after training did: what was learned before is not in it."""
+    steps = loss.steps
+    return int(steps[0]) > 5 * int(steps[1] - steps[0]) + 1
 
 
 def _guessing(level: float) -> int:

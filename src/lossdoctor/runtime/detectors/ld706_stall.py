@@ -10,12 +10,13 @@ import numpy as np
 from lossdoctor.runtime.detectors.alert import Alert
 from lossdoctor.runtime.detectors.course import course
 from lossdoctor.runtime.detectors.detector import Detector
-from lossdoctor.runtime.detectors.log import GRADIENT, RATE, Log
+from lossdoctor.runtime.detectors.log import GRADIENT, RATE, VALIDATION, Log
 from lossdoctor.runtime.detectors.series import Series, median, scale_of_noise, slope
 from lossdoctor.runtime.detectors.standstill import Standstill, standstill
 
 _SAME = 6  # rows of exactly one value
 _MUCH = 0.3  # of the scale of the run, that the loss would have fallen by had it gone on
+_UNCHANGED = 4  # validations
 _LOOKS = 1.05  # times the rows of the last look for a stop
 
 
@@ -26,7 +27,8 @@ class Stall(Detector):
     collapse: factor by which the learning rate has to fall within two rows. after: rows without progress after that.
     gain: variances of the noise by which a stop has to explain the loss better than any smooth course, twice as many
     where the norm of the gradient does not stop; together: the same of both where it does. remaining: of the scale
-    of the run that the loss would have fallen by had it gone on.
+    of the run that the loss would have fallen by had it gone on. unchanged: of the usual change of the validation loss
+    from one validation to the next, that is none.
     """
 
     code, name, family, severity = "LD706", "stall", "stall", "warning"
@@ -36,6 +38,7 @@ class Stall(Detector):
     gain: float = 15.0
     together: float = 15.0
     remaining: float = 0.04
+    unchanged: float = 0.02
     _fell: int | None = field(default=None, repr=False)
     _next: int = field(default=20, repr=False)
 
@@ -53,6 +56,9 @@ class Stall(Detector):
                 "changes it. Usually weights that were frozen, or a rate or gradient of exactly zero. Look at both."
             )
             return self.alert(log, loss.name, loss.steps[at], 1.0, text)
+        still = self._validated(log)
+        if still is not None:
+            return still
         if loss.n < self._next and not log.ended:
             return None
         self._next = math.ceil(_LOOKS * loss.n)
@@ -84,6 +90,28 @@ class Stall(Detector):
         if other is None or other.lost <= 0 or abs(other.place - found.place) > near:
             return alone
         return max(alone, (found.gain + other.gain) / self.together)
+
+    def _validated(self, log: Log) -> Alert | None:
+        """A validation loss that changed and does not change any more, from one validation to the next: the held-out
+        data are the same, so the weights are."""
+        validation = log.get(VALIDATION)
+        if validation is None or validation.n < 3 * _UNCHANGED + 1:
+            return None
+        changes = np.abs(np.diff(validation.values[-3 * _UNCHANGED - 1 :]))
+        usual = median(changes[:-_UNCHANGED])
+        stands = changes[-_UNCHANGED:].max() < self.unchanged * usual
+        # What has just leapt quietens down, and what a schedule ends does so bit by bit.
+        sudden = 0.2 * usual < changes[-_UNCHANGED - 1] and changes.max() < 20 * usual
+        if not (stands and sudden):
+            return None
+        at = validation.n - 1 - _UNCHANGED
+        text = (
+            f"`{VALIDATION}` changed by about {usual:.2g} from one validation to the next until step "
+            f"{validation.steps[at]}, and has been {validation.last:.6g} since: the weights no longer change. Usually "
+            "they were frozen, the learning rate collapsed, or clipping is too strict. Look at the rate and at the "
+            "gradient."
+        )
+        return self.alert(log, VALIDATION, validation.steps[at], 1.0, text)
 
     def _frozen(self, loss: Series) -> bool:
         """Whether the loss is the same for some rows, and fell by more than it could still have to just before."""
