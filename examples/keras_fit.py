@@ -29,7 +29,8 @@ def main() -> None:
 
     model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(32, activation="relu"), keras.layers.Dense(2)])
     model.compile("adam", loss=ld.watch(relative_error, every=10))
-    monitor = ld.Monitor("runs/keras_fit", preset="full", actions={"non-finite": ["warn", "stop"], "": "log"})
+    actions = {"non-finite": ["warn", "stop"], "": "log"}
+    monitor = ld.Monitor("runs/keras_fit", preset="full", actions=actions, data=(x, y))  # so it knows sample 1500
     model.fit(x, y, epochs=3, verbose=0, callbacks=[monitor])
     for file in monitor.saved:
         print(f"lossdoctor replay {file}")

@@ -47,7 +47,8 @@ def fit(loss: Callable[[], Any], *, bad: bool, strategy: Any = None, callbacks: 
     """Train a model with dropout for two epochs and return it; `loss()` is made in the scope of the strategy."""
     import keras
 
-    fitting = {key: compiled.pop(key) for key in ("validation_data", "sample_weight", "epochs") if key in compiled}
+    names = ("validation_data", "sample_weight", "epochs", "shuffle")
+    fitting = {key: compiled.pop(key) for key in names if key in compiled}
     with strategy.scope() if strategy is not None else nullcontext():
         keras.utils.set_random_seed(1)
         model = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(8), keras.layers.Dropout(0.2)])

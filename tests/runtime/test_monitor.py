@@ -135,6 +135,19 @@ def test_a_capture_says_which_samples_of_the_data_it_holds(tmp_path: Path) -> No
     assert (found.about.step, found.about.indices) == (2, (20, 27))
 
 
+def test_a_shuffled_fit_knows_its_samples_by_their_targets(tmp_path: Path) -> None:
+    loss = ld.watch(fitted.log_of_target)
+    x, y = fitted.data(bad=True)
+    monitor = ld.Monitor(tmp_path, data=(x, y))
+    fitted.fit(lambda: loss, bad=True, jit_compile=False, epochs=1, shuffle=True, callbacks=[monitor])
+    found = load(monitor.saved[0])
+    assert fitted.BAD_ROW in found.about.indices and len(set(found.about.indices)) == len(found.y_true)
+    np.testing.assert_array_equal(found.y_true, y[list(found.about.indices)])
+    np.testing.assert_array_equal(found.x, x[list(found.about.indices)])
+    replayed = ld.replay(monitor.saved[0], fitted.log_of_target, mends=False)
+    assert f"({fitted.BAD_ROW} of the data set)" in replayed.statement
+
+
 def test_the_event_file_is_bounded(tmp_path: Path) -> None:
     from lossdoctor.runtime.events import EventLog
 
@@ -146,7 +159,15 @@ def test_the_event_file_is_bounded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"preset": "huge"}, {"check_every": 0}, {"check_every": 1000}, {"actions": "explode"}]
+    "arguments",
+    [
+        {"preset": "huge"},
+        {"check_every": 0},
+        {"check_every": 1000},
+        {"actions": "explode"},
+        {"data": np.ones(3)},
+        {"data": (np.ones(3), np.ones(2))},
+    ],
 )
 def test_unusable_arguments(arguments: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Expected"):

@@ -106,12 +106,14 @@ def test_faults_beside_the_loss_are_told_apart(tmp_path: Path) -> None:
             "stands",
             "y_true is not finite in sample 1 (80 of the data set)",
         ),
-        "places of all replicas": (Capture(about(indices=(70, 80, 90)), broken, ones), "stands", "in sample 1"),
+        "places of all replicas": (Capture(about(indices=(70,) * 6), broken, ones), "stands", "in sample 1"),
+        "a place that is not known": (Capture(about(indices=(70, -1, 90)), broken, ones), "stands", "in sample 1"),
         "same source": (Capture(about(), ones, ones), "not-reproduced", "same source"),
     }
     for name, (captured, status, words) in cases.items():
         file = save(captured, tmp_path / "c.npz")
         found = ld.replay(file, mean_square, mends=False)
+        assert ("of the data set" in found.statement) == (name == "places in the data"), name
         assert (found.status, words in found.statement) == (status, True), name
     with pytest.raises(AssertionError, match="does not replay clean"):
         ld.testing.assert_replays_clean(save(cases["y_true"][0], tmp_path / "c.npz"), mean_square)

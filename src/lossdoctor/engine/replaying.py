@@ -245,9 +245,11 @@ def _bad_samples(value: Any) -> tuple[int, ...]:
 
 
 def _samples(places: Sequence[int], about: About) -> str:
-    """The samples of the batch, with their places in the data set where the loop told them."""
-    known = about.indices if len(about.indices) == about.rows and about.replicas == 1 else ()
-    shown = ", ".join(f"{place} ({known[place]} of the data set)" if known else str(place) for place in places[:5])
+    """The samples of the batch, with their places in the data set where these are known."""
+    known = about.indices if len(about.indices) == about.rows else (-1,) * about.rows
+    shown = ", ".join(
+        f"{place} ({known[place]} of the data set)" if known[place] >= 0 else str(place) for place in places[:5]
+    )
     more = f" and {len(places) - 5} more" if len(places) > 5 else ""
     return f"sample{'s' if len(places) > 1 else ''} {shown}{more}"
 

@@ -46,7 +46,7 @@ class About:
     versions: Mapping[str, str] = field(default_factory=dict[str, str])
     sources: Mapping[str, str] = field(default_factory=dict[str, str])  # path: text
     output: int = 0  # which call of the loss in a step
-    indices: tuple[int, ...] = ()  # of the batch's samples in the data set, where the loop told them
+    indices: tuple[int, ...] = ()  # of the samples in the data set, -1 where not known
 
 
 @dataclass(frozen=True)

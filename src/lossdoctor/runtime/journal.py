@@ -13,11 +13,12 @@ from typing import Any, Literal
 import numpy as np
 
 from lossdoctor.findings import UsageError
-from lossdoctor.runtime.capture import save
+from lossdoctor.runtime.capture import Capture, save
 from lossdoctor.runtime.detectors.alert import Alert
 from lossdoctor.runtime.detectors.bank import DetectorBank
 from lossdoctor.runtime.events import EventLog
 from lossdoctor.runtime.pages import alert_document, alerts_page, shapes_page, source_page
+from lossdoctor.runtime.places import UNKNOWN, places, rows_at
 from lossdoctor.runtime.readout import Measured, captured, histogram, series, slot_steps, statistics
 from lossdoctor.runtime.slots import RING
 from lossdoctor.runtime.watched import WatchedLoss
@@ -56,6 +57,7 @@ class Journal:
         parameters: of the detectors.
         captures: captures that are saved at most.
         extra: gives further arrays for a capture (weights), or None.
+        data: inputs and targets of all samples, among which those of a capture are looked for.
     """
 
     folder: Path
@@ -66,6 +68,7 @@ class Journal:
     parameters: Mapping[str, Mapping[str, float]] | None = None
     captures: int = 3
     extra: Callable[[], Mapping[str, Any] | None] = lambda: None
+    data: tuple[Any, Any] | None = None
     epoch: int | None = None
     inputs: deque[tuple[int, Any]] = field(default_factory=lambda: deque[tuple[int, Any]](maxlen=RING))
     indices: deque[tuple[int, tuple[int, ...]]] = field(
@@ -229,12 +232,23 @@ class Journal:
         if file in self.saved:
             return
         x = next((x for step, x in self.inputs if step == found.about.step), None)
-        indices = next((told for step, told in self.indices if step == found.about.step), ())
-        about = replace(found.about, indices=indices)
+        about = replace(found.about, indices=self._indices(loss, found))
+        if x is None and self.data is not None and about.indices and min(about.indices) >= 0:
+            x = rows_at(self.data[0], about.indices)
         self.saved.append(save(replace(found, about=about, x=_arrays(x)), file, self.extra()))
         _LOG.warning("step %d: the batch is kept; lossdoctor replay %s", found.about.step, file)
         if found.about.reason != "non-finite":
             loss.rearm()  # a batch that was asked for is no reason to miss the one that breaks
+
+    def _indices(self, loss: WatchedLoss, found: Capture) -> tuple[int, ...]:
+        """The places of the samples in the data set: as the loop told them, else by what is in them."""
+        told = next((told for step, told in self.indices if step == found.about.step), ())
+        if told and len(loss.replicas) == 1:  # those are of the whole batch
+            return told
+        known = () if self.data is None else places(found.y_true, self.data[1])
+        if all(place == UNKNOWN for place in known):
+            return ()
+        return known + (UNKNOWN,) * (found.about.rows - len(known))  # of a batch that was cut
 
 
 def actions_of(given: Any) -> dict[str, tuple[Action, ...]]:

@@ -12,7 +12,9 @@ from typing import Any, Literal
 import numpy as np
 
 from lossdoctor.findings import UsageError
+from lossdoctor.runtime.capture import flat
 from lossdoctor.runtime.journal import PRESETS, Action, Journal, actions_of
+from lossdoctor.runtime.places import length_of
 from lossdoctor.runtime.slots import RING
 from lossdoctor.runtime.untyped_tf import keras
 from lossdoctor.runtime.watched import WatchedLoss
@@ -34,6 +36,8 @@ class Monitor(keras.callbacks.Callback):
             it; costs a copy of them at every look.
         max_bytes: of the event file.
         captures: files that are saved at most.
+        data: inputs and targets of all samples, (x, y): a capture says which of them it holds, and has their x. They
+            are found by their targets, so those that several samples share are known in an unshuffled batch only.
         losses: the watched losses, where they are not in `compile`.
         hparams: hyperparameters to show; by default those of optimizer, loss and fit.
         parameters: of the detectors, by detector and name.
@@ -56,6 +60,7 @@ class Monitor(keras.callbacks.Callback):
         weights: bool = False,
         max_bytes: int = 256 * 2**20,
         captures: int = 3,
+        data: tuple[Any, Any] | None = None,
         losses: Sequence[WatchedLoss] | WatchedLoss | None = None,
         hparams: Mapping[str, Any] | None = None,
         parameters: Mapping[str, Mapping[str, float]] | None = None,
@@ -69,6 +74,7 @@ class Monitor(keras.callbacks.Callback):
                 f"Invalid value for `check_every`. Expected a whole number from 1 to {RING - 1}. "
                 f"Received: {check_every!r}"
             )
+        self.data = _pair(data)
         self.folder = _own_folder(Path(folder))
         self.preset = PRESETS[preset]
         self.check_every = check_every
@@ -126,6 +132,7 @@ class Monitor(keras.callbacks.Callback):
             self.parameters,
             self.captures,
             lambda: self._snapshot,
+            self.data,
         )
         self.journal.starts_at(step)
         self._steps = step
@@ -227,6 +234,16 @@ class Monitor(keras.callbacks.Callback):
         arrays = {f"weight.{place}.{each.path}": np.asarray(each) for place, each in enumerate(variables)}
         if all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
             self._snapshot = {**arrays, "weights_step": np.array(self._steps)}
+
+
+def _pair(data: Any) -> tuple[Any, Any] | None:
+    """Inputs and targets. Raises `UsageError` for anything but two structures of arrays of one length."""
+    if data is None:
+        return None
+    if isinstance(data, tuple | list) and len(data) == 2 and length_of(tuple(data)) is not None:
+        return data[0], data[1]
+    received = [array.shape for array in flat(data).values()]
+    raise UsageError(f"Invalid value for `data`. Expected (x, y), arrays with a row a sample. Received: {received}")
 
 
 def _whole_numbers(indices: Any) -> tuple[int, ...]:
