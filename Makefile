@@ -18,10 +18,8 @@ demo: $(VENV)/.installed-user
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
-# Trainings on replicas may block for ever in a process in which TensorFlow has run something else.
 slow: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow --ignore=tests/runtime
-	$(BIN)/python -m pytest -m slow tests/runtime
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -30,6 +30,8 @@ def render(found: Replayed, view: View) -> str:
     when = f"step {about.step}" + (f", epoch {about.epoch}" if about.epoch is not None else "")
     if about.replicas > 1:
         when += f", replica {about.replica} of {about.replicas}"
+    elif about.replica:  # a worker knows of its own replicas only
+        when += f", replica {about.replica} of the cluster"
     numbers = f"loss {about.loss:g}, gradient norm {about.gradient_norm:g}"
     sheet.add(*sheet.field("captured", f"{when}: {numbers} ({', '.join(about.executions)})"))
     sheet.add(*sheet.field("loss", found.target))
