@@ -21,9 +21,12 @@ _UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 @RULE.check
 def reload_fails(saved: SaveLoad, module: SourceModule) -> Iterator[Suspicion]:
     """As it is, or with an argument changed; by its own name, so that registration is not what fails."""
-    raised = saved.unchanged or next((a.raised for a in saved.arguments if a.outcome == "raises"), None)
+    changed = next((argument for argument in saved.arguments if argument.outcome == "raises"), None)
+    raised = saved.unchanged or (changed.raised if changed is not None else None)
     if not saved.attempted or raised is None:
         return
+    plain = changed is not None and isinstance(changed.changed, bool | int | float | str)
+    given = {"argument": changed.name, "value": changed.changed} if changed is not None and plain else {}
     span = saved.init_span or saved.span
     entry = _UNEXPECTED.search(raised.message)
     if entry is not None and saved.config_span is not None and _mentions(module, saved.config_span.line, entry[1]):
@@ -36,7 +39,8 @@ def reload_fails(saved: SaveLoad, module: SourceModule) -> Iterator[Suspicion]:
         what,
         calls=(span,) if span else raised.calls,
         evidence="witnessed",
-        symptom="save-load" if saved.unchanged is not None else None,
+        symptom="save-load" if saved.unchanged or given else None,
+        arguments={} if saved.unchanged else given,
         replay="welcome",
         when=("save-load",),
         # Keras finds what nobody registered only where `load_model` is handed it, in code that is not here.
