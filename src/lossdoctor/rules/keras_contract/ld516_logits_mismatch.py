@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 
 from lossdoctor.domains.intervals import Ranges
 from lossdoctor.graph.ir import LossGraph, Node
@@ -11,27 +10,27 @@ from lossdoctor.rules.registry import Rule, Suspicion, Symptom
 from lossdoctor.rules.tracing import input_behind, source_of
 from lossdoctor.session import Loaded
 from lossdoctor.source.names import argument_role
-from lossdoctor.spec import Contract, Spec
+from lossdoctor.spec import Contract, Kind, Spec, leaves
 
 RULE = Rule(code="LD516", name="logits-mismatch", family="keras-contract", severity="warning")
 
 
 @RULE.check
 def logits_mismatch(graph: LossGraph, contract: Contract) -> Iterator[Suspicion]:
-    prediction = _declared(contract)
-    if graph.stage != "traced" or prediction is None:
+    if graph.stage != "traced":
         return
+    kinds, single = _declared(graph, contract), isinstance(contract.y_pred, Spec)
     told: set[object] = set()
     for node in graph.where(role="forward"):
-        twice = _from_logits(graph, node, prediction)
-        message, symptom = (twice, "perfect-costs") if twice else _from_probabilities(graph, node, prediction)
+        twice = _from_logits(graph, node, kinds)
+        message, symptom = (twice, "perfect-costs") if twice else _from_probabilities(graph, node, kinds)
         if message and node.span not in told:
             told.add(node.span)
             yield RULE.at(
                 node,
                 message,
                 evidence="proved",
-                symptom=symptom if not twice or _certain(contract) else None,
+                symptom=symptom if single and (not twice or _certain(contract)) else None,
                 arguments={"logits": _declares_logits(contract)},
                 replay="welcome",
             )
@@ -63,17 +62,18 @@ def of_targets(graph: LossGraph, contract: Contract, loaded: Loaded) -> Iterator
 def of_predictions(graph: LossGraph, contract: Contract, loaded: Loaded) -> Iterator[Suspicion]:
     """A softmax or sigmoid of predictions that are probabilities already, in a loss that is no cross entropy from
     logits: what it compares with the targets cannot come near them."""
-    prediction = _declared(contract)
-    if graph.stage != "traced" or prediction is None or "y_true" in map(argument_role, loaded.parameters[1:2]):
+    if graph.stage != "traced" or "y_true" in map(argument_role, loaded.parameters[1:2]):
         return
+    kinds = _declared(graph, contract) if isinstance(contract.y_pred, Spec) else {}
     for node in graph.where("softmax", "log_softmax", "sigmoid", role="forward"):
-        if prediction.kind not in ("probability", "unit") or source_of(graph, node.args[0]) not in graph.y_pred:
+        kind = kinds.get(source_of(graph, node.args[0]))
+        if kind not in ("probability", "unit"):
             continue
         if any(source_of(graph, other.args[0]) in graph.y_true for other in graph.where(node.op, role="forward")):
             continue  # scores of both are compared, as ranking losses do
         yield RULE.at(
             node,
-            f"`{node.call}` is applied to y_pred, which is of kind {prediction.kind} already: what comes out stays far "
+            f"`{node.call}` is applied to y_pred, which is of kind {kind} already: what comes out stays far "
             "from 0 and 1, whatever the model says",
             evidence="proved",
             symptom="perfect-costs",
@@ -102,13 +102,12 @@ def of_scores(graph: LossGraph, ranges: Ranges, contract: Contract) -> Iterator[
         )
 
 
-def _declared(contract: Contract) -> Spec | None:
-    """The spec of y_pred; of no kind where this very code suggested it, which cannot be held against it."""
-    prediction = contract.y_pred
-    if not isinstance(prediction, Spec):
-        return None
-    suggested = contract.origin == "inferred" and not any("last layer" in text for text in contract.assumptions)
-    return replace(prediction, kind="real") if suggested else prediction
+def _declared(graph: LossGraph, contract: Contract) -> dict[int, Kind]:
+    """The kinds of the predictions, by their inputs in the graph; none where this very code suggested them, which
+    cannot be held against it."""
+    if contract.origin == "inferred" and not any("last layer" in text for text in contract.assumptions):
+        return {}
+    return {place: spec.kind for place, (_, spec) in zip(graph.y_pred, leaves(contract.y_pred), strict=False)}
 
 
 def _declares_logits(contract: Contract) -> bool:
@@ -120,7 +119,7 @@ def _certain(contract: Contract) -> bool:
     return isinstance(contract.y_true, Spec) and contract.y_true.kind in ("onehot", "binary", "label")
 
 
-def _from_logits(graph: LossGraph, node: Node, prediction: Spec) -> str:
+def _from_logits(graph: LossGraph, node: Node, declared: Mapping[int, Kind]) -> str:
     """An operation that applies the softmax or sigmoid itself, to what has been through one."""
     if node.op in ("softmax_cross_entropy", "sparse_softmax_cross_entropy"):
         logits, function, kinds = node.args[0], "softmax", ("probability",)
@@ -131,8 +130,8 @@ def _from_logits(graph: LossGraph, node: Node, prediction: Spec) -> str:
     source = graph[source_of(graph, logits)]
     if source.op == function:
         return f"`{node.call}` applies the {function} to the result of `{source.call}`: it is applied twice"
-    if prediction.kind in kinds and source.id in graph.y_pred:
-        return f"`{node.call}` expects logits, and y_pred is of kind {prediction.kind}: the {function} is applied twice"
+    if (kind := declared.get(source.id)) in kinds:
+        return f"`{node.call}` expects logits, and y_pred is of kind {kind}: the {function} is applied twice"
     return ""
 
 
@@ -150,24 +149,29 @@ def _logistic_argument(graph: LossGraph, node: Node) -> int | None:
     return None
 
 
-def _from_probabilities(graph: LossGraph, node: Node, prediction: Spec) -> tuple[str, Symptom | None]:
+def _from_probabilities(graph: LossGraph, node: Node, declared: Mapping[int, Kind]) -> tuple[str, Symptom | None]:
     """Logits that are clipped to [0, 1], or divided by their sum, before a logarithm; and what shows it."""
-    if node.op != "log" or prediction.kind != "logit":
+    if node.op != "log":
         return "", None
     argument = _without_epsilon(graph, node.args[0])
     clipped = graph[source_of(graph, argument, frozenset({"astype", "maximum", "minimum", "clip"}))]
     bounded = graph[argument].op in ("maximum", "minimum", "clip")
-    if bounded and clipped.id in graph.y_pred and _below_one(graph, graph[argument]):
+    if bounded and declared.get(clipped.id) == "logit" and _below_one(graph, graph[argument]):
         return (
             f"`{node.call}` expects probabilities, and y_pred is of kind logit: a sigmoid is missing",
             "clipped-scores",
         )
-    if clipped.op == "divide" and input_behind(graph, clipped.args[0]) in graph.y_pred:
+    if clipped.op == "divide" and _logits(graph, clipped.args[0], declared):
         total = graph[source_of(graph, clipped.args[1])]
-        if total.op == "sum" and input_behind(graph, total.args[0]) in graph.y_pred:
+        if total.op == "sum" and _logits(graph, total.args[0], declared):
             missing = f"`{node.call}` expects probabilities, and y_pred is of kind logit: a softmax is missing"
             return missing, "not-shift-invariant"
     return "", None
+
+
+def _logits(graph: LossGraph, place: int, declared: Mapping[int, Kind]) -> bool:
+    source = input_behind(graph, place)
+    return source is not None and declared.get(source) == "logit"
 
 
 def _without_epsilon(graph: LossGraph, place: int) -> int:
@@ -184,8 +188,18 @@ def _below_one(graph: LossGraph, node: Node) -> bool:
     """Whether a chain of clips has an upper bound of at most 1, which only probabilities need."""
     while node.op in ("maximum", "minimum", "clip", "astype", "identity"):
         for arg in node.args[1:]:
-            bound = graph[arg].constant
-            if node.op != "maximum" and bound is not None and bound.size == 1 and 0.5 < float(bound.flat[0]) <= 1.0:
+            bound = _number(graph, arg)
+            if node.op != "maximum" and bound is not None and 0.5 < bound <= 1.0:
                 return True
         node = graph[node.args[0]]
     return False
+
+
+def _number(graph: LossGraph, place: int) -> float | None:
+    """The one number that a node is, also where it is the difference of two, as in `1 - epsilon`."""
+    node = graph[place]
+    if node.op == "subtract":
+        one, other = (_number(graph, arg) for arg in node.args)
+        return None if one is None or other is None else one - other
+    value = node.constant
+    return float(value.flat[0]) if value is not None and value.size == 1 else None

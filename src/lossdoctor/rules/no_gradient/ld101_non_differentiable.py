@@ -38,6 +38,18 @@ def non_differentiable(graph: LossGraph, terms: tuple[Term, ...], contract: Cont
                 replay="welcome",
             )
             continue
+        if not total and _of_one(graph, node):
+            yield RULE.at(
+                node,
+                f"`{node.call}` is taken along an axis of length one, where it is 0 whatever y_pred is: the term "
+                f"`{_term_name(graph, term)}` is a constant",
+                evidence="proved",
+                severity="warning",
+                symptom="operations-left",
+                arguments={"types": ("ArgMax", "ArgMin"), "count": sum(1 for _ in graph.where("argmax", "argmin"))},
+                replay="welcome",
+            )
+            continue
         what = "the loss has no gradient" if total else f"the term `{_term_name(graph, term)}` has no gradient"
         yield RULE.at(
             node,
@@ -52,6 +64,12 @@ def _always_zero(graph: LossGraph, node: Node, contract: Contract) -> bool:
     if node.op != "astype" or "int" not in node.dtype or not isinstance(contract.y_pred, Spec):
         return False
     return contract.y_pred.kind in ("unit", "probability") and input_behind(graph, node.args[0]) in graph.y_pred
+
+
+def _of_one(graph: LossGraph, node: Node) -> bool:
+    """Whether the largest or smallest of one number is looked for."""
+    shape, axis = graph[node.args[0]].shape if node.args else None, node.attrs.get("axis", 0)
+    return node.op in ("argmax", "argmin") and bool(shape) and isinstance(axis, int) and shape[axis] == 1
 
 
 def _cuts(graph: LossGraph, node: Node) -> bool:
