@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from lossdoctor.domains.dependence import Dependence
+from lossdoctor.domains.interpret import Reading
 from lossdoctor.domains.intervals import Ranges
 from lossdoctor.graph.ir import LossGraph, Node
+from lossdoctor.readings import DeadGradient
+from lossdoctor.rules.efficiency.counted import counted
 from lossdoctor.rules.registry import Rule, Suspicion, Symptom
 from lossdoctor.rules.tracing import input_behind, source_of
 from lossdoctor.session import Loaded
@@ -79,6 +83,26 @@ def of_predictions(graph: LossGraph, contract: Contract, loaded: Loaded) -> Iter
             symptom="perfect-costs",
             arguments={"beside": True},
         )
+
+
+@RULE.check
+def of_one_score(graph: LossGraph, dependence: Reading[Dependence], dead: DeadGradient) -> Iterator[Suspicion]:
+    """A softmax over an axis of length one, in a loss that has another part which moves; LD111 tells the others."""
+    if graph.stage != "traced" or dead.constant:
+        return
+    for node in graph.where("softmax", "log_softmax", role="forward"):
+        shape = graph[node.args[0]].shape
+        if shape and shape[-1] == 1 and dependence[node.args[0]].connected:
+            yield RULE.at(
+                node,
+                f"`{node.call}` runs over an axis of length one, where it is {int(node.op == 'softmax')} whatever "
+                "y_pred is: a sigmoid is meant, or another axis",
+                evidence="proved",
+                symptom="operations-left",
+                arguments=counted(graph, "softmax", "log_softmax")["arguments"],
+                replay="welcome",
+            )
+            return
 
 
 @RULE.check
