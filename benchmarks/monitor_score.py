@@ -6,7 +6,9 @@ import argparse
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -101,19 +103,30 @@ def report(of_seed: Callable[[int], Iterator[Run]], seeds: int, description: str
         "--half", type=int, choices=(0, 1), help="only the half with parameters chosen (0), or the other"
     )
     parser.add_argument("--seeds", type=int, default=seeds, help="runs of each kind, of both halves together")
+    parser.add_argument("--jobs", type=int, default=1, help="processes, each with seeds of its own")
     options = parser.parse_args()
     for half in (0, 1) if options.half is None else (options.half,):
-        chosen = [run for seed in range(half, options.seeds, 2) for run in of_seed(seed)]
+        chosen = range(half, options.seeds, 2)
         if options.write is not None:
-            for number, run in enumerate(chosen):
+            for number, run in enumerate(run for seed in chosen for run in of_seed(seed)):
                 _write(options.write / f"{half}-{number:03}-{run.kind}.csv", run)
             continue
+        if options.jobs > 1:
+            with ProcessPoolExecutor(options.jobs) as pool:
+                judged = list(pool.map(_judged, repeat(of_seed), chosen))
+        else:
+            judged = [_judged(of_seed, seed) for seed in chosen]
+        outcomes = [outcome for own in judged for outcome in own]
         print(
             ("chosen on" if half == 0 else "reported on")
-            + f": {len(chosen)} runs, {len({r.family for r in chosen})} kinds"
+            + f": {len(outcomes)} runs, {len({one.run.family for one in outcomes})} kinds"
         )
-        print(table(judge(run) for run in chosen))
+        print(table(outcomes))
     return 0
+
+
+def _judged(of_seed: Callable[[int], Iterator[Run]], seed: int) -> list[Outcome]:
+    return [judge(run) for run in of_seed(seed)]
 
 
 def _write(path: Path, run: Run) -> None:

@@ -69,7 +69,7 @@ class Stall(Detector):
         at = min(found.place * loss.width, loss.n - 1)
         # Where much was still to come, chance is a worse explanation.
         lost = found.lost / course(loss).scale
-        strength /= 1.0 - 0.4 * min(max(lost, 0.0) / _MUCH, 1.0)
+        strength /= 1.0 - 0.4 * min(max(2 * lost / _MUCH - 1.0, 0.0), 1.0)
         if strength < 1.0 or lost < self.remaining or _fading(log, at):
             return None
         text = (
