@@ -6,7 +6,8 @@ Run from the repository root. With `--proofs` losses are only traced and proved,
 nothing is said of misses. Prints every proof that brute force refutes (there must be none), every error whose
 reproduction script does not show it (none), every non-finite value or gradient that lossdoctor did not report, and a
 table. `--xla N` compiles every Nth loss with XLA as well; proofs are about eager and graph execution, so that what only
-XLA shows is listed apart. Exits 1 if a proof is refuted or a script does not show its fault.
+XLA shows is listed apart: "told" where lossdoctor says that the proof does not hold for what XLA makes of the loss,
+"xla" where it does not. Exits 1 if a proof is refuted or a script does not show its fault.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from lossdoctor.session import Settings
 from lossdoctor.spec import parse_contract
 from lossdoctor.worker.remote import WorkerPool
 
-KINDS_OF_VERDICT = ("refuted", "denormal", "xla", "miss", "later", "weak")
+KINDS_OF_VERDICT = ("refuted", "denormal", "xla", "told", "miss", "later", "weak")
 _RUN_SCRIPTS = """
 import json, sys
 for script in json.load(open(sys.argv[1])):
@@ -58,6 +59,7 @@ class Outcome:
     error: str = ""
     truth: Truth = field(default_factory=Truth)
     proved: frozenset[str] = frozenset()  # names of facts
+    doubted: frozenset[str] = frozenset()  # of these, those that XLA's rewriting leaves open
     seconds: float = 0.0
 
     def findings(self) -> Iterator[Finding]:
@@ -74,8 +76,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`kind` is "refuted", "xla", "denormal" (outside what the proof assumes), "miss", "later" (the loss has a
-    non-finite finding, but not of this symptom) or "weak" (brute force missed what lossdoctor replayed)."""
+    """`kind` is "refuted", "xla", "told" (xla, and lossdoctor doubts it), "denormal" (outside what the proof assumes),
+    "miss", "later" (the loss has a non-finite finding, but not of this symptom) or "weak" (brute force missed what
+    lossdoctor replayed)."""
 
     kind: str
     outcome: Outcome
@@ -98,7 +101,11 @@ def examine(losses: Sequence[RandomLoss], folder: Path, note: Callable[[str], No
                     continue
                 examined = report.losses[0]
                 facts = frozenset(fact.name for fact in examined.facts if fact.evidence == "proved")
-                outcomes.append(Outcome(loss, examined, proved=facts, seconds=examined.seconds["total"]))
+                doubted = {gap.limits.split()[0] for gap in examined.gaps if gap.limits.endswith("under XLA")}
+                doubted |= {f.family.replace("nonfinite", "finite") for f in examined.findings if f.when == ("xla",)}
+                outcomes.append(
+                    Outcome(loss, examined, "", Truth(), facts, frozenset(doubted), examined.seconds["total"])
+                )
             note(f"examined {len(outcomes)} of {len(losses)}")
     return outcomes
 
@@ -109,6 +116,7 @@ def _by_specs(loss: RandomLoss) -> tuple[str, str]:
 
 def prove(losses: Sequence[RandomLoss], folder: Path, note: Callable[[str], None] = print) -> list[Outcome]:
     """What is proved of each loss, traced in this process: what holds in both stages of the graph."""
+    from lossdoctor.domains.compiled import under_xla
     from lossdoctor.domains.intervals import ranges
     from lossdoctor.graph.frontend_tf import trace
 
@@ -129,7 +137,9 @@ def prove(losses: Sequence[RandomLoss], folder: Path, note: Callable[[str], None
             "non-negative": all(proof.nonnegative for proof in proofs),
         }
         facts = frozenset(name for name, holds in held.items() if holds and proofs)
-        outcomes.append(Outcome(loss, None, proved=facts, seconds=time.perf_counter() - started))
+        doubt = under_xla(live.staged.loss, contract, contract.magnitude, proofs[0])
+        doubted = frozenset(name for name, _ in doubt.doubts) if doubt is not None else frozenset[str]()
+        outcomes.append(Outcome(loss, None, "", Truth(), facts, doubted, time.perf_counter() - started))
         if len(outcomes) % 50 == 0:
             note(f"proved {len(outcomes)} of {len(losses)}")
     return outcomes
@@ -175,7 +185,8 @@ def verdicts(outcome: Outcome) -> Iterator[Verdict]:
         elif proved and any_input:
             yield Verdict("denormal", outcome, f"finite-{symptom}: {any_input}")
         elif proved and compiled:
-            yield Verdict("xla", outcome, f"finite-{symptom}: {compiled}")
+            kind = "told" if f"finite-{symptom}" in outcome.doubted else "xla"
+            yield Verdict(kind, outcome, f"finite-{symptom}: {compiled}")
         elif outcome.report is None:
             continue  # not searched
         elif outcome.reports(symptom) and not any_input and not compiled:

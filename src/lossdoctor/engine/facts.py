@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from lossdoctor.domains.compiled import UnderXla
 from lossdoctor.domains.exact_error import Precision
 from lossdoctor.domains.intervals import Proof, Ranges
 from lossdoctor.engine.blame import NonFinite
@@ -102,7 +103,8 @@ def _finiteness(readings: Readings, witnesses: Witnesses) -> Iterator[Fact]:
     if compiled is not None and compiled.ran and compiled.finite_value:
         what = "value and gradient" if compiled.finite_gradient else "value"
         count = len(compiled.pairs)
-        yield Fact("finite-xla", f"finite {what} at all {count} inputs tried under XLA", "witnessed", ("xla",))
+        tried = f"finite {what} at all {count} inputs tried under XLA, of which nothing is proved"
+        yield Fact("finite-xla", tried, "witnessed", ("xla",))
     if proved and value and all(proof.nonnegative for proof in proved):
         yield Fact("non-negative", "the loss is never negative", "proved", when)
 
@@ -183,6 +185,7 @@ def gaps(readings: Readings, witnesses: Witnesses, places: Places, findings: Seq
                     yield Gap(node.op, location.path, location.line, limits)
     if any(not (proof.finite_value and proof.finite_gradient) for proof in proofs(readings)):
         yield from _unvisited(readings, witnesses, places)
+    yield from _under_xla(readings, places)
     compared = readings.available(Precision)
     if compared is not None and compared.limit:
         calls = (
@@ -195,6 +198,15 @@ def gaps(readings: Readings, witnesses: Witnesses, places: Places, findings: Seq
     yield from _formula_gap(readings, places)
     for name, problem in readings.failed.items():
         yield Gap(f"{name}: {problem}", places.path(readings.loaded.path), readings.loaded.line, name)
+
+
+def _under_xla(readings: Readings, places: Places) -> Iterator[Gap]:
+    """What is proved of the loss as written, and not of what XLA makes of it."""
+    doubt = readings.available(UnderXla)
+    for name, nodes in () if doubt is None else doubt.doubts:
+        for node in nodes[:1]:
+            location, _ = places.locate(doubt.ranges.loss.calls(node))
+            yield Gap(f"{node.op}, as XLA rewrites it", location.path, location.line, f"{name} under XLA")
 
 
 def _formula_gap(readings: Readings, places: Places) -> Iterator[Gap]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from lossdoctor import readings as probed
 from lossdoctor.domains.axes import Broadcast, broadcasts
+from lossdoctor.domains.compiled import UnderXla, under_xla
 from lossdoctor.domains.dependence import Dependence, dependence
 from lossdoctor.domains.exact_error import Precision
 from lossdoctor.domains.interpret import Reading
@@ -219,6 +220,9 @@ _OF_GRAPH: dict[Any, Callable[[Readings, LossGraph], Any]] = {
     LossGraph: lambda readings, graph: graph,
     Ranges: lambda readings, graph: ranges(graph, readings.contract, readings.settings.magnitude),
     Proof: lambda readings, graph: readings.get(Ranges, graph.stage).proof(),
+    UnderXla: lambda readings, graph: under_xla(
+        graph, readings.contract, readings.settings.magnitude, readings.get(Proof, graph.stage)
+    ),
     Reading[Dependence]: lambda readings, graph: dependence(graph),
     tuple[Term, ...]: lambda readings, graph: terms(graph),
     tuple[Broadcast, ...]: lambda readings, graph: broadcasts(graph),

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lossdoctor.domains.compiled import UnderXla
 from lossdoctor.domains.intervals import Proof, Ranges
 from lossdoctor.engine.blame import Blame, NonFinite, blames
 from lossdoctor.engine.readings import Readings
 from lossdoctor.graph.ir import LossGraph, Stage
 from lossdoctor.probes.batches import Batches
-from lossdoctor.search.candidates import candidates
+from lossdoctor.search.candidates import candidates, doubtful
 from lossdoctor.search.leaves import repeated
 from lossdoctor.search.shrink import shrink
 from lossdoctor.session import Evaluation, Execution, Pair
@@ -44,7 +45,7 @@ class Witnesses:
         rng = np.random.default_rng(readings.settings.seed)
         real = [] if self.first is None else [self.first]
         drawn = candidates(readings.contract, readings.graph("traced"), known, readings.settings, rng)
-        self.pairs = self._accepted(real + drawn)
+        self.pairs = self._accepted(real + self._doubtful() + drawn)
         if self._proved():  # a proof needs no search; some inputs all the same, against an error in the proof itself
             self.pairs = _spread(self.pairs, _PROVED_AT_MOST)
         for stage in readings.stages():
@@ -62,6 +63,15 @@ class Witnesses:
             self.results[stage] = self.readings.session.evaluate(self.pairs, _RUNS[stage])
             for symptom in ("nonfinite-value", "nonfinite-gradient"):
                 self._blame(stage, symptom)
+
+    def _doubtful(self) -> list[Pair]:
+        """Inputs at which what XLA makes of the loss may go wrong where the loss as written does not."""
+        readings = self.readings
+        doubt: UnderXla | None = readings.available(UnderXla)
+        if doubt is None:
+            return []
+        rng = np.random.default_rng(readings.settings.seed)
+        return doubtful(readings.contract, doubt.ranges, readings.settings, rng)
 
     def _proved(self) -> bool:
         """Whether value and gradient are known to be finite for every input, in every stage."""

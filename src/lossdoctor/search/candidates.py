@@ -29,6 +29,7 @@ Array = NDArray[Any]
 Parts = tuple[Array, ...]
 
 _CROSSED = 160  # pairs of edge values
+_DOUBTFUL = 24  # inputs for a doubt
 _TABLE, _VECTORS = 65_536, 4  # elements of a constant that is looked at, and how many of its vectors
 _TARGETS = 6  # edge values of y_true that meet all those of y_pred
 _ROWS = frozenset({"onehot", "probability"})
@@ -91,6 +92,15 @@ def candidates(
     keep(rounded_rows(contract, _drawn(contract, rounded, {**sizes, "B": _PACKET}, magnitude), rounded), 24)
     keep(_random(contract, rng, sizes, magnitude, named), max(16, settings.draws // 4))
     return list(found.values())
+
+
+def doubtful(contract: Contract, ranges: Ranges, settings: Settings, rng: np.random.Generator) -> list[Pair]:
+    """Single samples in the regions in which, by `ranges`, a node may go wrong, the plainest first."""
+    of, magnitude = pair_specs(contract), min(settings.magnitude, contract.magnitude)
+    sizes = {name: 1 if name == "B" else _NAMED for name in dim_names(contract.y_true, contract.y_pred)}
+    ordinary = pair_arrays(contract, _drawn(contract, rng, sizes, magnitude))
+    found = islice(box_points(contract, ranges, ordinary, magnitude), _DOUBTFUL)
+    return [make_pair(contract, parts) for parts in found if examined(parts, of, magnitude)]
 
 
 def _has_windows(graph: LossGraph) -> bool:
