@@ -202,8 +202,10 @@ def gaps(readings: Readings, witnesses: Witnesses, places: Places, findings: Seq
 
 def _under_xla(readings: Readings, places: Places) -> Iterator[Gap]:
     """What is proved of the loss as written, and not of what XLA makes of it."""
-    doubt = readings.available(UnderXla)
-    for name, nodes in () if doubt is None else doubt.doubts:
+    doubt: UnderXla | None = readings.available(UnderXla)
+    if doubt is None:
+        return
+    for name, nodes in doubt.doubts:
         for node in nodes[:1]:
             location, _ = places.locate(doubt.ranges.loss.calls(node))
             yield Gap(f"{node.op}, as XLA rewrites it", location.path, location.line, f"{name} under XLA")

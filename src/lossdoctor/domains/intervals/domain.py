@@ -14,11 +14,13 @@ from lossdoctor.domains.intervals import (
     elementwise,
     kernels,
     logic,
+    loops,
     moves,
     reductions,
     relations,
     sizes,
     special,
+    spectra,
     structure,
     windows,
 )
@@ -82,7 +84,7 @@ class Intervals:
             return self._through(first, (step, *chain), depth)
         if node.op == "where" and node.attrs.get("rows") and not self._same_shapes(node):
             return self._mixed(node, chain)  # its condition chooses rows, which broadcasting would take for columns
-        if elementwise.known(node.op) and node.args and node.dtype not in ("complex64", "complex128"):
+        if elementwise.known(node.op) and node.args and not spectra.concerned(node, self.graph):
             return self._elementwise(node, chain, depth)
         if node.op == "cond" and not self.inner:
             result = self._branches(node) if not chain else self.view(node.id, (), 0).joined()
@@ -111,8 +113,11 @@ class Intervals:
         hull = self.hulls.get((node.id, ()))
         if hull is None:
             args = [_whole_line(self.view(arg, (), 0).joined()) for arg in node.args]
-            rule = reductions.RULES.get(node.op)
-            found = rule(node, args, self.graph) if rule is not None else None
+            rules = spectra.RULES if spectra.concerned(node, self.graph) else reductions.RULES
+            rule = rules.get(node.op)
+            found = self._loop(node, args) if node.op == "while" else None
+            if rule is not None:
+                found = rule(node, args, self.graph)
             if found is None:
                 self.gaps.append(NodeGap(node.id, node.op, self.name))
                 found = self.top(node)
@@ -125,7 +130,7 @@ class Intervals:
                 if bounds is not None:
                     found = replace(found, low=np.maximum(found.low, bounds[0]), high=np.minimum(found.high, bounds[1]))
             hull = found
-        if node.op in ("constant", "dims", "full") or node.dtype == "tuple":
+        if node.op in ("constant", "dims", "full") or node.dtype in ("tuple", "variant"):
             self.hulls[node.id, ()] = hull
             return hull
         return self._leaf(node, chain, hull)
@@ -178,6 +183,24 @@ class Intervals:
             parts = tuple(union(*options) for options in zip(*(result.parts for result in results), strict=True))
             return replace(results[0], parts=tuple(part.joined() for part in parts))
         return union(*results)
+
+    def _loop(self, node: Node, args: Sequence[Enclosure]) -> Enclosure | None:
+        def body(graph: Graph, state: loops.State) -> loops.State | None:
+            arguments: dict[int, Enclosure] = {}
+            for number in graph.inputs:
+                index = graph[number].attrs.get("index")
+                if not isinstance(index, int) or not 0 <= index < len(state):
+                    return None
+                arguments[number] = state[index]
+            inside = Intervals(graph, arguments, self.boxes, inner=True)
+            values = [inside.transfer(inner, (), graph) for inner in graph.nodes]
+            self.assumptions |= inside.assumptions
+            return tuple(values[output].joined().plain() for output in graph.outputs)
+
+        found = loops.run(node, tuple(arg.plain() for arg in args), body) if len(node.bodies) == 2 else None
+        if not found:
+            return None
+        return replace(self.top(node), parts=found) if node.dtype == "tuple" else found[0]
 
     def _gap(self, node: Node) -> Enclosure:
         self.gaps.append(NodeGap(node.id, node.op, self.name))

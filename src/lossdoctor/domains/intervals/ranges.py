@@ -15,7 +15,6 @@ from lossdoctor.domains.intervals.enclosure import (
     SliceFact,
     anything,
     constant,
-    integer_range,
     is_float,
     made,
 )
@@ -85,8 +84,8 @@ class Ranges:
         """Whether no element can be NaN or infinite; tensors that hold no numbers are finite."""
         value = self._value(node)
         dtype = self.loss[_id(node)].dtype
-        if not is_float(dtype) and dtype != "tuple":
-            return integer_range(dtype) is not None or not dtype.startswith("complex")
+        if not is_float(dtype) and dtype != "tuple" and not dtype.startswith("complex"):
+            return True
         return bool(bounded(value).all())
 
     def boxes_where(

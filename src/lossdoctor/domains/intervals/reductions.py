@@ -216,6 +216,16 @@ def _cumulative_sum(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     return summed(args[0], (least, max(count[1], 1.0)), node.dtype)
 
 
+@rule("cumulative_logsumexp")
+def _cumulative_logsumexp(node: Node, args: Args, graph: Graph) -> Enclosure | None:
+    shape, axis, x = node.shape, node.attrs.get("axis"), args[0]
+    count = sizes.count(shape, [axis]) if shape is not None and isinstance(axis, int) else sizes.count(shape)
+    # At least each of its terms; of none, as with `exclusive`, it is the lowest number.
+    low = x.low if not node.attrs.get("exclusive") else np.array([-INF])
+    most = np.log(max(count[1], 1.0)) * 1.01 + 0.01
+    return made(low - 0.01, x.high + most, x.nan | arith.infinite(x), node.dtype, ulps=8.0)
+
+
 @rule("segment_sum", "unsorted_segment_sum", "sparse_segment_sum", "sparse_segment_sum_grad")
 def _segment_sum(node: Node, args: Args, graph: Graph) -> Enclosure | None:
     count = sizes.count(graph[node.args[1]].shape)
