@@ -235,7 +235,9 @@ def _counts(node: Node, args: Args, graph: Graph) -> Enclosure | None:
 
 @rule("random_uniform", "stateless_random_uniform")
 def _random_uniform(node: Node, args: Args, graph: Graph) -> Enclosure | None:
-    return constant(0.0, 1.0) if is_float(node.dtype) else anything(node.dtype)
+    # Random bits for the significand of a number in [1, 2), less 1: 0 occurs, and 1 does not
+    # (tensorflow/core/lib/random/random_distributions_utils.h, Uint32ToFloat).
+    return constant(0.0, 1.0 - 2.0 * unit_roundoff(node.dtype)) if is_float(node.dtype) else anything(node.dtype)
 
 
 @rule("random_normal", "random_truncated_normal", "stateless_random_normal", "stateless_random_truncated_normal")
