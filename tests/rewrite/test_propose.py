@@ -332,3 +332,13 @@ def test_other_products_are_left(tmp_path: Path) -> None:
     gram = 'a + b - 2.0 * tf.einsum("bdn,bdm->bnm", y_true, y_pred)'
     code, rows = PAIRWISE.replace("GRAM", gram), "float32[B,3,3] real"
     assert not proposals(tmp_path, code, gram, "precision-loss", y_true=rows, y_pred=rows)
+
+
+def test_all_determinants_of_two_by_two_are_written_out(tmp_path: Path) -> None:
+    code = "def loss(y_true, y_pred):\n    return tf.abs(tf.linalg.det(y_pred) - tf.linalg.det(y_true))\n"
+    for size, written in ((2, True), (3, False)):
+        spec = f"float32[B,{size},{size}] real"
+        found = proposals(tmp_path, code, "tf.linalg.det(y_pred)", "nonfinite-gradient", spec, spec)
+        texts = [text for _, text in found if "det" not in text]
+        assert bool(texts) is written
+        assert all(f"({name}[..., 0, 0] * {name}[..., 1, 1]" in texts[0] for name in ("y_true", "y_pred") if written)

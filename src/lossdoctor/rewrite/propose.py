@@ -22,7 +22,7 @@ from lossdoctor.rewrite.roots import inverse, norm, power, root
 from lossdoctor.rewrite.selections import empty_mean, missing_targets
 from lossdoctor.rewrite.shapes import fixed_batch, missing_axis, squeezed, static_size
 from lossdoctor.rewrite.signs import exchanged, flipped, parameters
-from lossdoctor.rewrite.special import angle, bessel, pole, singular
+from lossdoctor.rewrite.special import angle, bessel, determinant, pole, singular
 
 Mend = Callable[[Site], Iterator[Proposal]]
 
@@ -43,6 +43,7 @@ _VALUES: tuple[Mend, ...] = (
     bessel,
     angle,
     singular,
+    determinant,
 )
 _GRADIENTS: tuple[Mend, ...] = (hidden, *_VALUES)
 _HALVES: tuple[Mend, ...] = (masks, widened_first, coarser, *_GRADIENTS, widened)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from lossdoctor.rewrite.numbers import smallest
 from lossdoctor.rewrite.proposal import Proposal, Site
+from lossdoctor.rewrite.text import Change
 
 _POLES = ("lgamma", "digamma")
 _INVERTED = ("linalg.inv", "linalg.cholesky", "linalg.solve")
@@ -88,3 +89,23 @@ def singular(site: Site) -> Iterator[Proposal]:
             change, text = site.within(matrix, f"{site.source.addend(matrix)} + {_RIDGE} * {identity}")
             yield Proposal(f"{text}: changes values", (change,), changes_values=True)
             return
+
+
+def determinant(site: Site) -> Iterator[Proposal]:
+    """The determinants of two by two, written out: their derivative needs no inverse.
+
+    All of them, as their difference is exactly 0 only where they are computed alike.
+    """
+    if site.the("linalg.det") is None or site.graph is None:
+        return
+    changes: dict[ast.expr, Change] = {}
+    texts: list[str] = []
+    for node in site.graph.where("linalg.det", role="forward"):
+        expr, shape = site.expression(node), site.node(node.args[0]).shape
+        matrix = site.argument(expr)
+        if expr is None or shape is None or shape[-2:] != (2, 2) or not isinstance(matrix, ast.Name):
+            return
+        at = [[f"{matrix.id}[..., {row}, {column}]" for column in (0, 1)] for row in (0, 1)]
+        texts.append(f"({at[0][0]} * {at[1][1]} - {at[0][1]} * {at[1][0]})")
+        changes[expr] = site.source.replace(expr, texts[-1])
+    yield Proposal("; ".join(dict.fromkeys(texts)), tuple(changes.values()))
