@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -221,6 +222,19 @@ def test_jit_with_replicas_is_refused() -> None:
 def test_no_loss_is_a_usage_error(loss: Any) -> None:
     with pytest.raises(UsageError, match="Expected"):
         ld.watch(loss)
+
+
+def test_a_decorated_loss_can_be_imported_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lossdoctor.runtime.readout import target_of
+
+    (tmp_path / "decorated.py").write_text(
+        "import lossdoctor as ld\n\n@ld.watch\ndef absolute(y_true, y_pred):\n    return abs(y_true - y_pred)\n\n"
+        "hidden = ld.watch(lambda y_true, y_pred: y_true - y_pred)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("decorated")
+    assert target_of(module.absolute.loss)[0] == f"{tmp_path / 'decorated.py'}:absolute"
+    assert target_of(module.hidden.loss)[0] == ""
 
 
 def test_a_large_batch_is_cut_at_whole_rows() -> None:

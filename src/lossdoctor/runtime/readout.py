@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -132,7 +133,7 @@ def target_of(loss: Any) -> tuple[str, list[str]]:
         return "", []
     paths = [path] if path else []
     if not loaded.loader or not path:
-        return "", paths
+        return _decorated(loss, path), paths
     if not is_loss(loss) or loaded.kind == "function":
         return f"{path}:{loaded.name}" if "<" not in loaded.name else "", paths
     try:
@@ -142,6 +143,13 @@ def target_of(loss: Any) -> tuple[str, list[str]]:
     except Exception:  # configurations of the user's
         return "", paths
     return f"{path}:{type(loss).__qualname__}({arguments})", paths
+
+
+def _decorated(loss: Any, path: str) -> str:
+    """The target of a function under `@lossdoctor.watch`: its name means the watched loss."""
+    name = str(getattr(loss, "__qualname__", ""))
+    bound = getattr(sys.modules.get(str(getattr(loss, "__module__", ""))), name, None)
+    return f"{path}:{name}" if path and isinstance(bound, WatchedLoss) and bound.loss is loss else ""
 
 
 def histogram(sample: np.ndarray[Any, Any], size: float, bins: int = 30) -> tuple[Any, Any]:
