@@ -148,7 +148,7 @@ def target_of(loss: Any) -> tuple[str, list[str]]:
 def _decorated(loss: Any, path: str) -> str:
     """The target of a function under `@lossdoctor.watch`: its name means the watched loss."""
     name = str(getattr(loss, "__qualname__", ""))
-    bound = getattr(sys.modules.get(str(getattr(loss, "__module__", ""))), name, None)
+    bound: Any = getattr(sys.modules.get(str(getattr(loss, "__module__", ""))), name, None)
     return f"{path}:{name}" if path and isinstance(bound, WatchedLoss) and bound.loss is loss else ""
 
 
