@@ -91,6 +91,26 @@ def test_a_fault_is_alerted_captured_and_stops_the_training(tmp_path: Path, capl
         assert archive["extra.weights_step"] == 4
 
 
+def test_an_alert_of_a_term_names_its_line(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    loss = ld.watch(fitted.two_terms, every=1)
+    monitor = ld.Monitor(tmp_path, check_every=1)
+    monitor.begin(loss)
+    for number in range(40):
+        # The residual stays, and the outputs grow: the penalty takes over.
+        outputs = tf.fill([8, 2], 0.1 * 1.2**number)
+        with tf.GradientTape() as tape:
+            tape.watch(outputs)
+            total = loss(outputs + 0.3, outputs)
+        tape.gradient(total, outputs)
+        monitor.step()
+    monitor.end()
+    assert [one.kind for one in monitor.alerts] == ["term-imbalance"]
+    (alert,) = monitor.alerts
+    assert alert.message.endswith("It is computed at fitted.py:20.")
+
+
 def test_a_loop_of_ones_own_keeps_the_input_of_the_batch(tmp_path: Path) -> None:
     import tensorflow as tf
 

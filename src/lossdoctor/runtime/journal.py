@@ -87,6 +87,7 @@ class Journal:
         self._tabled = [-1] * len(self.losses)
         self._signatures = [0] * len(self.losses)
         self._noted: set[str] = set()
+        self._places: dict[str, str] = {}  # file and line of each term
         self._latest: dict[str, float] = {}
 
     def starts_at(self, step: int) -> None:
@@ -184,6 +185,8 @@ class Journal:
         name = _tag(one.line.name)
         if one.line.kind == "term":
             whole = one.values["nan"] + one.values["inf"] == 0
+            if one.line.span is not None:
+                self._places[f"{prefix}term/{name}"] = f"{Path(one.line.span.path).name}:{one.line.span.line}"
             terms[f"term/{name}"] = one.line.weight * one.values["mean"] if whole else float("nan")
         else:
             scalars[f"{prefix}term gradient/{name}"] = abs(one.line.weight) * one.values["norm"]
@@ -205,6 +208,9 @@ class Journal:
     # ---- alerts and captures ------------------------------------------------------------------------------------
 
     def _raised(self, alert: Alert, loss: WatchedLoss | None) -> None:
+        place = self._places.get(alert.series)
+        if place is not None:
+            alert = replace(alert, message=f"{alert.message} It is computed at {place}.")
         self.alerts.append(alert)
         self.log.text(alert.step, f"alert/{alert.kind}", f"**{alert.kind}** of `{alert.series}`: {alert.message}")
         document = {"alerts": [alert_document(each) for each in self.alerts]}
