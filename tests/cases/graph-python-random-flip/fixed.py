@@ -3,9 +3,8 @@ import keras
 
 
 class LabelNoise(keras.losses.Loss):
-    def __init__(self, rate=0.5, smoothing=0.1, **kwargs):
+    def __init__(self, smoothing=0.1, **kwargs):
         super().__init__(**kwargs)
-        self.rate = rate
         self.smoothing = smoothing
         self.generator = keras.random.SeedGenerator(7)
 

@@ -19,6 +19,7 @@ RULE = Rule(code="LD412", name="unrolled-loop", family="efficiency", severity="w
 MANY = 24
 # Slices by one expression that takes few places again and again: two nested loops over an axis.
 NESTED, PLACES = 64, 8
+LARGE = 1000  # operations, from which a script that traces them once more takes too long
 _SLICES = ("strided_slice", "slice", "take")
 _COMPUTES = frozenset({"elementwise", "reduce", "matmul"})
 _ACCUMULATES = frozenset({"add", "multiply", "maximum", "minimum"})
@@ -41,7 +42,7 @@ def unrolled_loop(graph: LossGraph, dependence: Reading[Dependence]) -> Iterator
         "grows with each turn; one operation over the whole axis does the same",
         evidence="proved",
         when=("graph",),
-        **counted(graph, *(_SLICES if node.op in _SLICES else (node.op,)), count=count),
+        **(counted(graph, *(_SLICES if node.op in _SLICES else (node.op,)), count=count) if total <= LARGE else {}),
     )
 
 
