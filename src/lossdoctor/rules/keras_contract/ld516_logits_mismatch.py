@@ -66,7 +66,7 @@ def of_targets(graph: LossGraph, contract: Contract, loaded: Loaded) -> Iterator
 def of_predictions(graph: LossGraph, contract: Contract, loaded: Loaded) -> Iterator[Suspicion]:
     """A softmax or sigmoid of predictions that are probabilities already, in a loss that is no cross entropy from
     logits: what it compares with the targets cannot come near them."""
-    if graph.stage != "traced" or "y_true" in map(argument_role, loaded.parameters[1:2]):
+    if graph.stage != "traced" or "y_true" in map(argument_role, loaded.parameters[1:2]) or not _aligned(contract):
         return
     kinds = _declared(graph, contract) if isinstance(contract.y_pred, Spec) else {}
     for node in graph.where("softmax", "log_softmax", "sigmoid", role="forward"):
@@ -83,6 +83,12 @@ def of_predictions(graph: LossGraph, contract: Contract, loaded: Loaded) -> Iter
             symptom="perfect-costs",
             arguments={"beside": True},
         )
+
+
+def _aligned(contract: Contract) -> bool:
+    """Whether y_true says what y_pred should be, place by place; the labels of a sequence (CTC) do not."""
+    true, pred = contract.y_true, contract.y_pred
+    return isinstance(true, Spec) and isinstance(pred, Spec) and true.dims in (pred.dims, pred.dims[:-1])
 
 
 @RULE.check
