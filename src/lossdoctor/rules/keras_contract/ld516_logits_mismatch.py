@@ -88,7 +88,10 @@ def of_predictions(graph: LossGraph, contract: Contract, loaded: Loaded) -> Iter
 def _aligned(contract: Contract) -> bool:
     """Whether y_true says what y_pred should be, place by place; the labels of a sequence (CTC) do not."""
     true, pred = contract.y_true, contract.y_pred
-    return isinstance(true, Spec) and isinstance(pred, Spec) and true.dims in (pred.dims, pred.dims[:-1])
+    if not isinstance(true, Spec) or not isinstance(pred, Spec):
+        return False
+    given, *wanted = ([dim for dim in dims if dim != 1] for dims in (true.dims, pred.dims, pred.dims[:-1]))
+    return given in wanted
 
 
 @RULE.check
