@@ -21,8 +21,8 @@ def peak(call: Caller, contract: Contract, known: targets.Meaning, rng: np.rando
     """A prediction near the target with a lower loss than the target has, where in every draw the loss falls in both
     directions from there; None otherwise.
 
-    A loss that is not quite minimal at the target, as one with a penalty of the prediction, falls in one direction and
-    rises in the other.
+    A loss that is not quite minimal at the target, as one with a penalty of the prediction or one that scales it, falls
+    in one direction and rises in the other.
     """
     true, spec = contract.y_true, contract.y_pred
     if not isinstance(true, Spec) or not isinstance(spec, Spec) or true.kind != spec.kind or spec.kind not in _KINDS:
@@ -49,7 +49,9 @@ def _both_lower(
     size = step * float(np.std(target)) * rng.choice((-1.0, 1.0), size=target.shape)
     if spec.kind == "positive":
         size = size * np.minimum(1.0, target)  # both sides stay positive
-    sides = [targets.as_prediction(target + sign * size, spec) for sign in (1.0, -1.0)]
+    # In no special direction, and in one that no normalisation by the batch turns into another.
+    moves = [sign * move for move in (size, step * target) for sign in (1.0, -1.0)]
+    sides = [targets.as_prediction(target + move, spec) for move in moves]
     others = [targets.as_prediction(draw(spec, rng, call.sizes), spec) for _ in range(2)]
     at_target, *near, first, second = (call.mean(Pair(y_true, one)) for one in (target, *sides, *others))
     if not np.all(np.isfinite([at_target, *near, first, second])):
