@@ -69,5 +69,18 @@ def test_constants_that_overflow_together_are_doubted(factor: float, doubted: li
     assert doubts(scaled(factor)) == doubted
 
 
+@pytest.mark.parametrize(("epsilon", "doubted"), [(1e-30, ["finite-value"]), (1e-6, [])])
+def test_an_epsilon_behind_a_difference_is_added_to_the_constant(epsilon: float, doubted: list[str]) -> None:
+    complement = loss(
+        "%2: f32[] = constant {1.0}",
+        f"%3: f32[] = constant {{{epsilon}}}",
+        "%4: f32[B,3] = subtract %2 %1",
+        "%5: f32[B,3] = add %4 %3",
+        "%6: f32[B,3] = log %5",
+    )
+    assert ranges(complement, UNIT).proof().finite_value
+    assert doubts(complement) == doubted
+
+
 def test_a_graph_without_such_shapes_stays_as_it_is() -> None:
     assert compiled(loss("%2: f32[B,3] = subtract %0 %1", "%3: f32[B,3] = square %2")) is None

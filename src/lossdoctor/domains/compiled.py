@@ -134,6 +134,9 @@ def _add(graph: _Rewriter, node: Node) -> int | None:
         if second is None or inner is None:
             continue
         second = -second if node.op == "subtract" else second
+        least = graph.constant(inner.args[0])
+        if inner.op == "subtract" and least is not None:  # (c1 - a) + c2 as (c1 + c2) - a
+            return graph.written(node, "subtract", graph.number(node, least + second), inner.args[1])
         for kept, place in (inner.args, inner.args[::-1]) if inner.op == "add" else (inner.args,):
             first = graph.constant(place)
             if first is not None and graph.constant(kept) is None:
