@@ -29,8 +29,8 @@ class Divergence(Detector):
 
     warm_up: rows before anything is said. rise: of the scale (the descent, or the level) that the loss has to rise
     above its best level. level: of the level that it started at, likewise. noise: standard deviations that it has to
-    rise. runaway: scales above the start at which three rising rows are enough. stays: rows for which a loss that
-    leapt to where it started has to stay there, twice as many without a leap or where it lies higher.
+    rise. runaway: scales above the start at which three rising rows are enough. stays: half of the rows for which a loss that
+    leapt to where it started, or higher, has to stay there.
     """
 
     code, name, family, severity = "LD702", "divergence", "divergence", "error"
@@ -83,7 +83,7 @@ class Divergence(Detector):
         swing = now.best_at < _FIRST_SWING and len(values) < 3 * now.best_at + 8 and last < values[:3].max()
         if rise <= need or swing:
             return 0.0
-        if now.learned and len(values) - now.best_at > 4 * self.stays and self._undone(values[-2 * self.stays :], now):
+        if now.learned and len(values) - now.best_at > 5 * self.stays and self._undone(values[-2 * self.stays :], now):
             return rise / need
         older, newer = (median(half) for half in np.array_split(values[-width:], 2))
         jump, at = _largest_jump(values, now.best_at)
@@ -106,15 +106,15 @@ class Divergence(Detector):
         later = after[len(after) // 2 :]
         if median(later) >= landing and last > now.start + self.rise * now.scale:
             return len(after) >= 2 * self.stays
-        return len(after) >= self.stays and self._undone(later, now)
+        return len(after) >= 2 * self.stays and self._undone(later, now) and self._undone(after[2:], now)
 
     @staticmethod
     def _undone(latest: Array, now: Course) -> bool:
         """Whether the loss lies where it started, or higher, and does not come down again."""
         settled = median(latest)
         rate, error = slope(latest)
-        fall = -rate * len(latest)
-        return settled > now.start - 0.15 * now.scale and (rate > -2 * error or fall < 0.05 * (settled - now.best))
+        fall = (2 * error - rate) * len(latest)  # at most
+        return settled > now.start - 0.15 * now.scale and rate > -2 * error and fall < 0.03 * (settled - now.best)
 
     def _told(self, log: Log, loss: Series, now: Course, strength: float) -> Alert:
         top, since = median(loss.values[-4:]), loss.steps[_began(loss.values, now)]
