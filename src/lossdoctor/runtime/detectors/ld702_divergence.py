@@ -29,8 +29,8 @@ class Divergence(Detector):
 
     warm_up: rows before anything is said. rise: of the scale (the descent, or the level) that the loss has to rise
     above its best level. level: of the level that it started at, likewise. noise: standard deviations that it has to
-    rise. runaway: scales above the start at which three rising rows are enough. stays: half of the rows for which a loss that
-    leapt to where it started, or higher, has to stay there.
+    rise. runaway: scales above the start at which three rising rows are enough. stays: half of the rows
+    for which a loss that leapt to where it started, or higher, has to stay there.
     """
 
     code, name, family, severity = "LD702", "divergence", "divergence", "error"
