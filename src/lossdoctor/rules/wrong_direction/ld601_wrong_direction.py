@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lossdoctor.domains.dependence import Dependence
 from lossdoctor.domains.interpret import Reading
 from lossdoctor.graph.ir import LossGraph, Span
-from lossdoctor.readings import Direction
+from lossdoctor.readings import Counterexample, Direction
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.source.names import is_loss_name
 
@@ -42,15 +42,8 @@ def wrong_direction(direction: Direction, graph: LossGraph, dependence: Reading[
     else:
         return
     best = "for the decisions that earn most" if direction.gain else "at the target"
-    yield RULE.at(
-        graph[graph.value],
-        f"{message} ({example.at_target:.4g} {best}, {example.at_wrong:.4g} for {_WRONG[example.wrong]})",
-        calls=_returned(graph[graph.value].calls),
-        evidence="witnessed",
-        symptom="decreases-away",
-        pair=example.pair,
-        arguments={"target": example.target},
-    )
+    told = f"{message} ({example.at_target:.4g} {best}, {example.at_wrong:.4g} for {_WRONG[example.wrong]})"
+    yield _suspicion(graph, told, example)
 
 
 @RULE.check
@@ -59,16 +52,11 @@ def peak_at_target(direction: Direction, graph: LossGraph) -> Iterator[Suspicion
     found = direction.peak
     if graph.stage != "traced" or found is None:
         return
-    yield RULE.at(
-        graph[graph.value],
+    told = (
         f"the loss falls in both directions from the target, as if a term had the wrong sign ({found.at_target:.4g} at "
-        f"the target, {found.at_wrong:.4g} for {_WRONG[found.wrong]})",
-        calls=_returned(graph[graph.value].calls),
-        evidence="witnessed",
-        symptom="decreases-away",
-        pair=found.pair,
-        arguments={"target": found.target},
+        f"the target, {found.at_wrong:.4g} for {_WRONG[found.wrong]})"
     )
+    yield _suspicion(graph, told, found)
 
 
 @RULE.check
@@ -78,10 +66,18 @@ def exchanged_distances(direction: Direction, graph: LossGraph) -> Iterator[Susp
     if graph.stage != "traced" or found is None or not direction.exchanged:
         return
     example = found.counterexamples[0]
-    yield RULE.at(
-        graph[graph.value],
+    told = (
         f"the loss is lower where {direction.together} lies {_APART[direction.together]}: what should be pulled is "
-        f"pushed ({example.at_target:.4g} as it should be, {example.at_wrong:.4g} the other way round)",
+        f"pushed ({example.at_target:.4g} as it should be, {example.at_wrong:.4g} the other way round)"
+    )
+    yield _suspicion(graph, told, example)
+
+
+def _suspicion(graph: LossGraph, message: str, example: Counterexample) -> Suspicion:
+    """Shown by a prediction with a lower loss than the target."""
+    return RULE.at(
+        graph[graph.value],
+        message,
         calls=_returned(graph[graph.value].calls),
         evidence="witnessed",
         symptom="decreases-away",
