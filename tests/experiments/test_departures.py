@@ -76,6 +76,7 @@ def test_the_trainings_of_an_experiment_are_taken_up(tmp_path: Path, pool: Worke
     assert (found.culprit.term, found.culprit.symptom, found.at, found.shown) == ("fit", "divergence", 6, True)
 
 
+@pytest.mark.slow
 def test_a_mended_script_says_so(tmp_path: Path, pool: WorkerPool) -> None:
     chosen = ("library_losses", "differs")  # whose weight is 0.2 instead of 0.1
     name, old, new, _, symptom = next(fault for fault in FAULTS if (fault[0], fault[4]) == chosen)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from benchmarks.monitor_score import judge
 from benchmarks.synthetic_runs import draw
 
 
+@pytest.mark.slow
 def test_faults_are_told_and_healthy_runs_left_alone() -> None:
     runs = [run for run in draw(150, seed=12) if len(run.columns["loss"]) <= 200]
     outcomes = [judge(run) for run in runs]

@@ -150,6 +150,7 @@ def test_what_uses_a_spoilt_value() -> None:
     assert downstream(tree, 3) == {3}
 
 
+@pytest.mark.slow
 def test_there_are_enough_mutants() -> None:
     losses = list(healthy_losses([]))
     mutants = [mutant for loss in losses for mutant in mutants_of(loss, ["numerics"])]
