@@ -142,16 +142,12 @@ def test_unknown_meanings_make_no_claim(one: Contract, expression: str, tmp_path
     ("one", "expression"),
     [
         (REAL, "tf.reduce_mean(tf.square(t - p) - 0.4 * tf.abs(t - p), -1)"),
-        (
-            IMAGE,
-            "tf.reduce_mean(tf.abs(t - p), [1, 2, 3]) - 2 * tf.reduce_mean(tf.abs(t[:, 1:] - p[:, 1:]), [1, 2, 3])",
-        ),
+        (IMAGE, "tf.reduce_mean(10 * tf.square(t - p) - tf.abs(t - p), [1, 2, 3])"),
     ],
-    ids=["absolute error", "part of the image"],
+    ids=["real", "image"],
 )
 def test_a_term_of_wrong_sign_makes_the_target_a_peak(one: Contract, expression: str, tmp_path: Path) -> None:
-    reading = read(tmp_path, one, expression)
-    assert reading.peak is not None or (reading.comparison is not None and reading.comparison.worst_at_target)
+    assert read(tmp_path, one, expression).peak is not None
 
 
 def test_a_rate_is_no_score(tmp_path: Path) -> None:
