@@ -39,14 +39,14 @@ class Weighted:
         import tensorflow as tf
 
         connected: list[bool] = []
-        shapes: list[Any] = []
+        values: list[Any] = []
 
         def weighted(y_true: Any, y_pred: Any, upstream: Any) -> Any:
             inputs = tf.nest.flatten(y_pred)
             with tf.GradientTape() as tape:
                 tape.watch(inputs)
                 value = tf.convert_to_tensor(call.function(y_true, y_pred))
-                shapes.append(value.shape)
+                values.append(value)
                 parts = tf.cast(value, tf.float64) * tf.ensure_shape(upstream, value.shape)
                 total = tf.reduce_sum(parts)
             gradients = tape.gradient(total, inputs)
@@ -61,9 +61,7 @@ class Weighted:
         any_shape: Any = None
         weights = tf.TensorSpec(any_shape, tf.float64)
         concrete: Any = tf.function(weighted, autograph=False).get_concrete_function(*arguments, weights)
-        static = shapes[-1]
-        known = static.is_fully_defined()
-        upstream = _upstream(tuple(static) if known else np.shape(tf.convert_to_tensor(call.function(*arguments))), rng)
+        upstream = _upstream(_shape(values[-1], concrete.graph, arguments), rng)
         dtypes = {
             tensor.dtype
             for operation in concrete.graph.get_operations()
@@ -88,6 +86,17 @@ class Weighted:
         feeds = [*tf.nest.flatten(y_true), *tf.nest.flatten(y_pred), self.upstream]
         total, size, *gradients = self.function(feeds, optimised=False)
         return Point(float(total), float(size), [np.asarray(one, dtype=np.float64) for one in gradients])
+
+
+def _shape(value: Any, graph: Any, arguments: tuple[Any, Any]) -> tuple[int, ...]:
+    """The shape of a tensor in the graph of `weighted`, at these arguments."""
+    import tensorflow as tf
+
+    if value.shape.is_fully_defined():
+        return tuple(value.shape)
+    unused = np.float64(0)  # in the place of upstream, which a value does not need
+    run = Executable(graph, [value], effects=False)
+    return tuple(run([*tf.nest.flatten(arguments), unused], optimised=False)[0].shape)
 
 
 def _upstream(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
