@@ -11,15 +11,17 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from benchmarks.composites import PATH, contract_of
 
 from lossdoctor.worker.local import LocalSession
 
 # ruff: noqa: E501 (a row is a fault)
-# Loss, what is replaced, by what, the term, the symptom.
-FAULTS: tuple[tuple[str, str, str, str, str], ...] = (
+Fault: TypeAlias = tuple[str, str, str, str, str]  # loss, what is replaced, by what, the term, the symptom
+FAULTS: tuple[Fault, ...] = (
     # numerics
     ("beta_vae", "tf.exp(logvar), axis=-1)", "tf.exp(50.0 * logvar), axis=-1)", "kl_divergence", "nonfinite"),
     ("vae_batch_mean", "mu**2 - tf.exp(logvar)", "mu**2 - tf.math.log(logvar)", "kl", "nonfinite"),
@@ -87,21 +89,26 @@ def planted(name: str, old: str, new: str) -> tuple[str, set[int]]:
     return text[:place] + new + text[place + len(old) :], set(range(first, first + new.count("\n") + 1))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+def chosen_of(faults: Sequence[Fault], description: str | None) -> tuple[int, list[Fault]]:
+    """The shard that the command line names, and its faults."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--shard", default="0/1")
     parser.add_argument("--only", default="")
     options = parser.parse_args()
     part, parts = map(int, options.shard.split("/"))
+    return part, [
+        fault
+        for number, fault in enumerate(faults)
+        if number % parts == part and options.only in f"{fault[0]} {fault[4]}"
+    ]
+
+
+def main() -> int:
+    part, chosen = chosen_of(FAULTS, __doc__)
     sys.path.insert(0, str(PATH.parents[2]))
     from tests.experiments.composites import COMPOSITES
 
     session = LocalSession()
-    chosen = [
-        fault
-        for number, fault in enumerate(FAULTS)
-        if number % parts == part and options.only in f"{fault[0]} {fault[4]}"
-    ]
     terms = lines = 0
     slowest = 0.0
     with tempfile.TemporaryDirectory() as folder:

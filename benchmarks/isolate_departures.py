@@ -8,7 +8,6 @@ the loss as it was.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.composites import PATH
-from benchmarks.isolate import planted
+from benchmarks.isolate import Fault, chosen_of, planted
 
 from lossdoctor import engine
 from lossdoctor.engine.isolating import Wanted
@@ -26,8 +25,7 @@ from lossdoctor.session import Settings
 from lossdoctor.worker.remote import WorkerPool
 
 # ruff: noqa: E501 (a row is a fault)
-# Loss, what is replaced, by what, the term, the symptom.
-FAULTS: tuple[tuple[str, str, str, str, str], ...] = (
+FAULTS: tuple[Fault, ...] = (
     # squares that are expanded, variances as a difference of squares, where no other term is large beside them
     ("subtracted", "tf.square(y_true - y_pred), -1)\n    bias", "tf.square(y_true) - 2.0 * y_true * y_pred + tf.square(y_pred), -1)\n    bias", "mse", "precision-loss"),
     ("conserved", "fit=tf.reduce_mean(tf.square(y_true - y_pred), axis=-1)", "fit=tf.reduce_mean(y_true**2 + y_pred**2 - 2.0 * y_true * y_pred, axis=-1)", "fit", "precision-loss"),
@@ -86,17 +84,8 @@ def isolated(path: Path, name: str, symptom: str, pool: WorkerPool) -> Isolation
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shard", default="0/1")
-    parser.add_argument("--only", default="")
-    options = parser.parse_args()
-    part, parts = map(int, options.shard.split("/"))
+    part, chosen = chosen_of(FAULTS, __doc__)
     sys.path.insert(0, str(PATH.parents[2]))
-    chosen = [
-        fault
-        for number, fault in enumerate(FAULTS)
-        if number % parts == part and options.only in f"{fault[0]} {fault[4]}"
-    ]
     terms = lines = scripts = 0
     slowest = 0.0
     settings = Settings()

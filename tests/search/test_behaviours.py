@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -194,13 +193,6 @@ CASES: list[tuple[str, tuple[str, str], str, str, dict[str, Any]]] = [
     ("clipped-scores", ("float32[B,3] binary", "float32[B,3] logit"), "clipped", "logistic", {}),
     ("classes-alike", LABELS, "shifted", "sparse", {"first": 0, "second": 1}),
 ]
-
-
-@pytest.fixture(scope="module")
-def session() -> Iterator[LocalSession]:
-    session = LocalSession()
-    yield session
-    session.close()
 
 
 @pytest.fixture(scope="module")

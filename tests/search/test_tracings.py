@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,13 +92,6 @@ CASES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("drawn-at-import", "drawn", "rows", {"function": "..."}),
     ("list-grows", "collecting", "rows", {"name": "PAST", "holder": "attribute"}),
 ]
-
-
-@pytest.fixture(scope="module")
-def session() -> Iterator[LocalSession]:
-    session = LocalSession()
-    yield session
-    session.close()
 
 
 @pytest.fixture(scope="module")

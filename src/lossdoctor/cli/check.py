@@ -42,7 +42,7 @@ def check(options: argparse.Namespace) -> int:
       lossdoctor check --model model.keras --data all.npz --worst 10
     """
     from lossdoctor import engine
-    from lossdoctor.cli.output import check_writable, view_of, write_file, write_out
+    from lossdoctor.cli.output import check_writable, view_of, write_report
     from lossdoctor.cli.progress import Progress
     from lossdoctor.config import load_config
     from lossdoctor.report import renderer
@@ -97,10 +97,7 @@ def check(options: argparse.Namespace) -> int:
         report = replace(losses, losses=(*report.losses, *losses.losses), errors=(*report.errors, *losses.errors))
     view = view_of(sys.stdout, no_color=options.no_color, verbose=options.verbose, root=config.root)
     view = replace(view, elapsed=time.monotonic() - started)
-    if output is None:
-        write_out(render(report, view))
-    else:
-        write_file(output, render(report, replace(view, color=False, encoding="utf-8")))
+    write_report(lambda view: render(report, view), output, view)
     return status(report, cast("FailOn", options.fail_on or config.fail_on or "error"))
 
 

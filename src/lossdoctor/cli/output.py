@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -44,6 +46,14 @@ def write_out(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         raise LossdoctorError(f"the result could not be written: {error.strerror}") from error
+
+
+def write_report(show: Callable[[View], str], output: Path | None, view: View) -> None:
+    """What `show` makes of a report, to the standard output as `view` says, or to a file: in UTF-8, without colour."""
+    if output is None:
+        write_out(show(view))
+    else:
+        write_file(output, show(replace(view, color=False, encoding="utf-8")))
 
 
 def check_writable(path: Path, name: str = "output") -> None:

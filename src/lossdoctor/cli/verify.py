@@ -31,7 +31,7 @@ def verify(options: argparse.Namespace) -> int:
     both values, the line, and what holds instead (a factor, a sign, a sum for a mean).
     """
     from lossdoctor import engine
-    from lossdoctor.cli.output import check_writable, view_of, write_file, write_out
+    from lossdoctor.cli.output import check_writable, view_of, write_report
     from lossdoctor.cli.progress import Progress
     from lossdoctor.config import load_config
     from lossdoctor.report import renderer
@@ -62,10 +62,7 @@ def verify(options: argparse.Namespace) -> int:
         )
     view = view_of(sys.stdout, no_color=options.no_color, verbose=options.verbose, root=config.root)
     view = replace(view, elapsed=time.monotonic() - started)
-    if output is None:
-        write_out(render(report, view))
-    else:
-        write_file(output, render(report, replace(view, color=False, encoding="utf-8")))
+    write_report(lambda view: render(report, view), output, view)
     return status(report, "error")
 
 
