@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +26,7 @@ from lossdoctor.findings import (
 )
 from lossdoctor.session import Settings
 from lossdoctor.worker.remote import WorkerPool
+from lossdoctor.worker.state import name_scopes
 
 # Time limits of a single example say how busy the machine is, not whether the code is right.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -44,6 +47,19 @@ def focal_loss(y_true, y_pred):
         axis=-1,
     )
 '''
+
+
+@pytest.fixture(autouse=True)
+def no_name_scope_stays_open() -> Iterator[None]:
+    """A test that leaves a name scope of Keras open renames the variables of the next ones; it is told of, and mended."""
+    yield
+    if "keras" not in sys.modules:
+        return
+    scopes = name_scopes()
+    if scopes:
+        left = [scope.name for scope in scopes]
+        scopes.clear()
+        warnings.warn(f"name scopes left open: {left}", stacklevel=1)
 
 
 @pytest.fixture(scope="session")

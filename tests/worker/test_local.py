@@ -11,6 +11,7 @@ import pytest
 
 from lossdoctor.session import Pair, SessionError
 from lossdoctor.spec import Contract
+from lossdoctor.worker.state import preserved
 
 pytestmark = pytest.mark.real
 
@@ -83,6 +84,14 @@ sys.exit(thing.X)
     assert keras.config.floatx() == "float32"
     assert "x" not in keras.saving.get_custom_objects()
     np.testing.assert_array_equal(np.random.get_state()[1], random)  # type: ignore[index]  # a tuple
+
+
+def test_name_scope_that_stays_open_is_closed() -> None:
+    import keras
+
+    with preserved():
+        keras.name_scope("left").__enter__()
+    assert "left" not in keras.Variable(0.0, name="alone").path
 
 
 def test_observe_needs_a_graph(losses: str, contract: Contract, ones: Pair) -> None:

@@ -52,6 +52,7 @@ class State:
         self._registered = dict(keras.saving.get_custom_objects())
         self._names = _global_names()
         self._names_before = None if self._names is None else dict(self._names)
+        self._scopes = list(name_scopes())
 
     def restore(self, *, keep_modules: bool = False) -> None:
         """Put everything back; with `keep_modules` the modules are left as they are."""
@@ -93,6 +94,7 @@ class State:
         if self._names is not None and self._names_before is not None:
             self._names.clear()
             self._names.update(self._names_before)
+        name_scopes()[:] = self._scopes
         tf.config.run_functions_eagerly(self._eagerly)
         if not keep_modules:
             with contextlib.suppress(Exception):  # not enabled, which differs between versions
@@ -158,6 +160,17 @@ def user_modules(before: dict[str, Any]) -> list[str]:
         elif is_user(str(origin)):
             names.append(name)
     return names
+
+
+def name_scopes() -> list[Any]:
+    """The name scopes that Keras has open in this thread, which have no public accessor. One that stays open, as an
+    exception may leave it, goes into the paths of all variables that are made later."""
+    try:
+        from keras.src.backend.common.global_state import get_global_attribute
+    except ImportError:
+        return []
+    found: Any = get_global_attribute("name_scope_stack")
+    return [] if found is None else found
 
 
 def _global_names() -> dict[Any, str] | None:
