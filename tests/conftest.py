@@ -51,7 +51,7 @@ def focal_loss(y_true, y_pred):
 
 @pytest.fixture(autouse=True)
 def no_name_scope_stays_open() -> Iterator[None]:
-    """A test that leaves a name scope of Keras open renames the variables of the next ones; it is told of, and mended."""
+    """A name scope of Keras that a test leaves open renames the variables of the next ones: told of, and closed."""
     yield
     if "keras" not in sys.modules:
         return
