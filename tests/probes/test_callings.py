@@ -10,6 +10,7 @@ from tests.probes.fakes import BINARY, REAL, contract, standard_losses, written
 
 from lossdoctor.probes.callings import probe
 from lossdoctor.worker.local import LocalSession
+from lossdoctor.worker.state import name_scopes
 
 pytestmark = pytest.mark.real
 
@@ -38,6 +39,13 @@ def test_healthy_loss_works_everywhere(tmp_path: Path) -> None:
     compiled = reading.get("keras-compile", "graph")
     assert compiled is not None
     np.testing.assert_allclose(np.asarray(compiled.reduced), np.mean(np.asarray(compiled.value)), rtol=1e-6)
+
+
+def test_loss_without_a_name_works_as_in_fit(tmp_path: Path) -> None:
+    subject = written(tmp_path, "loss = lambda t, p: (t - p)[:, 0] ** 2\n")
+    assert subject.loaded.name == "<lambda>"  # which is no name of a scope
+    assert all(outcome.ok for outcome in probe(subject, REAL).outcomes)
+    assert not name_scopes()
 
 
 def test_batch_has_the_size_of_no_other_dimension(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -218,7 +219,7 @@ def _wrapped(subject: Subject, seen: _Seen, stand_in: Callable[[], Any] | None =
         mine.__dict__.update(loss.__dict__)
         mine.call = noted
         return mine
-    noted.__name__ = subject.loaded.name
+    noted.__name__ = re.sub(r"\W+", "", subject.loaded.name)  # as Keras does: a scope cannot be named "<lambda>"
     # Keras's own wrapper of a function; its public name is only that of its subclasses.
     wrapper: Any = keras.losses.MeanSquaredError.__mro__[1]
     return wrapper(noted, name=noted.__name__)
