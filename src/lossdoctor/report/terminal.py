@@ -94,7 +94,8 @@ def _add_loss(sheet: Sheet, loss: LossReport) -> None:
     _add_list(sheet, "verified", [_fact(fact, sheet.view.verbose) for fact in told])
     _add_list(sheet, "gaps", _gaps(loss.gaps, loss.path))
     if sheet.view.verbose and loss.seconds:
-        spent = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in loss.seconds.items())
+        long = {stage: seconds for stage, seconds in loss.seconds.items() if seconds >= 0.005 or stage == "total"}
+        spent = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in long.items())
         sheet.add(*sheet.field("time", spent, style="dim"))
 
 
