@@ -69,7 +69,8 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     meaning = meant(job, loaded, contract)
     readings = Readings(session, loaded, contract, traced, settings, meaning.formula)
     offer(readings, meaning)
-    readings.seconds["trace"] = time.perf_counter() - started
+    readings.seconds["load"] = start.loading
+    readings.seconds["trace"] = time.perf_counter() - started - start.loading
     notes: list[str] = []
     job.progress(job.target, "searching for inputs")
     begin_traced(readings, job.selected)
@@ -118,17 +119,20 @@ class Opened:
     loaded: Loaded
     contract: Contract
     traced: Traced
+    loading: float  # seconds, in which the first loss waits for TensorFlow to be imported
 
 
 def opened(job: Job, session: Session) -> Opened | ErrorItem:
     """Load and trace; an item that says why where the loss accepts nothing. Raises as `examine`."""
     job.progress(job.target, "loading")
+    started = time.perf_counter()
     loaded = job.loaded or session.load(job.load)
+    loading = time.perf_counter() - started
     job.progress(job.target, "tracing")
     contract, traced, refused = accepted(contracts_of(job, loaded), loaded, session)
     if traced is None or (refused and contract.origin == "inferred" and not loaded.lacking):
         return ErrorItem(job.target, refusal(loaded, refused))
-    return Opened(loaded, contract, traced)
+    return Opened(loaded, contract, traced, loading)
 
 
 def _narrow(job: Job, readings: Readings, places: Places, notes: list[str]) -> Narrowed:
