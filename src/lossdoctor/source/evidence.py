@@ -247,6 +247,11 @@ class _Reader:
         known = self._stock(node, values, keywords)
         if known is not None:
             return known
+        self._noted(node, name, values, first)
+        return self._result(node, name, values, keywords, first)
+
+    def _noted(self, node: ast.Call, name: str, values: list[_Value], first: _Value) -> None:
+        """What a call says of the arguments of the loss."""
         found, role = self.evidence, first.same
         if name in words.MISSING and role == "y_true":
             found.event("missing", node)
@@ -270,18 +275,26 @@ class _Reader:
             found.image = node.lineno
         if name in words.REDUCTIONS or name in words.SOFTMAXES:
             self._axes(node, first)
-            if name in words.REDUCTIONS:
-                return self._reduced(node, name, first)
         for one, other in ((values[0], values[1]), (values[1], values[0])) if len(values) >= 2 else ():
             if name in ("multiply", "subtract", "divide", "add") and other.numbers and one.shaped:
                 found.last.setdefault(one.shaped, other.numbers)
+        both = {value.same for value in values[:2]} == {"y_true", "y_pred"}
+        if name == "multiply" and both:
+            found.event("product", node)
+        if name in ("subtract", "squared_difference") and both:
+            found.event("difference", node)
+
+    def _result(
+        self, node: ast.Call, name: str, values: list[_Value], keywords: Mapping[str, _Value], first: _Value
+    ) -> _Value:
+        """What is known of the value of a call."""
+        role = first.same
+        if name in words.REDUCTIONS:
+            return self._reduced(node, name, first)
         if name == "constant" and isinstance(first.literal, tuple):
             return _Value(numbers=len(first.literal))
-        if name == "multiply" and len(values) >= 2 and {values[0].same, values[1].same} == {"y_true", "y_pred"}:
-            found.event("product", node)
+        if name == "multiply" and {value.same for value in values[:2]} == {"y_true", "y_pred"}:
             return _Value(shaped=first.shaped, product=True)
-        if name in ("subtract", "squared_difference") and {value.same for value in values[:2]} == {"y_true", "y_pred"}:
-            found.event("difference", node)
         if role == "y_pred" and name in PIECE and pieces(node, name, self.module):
             return _Value(each=PIECE[name])
         if name in words.SAME:
