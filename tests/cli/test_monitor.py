@@ -36,6 +36,13 @@ def test_the_report_marks_the_place_within_80_columns(diverging: Path, capsys: p
     assert any(line.strip().startswith("|") and "^" in line for line in text.splitlines())
 
 
+def test_a_log_by_epochs_speaks_of_epochs(diverging: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    diverging.write_text(diverging.read_text(encoding="utf-8").replace("step,", "epoch,"), encoding="utf-8")
+    assert main(["monitor", str(diverging), "--format", "json"]) == 1
+    (alert,) = json.loads(capsys.readouterr().out)["alerts"]
+    assert f"since epoch {alert['since']} " in alert["message"]
+
+
 def test_the_exit_status(diverging: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     healthy = tmp_path / "healthy.csv"
     healthy.write_text("epoch,loss\n" + "".join(f"{n},{1 / (1 + n)}\n" for n in range(50)), encoding="utf-8")

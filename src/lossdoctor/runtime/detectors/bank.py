@@ -87,7 +87,9 @@ class DetectorBank:
         own = {name: dict(values) for name, values in _BY_EPOCH.items()} if unit == "epoch" else {}
         for name, values in (parameters or {}).items():
             own[name] = {**own.get(name, {}), **values}
-        return cls(own, detectors)
+        bank = cls(own, detectors)
+        bank.log.unit = unit
+        return bank
 
     def update(self, step: int, values: Mapping[str, float]) -> list[Alert]:
         """Take in one row and return what it raises.

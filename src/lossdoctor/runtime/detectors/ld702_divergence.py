@@ -119,7 +119,8 @@ class Divergence(Detector):
     def _told(self, log: Log, loss: Series, now: Course, strength: float) -> Alert:
         top, since = median(loss.values[-4:]), loss.steps[_began(loss.values, now)]
         text = (
-            f"The loss has risen from {now.best:.4g} to {top:.4g} since step {since} and does not come back. {_ADVICE}"
+            f"The loss has risen from {now.best:.4g} to {top:.4g} since {log.unit} {since} and does not come back. "
+            f"{_ADVICE}"
         )
         return self.alert(log, loss.name, since, strength, text)
 

@@ -124,7 +124,7 @@ class Spike(Detector):
         self._highest = max(self._highest, burst.excess)
         top = burst.level + burst.excess
         text = (
-            f"The loss jumped from {burst.level:.4g} to {top:.4g} at step {loss.steps[burst.row]} and came back. "
+            f"The loss jumped from {burst.level:.4g} to {top:.4g} at {log.unit} {loss.steps[burst.row]} and came back. "
             "Usually one batch: an "
             "outlier, a wrong label, a division by something near zero. Look at that batch, and clip the gradient."
         )

@@ -52,8 +52,9 @@ class Stall(Detector):
         if self._frozen(loss):
             at = loss.n - _SAME
             text = (
-                f"The loss fell until step {loss.steps[at]} and is {loss.last:.4g} to the last digit since: no update "
-                "changes it. Usually weights that were frozen, or a rate or gradient of exactly zero. Look at both."
+                f"The loss fell until {log.unit} {loss.steps[at]} and is {loss.last:.4g} to the last digit since: no "
+                "update changes it. Usually weights that were frozen, or a rate or gradient of exactly zero. Look at "
+                "both."
             )
             return self.alert(log, loss.name, loss.steps[at], 1.0, text)
         still = self._validated(log)
@@ -73,7 +74,7 @@ class Stall(Detector):
         if strength < 1.0 or lost < self.remaining or _fading(log, at):
             return None
         text = (
-            f"The loss fell until step {loss.steps[at]} and stopped there at {loss.last:.4g}. Usually updates no "
+            f"The loss fell until {log.unit} {loss.steps[at]} and stopped there at {loss.last:.4g}. Usually updates no "
             "longer arrive: a learning rate that collapsed, frozen weights, clipping that is too strict, a saturated "
             "output. Look at the rate and at the gradient."
         )
@@ -106,7 +107,7 @@ class Stall(Detector):
             return None
         at = validation.n - 1 - _UNCHANGED
         text = (
-            f"`{VALIDATION}` changed by about {usual:.2g} from one validation to the next until step "
+            f"`{VALIDATION}` changed by about {usual:.2g} from one validation to the next until {log.unit} "
             f"{validation.steps[at]}, and has been {validation.last:.6g} since: the weights no longer change. Usually "
             "they were frozen, the learning rate collapsed, or clipping is too strict. Look at the rate and at the "
             "gradient."
@@ -144,9 +145,8 @@ class Stall(Detector):
             return None
         step = loss.steps[self._fell]
         text = (
-            f"The learning rate fell from {top:.3g} to {values[-1]:.3g} at step {step}, and the loss has stayed at "
-            f"{loss.last:.4g} since. The schedule "
-            "ends too early, or a callback lowered it too often: check both."
+            f"The learning rate fell from {top:.3g} to {values[-1]:.3g} at {log.unit} {step}, and the loss has stayed "
+            f"at {loss.last:.4g} since. The schedule ends too early, or a callback lowered it too often: check both."
         )
         return self.alert(log, loss.name, step, 1.0, text)
 

@@ -59,9 +59,9 @@ class Overfitting(Detector):
             if not self._trains(loss, int(validation.rows[at])):
                 continue
             text = (
-                f"`val_loss` was lowest at step {validation.steps[at]} ({smooth[best]:.4g}) and is {smooth[-1]:.4g} "
-                "now, while the training loss goes on falling. The "
-                "model learns its data by heart: stop there, or regularise, augment, or get more data."
+                f"`val_loss` was lowest at {log.unit} {validation.steps[at]} ({smooth[best]:.4g}) and is "
+                f"{smooth[-1]:.4g} now, while the training loss goes on falling. The model learns its data by "
+                "heart: stop there, or regularise, augment, or get more data."
             )
             return self.alert(log, VALIDATION, validation.steps[at], rise / need, text)
         return None

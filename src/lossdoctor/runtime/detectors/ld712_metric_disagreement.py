@@ -69,7 +69,7 @@ class MetricDisagreement(Detector):
         if not self._falls(loss, int(metric.rows[at])):
             return None
         text = (
-            f"`{metric.name}` was best at step {metric.steps[at]} ({sign * levels[best]:.4g}) and is "
+            f"`{metric.name}` was best at {log.unit} {metric.steps[at]} ({sign * levels[best]:.4g}) and is "
             f"{sign * levels[-1]:.4g} now, while `{loss.name}` goes on falling: what is minimised is not what is "
             "measured. Usually a sign, a weight or an axis of the loss is wrong, or the metric is given other outputs "
             "(logits for probabilities, swapped arguments). Check the loss against the metric on one batch: "

@@ -18,10 +18,11 @@ class Log:
     """All series of one run.
 
     `row` counts the calls of `add`, from 0. `fresh` are the finite numbers of the latest row by series, `broken` its
-    numbers that are NaN or infinite. `ended` is set when no row will follow.
+    numbers that are NaN or infinite. `ended` is set when no row will follow. `unit` says what `step` counts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "step") -> None:
+        self.unit = unit
         self.series: dict[str, Series] = {}
         self.row = -1
         self.step = 0
