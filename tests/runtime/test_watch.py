@@ -43,6 +43,16 @@ def replicas() -> Any:
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
+def test_loss_without_a_name_is_watched() -> None:
+    import keras
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    watched = ld.watch(lambda y_true, y_pred: (y_true - y_pred)[:, 0] ** 2)
+    model.compile("sgd", watched)
+    model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+    assert watched.name == "lambda"  # as Keras names it; "<lambda>" is no scope
+
+
 @pytest.mark.parametrize("name", EXECUTIONS)
 def test_training_is_the_same_bit_for_bit(name: str) -> None:
     same_bit_for_bit(name)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from lossdoctor.probes.draws import sizes as size_table
 from lossdoctor.search.evaluate import as_tensor, leaves, out_of_memory, rebuilt, to_numpy
 from lossdoctor.session import Array, Pair, Raised
 from lossdoctor.spec import Contract, Spec
+from lossdoctor.subject.naming import scope_name
 
 Calling = Literal["raw", "keras-compile", "keras-loss"]
 # "autograph" is a `tf.function` as a user writes it in a loop of their own; "graph" is what `fit` runs.
@@ -219,7 +219,7 @@ def _wrapped(subject: Subject, seen: _Seen, stand_in: Callable[[], Any] | None =
         mine.__dict__.update(loss.__dict__)
         mine.call = noted
         return mine
-    noted.__name__ = re.sub(r"\W+", "", subject.loaded.name)  # as Keras does: a scope cannot be named "<lambda>"
+    noted.__name__ = scope_name(subject.loaded.name)
     # Keras's own wrapper of a function; its public name is only that of its subclasses.
     wrapper: Any = keras.losses.MeanSquaredError.__mro__[1]
     return wrapper(noted, name=noted.__name__)

@@ -25,6 +25,7 @@ from lossdoctor.spec import Contract, Spec
 from lossdoctor.spec.model import DTYPES
 from lossdoctor.subject.frames import is_user_file
 from lossdoctor.subject.locate import definition_of
+from lossdoctor.subject.naming import scope_name
 
 _JIT_REPLICAS = (
     "`watch` cannot record under `jit_compile=True` with several replicas: TensorFlow itself cannot compile a step "
@@ -300,7 +301,8 @@ def _resolved(loss: Any) -> Any:
 
 def _name(loss: Any) -> str:
     """As Keras names a function given to `compile`."""
-    return str(getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__)
+    given = getattr(loss, "name", None)
+    return str(given) if given else scope_name(getattr(loss, "__name__", None) or type(loss).__name__)
 
 
 def _whole(value: Any, argument: str, least: int) -> int:
