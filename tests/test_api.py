@@ -128,6 +128,26 @@ def test_live_objects_that_no_process_can_import() -> None:
 
 
 @pytest.mark.real
+def test_loss_by_name_and_loss_that_is_watched() -> None:
+    import keras
+    import tensorflow as tf
+
+    def slack(y_true, y_pred):
+        return tf.reduce_mean(tf.sqrt(tf.abs(y_true - y_pred)), axis=-1)
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    model.compile(loss=ld.watch(slack))
+    for given in (ld.watch(slack), model):
+        report = ld.check(given, REAL, REAL)
+        assert [f.rule for f in report.findings] == ["LD321"] and report.losses[0].target.endswith(":slack")
+    assert ld.check("huber", REAL, REAL).losses[0].verdict == "healthy"
+    with pytest.raises(ld.UsageError, match=r"for `loss`\. Expected the name .*Received: 'nonsense'"):
+        ld.check("nonsense", REAL, REAL)
+    with pytest.raises(ld.UsageError, match=r"for `loss`\. Expected a function"):
+        ld.check(3, REAL, REAL)
+
+
+@pytest.mark.real
 def test_several_losses_are_each_examined() -> None:
     import keras
     import tensorflow as tf

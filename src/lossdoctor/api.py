@@ -38,9 +38,10 @@ def check(
     back.
 
     Args:
-        loss: a function of (y_true, y_pred), a `keras.losses.Loss` instance or class, or a compiled Keras model,
-            whose loss it is then, or whose `compute_loss`. Of a model with several losses, or a list or table of
-            losses, each is examined; y_true and y_pred are then lists or tables with an entry for each.
+        loss: a function of (y_true, y_pred), a `keras.losses.Loss` instance or class or the name of one of Keras, or a
+            compiled Keras model, whose loss it is then, or whose `compute_loss`. Of a model with several losses, or a
+            list or table of losses, each is examined; y_true and y_pred are then lists or tables with an entry for
+            each.
         y_true: what the loss is given: an array or tensor with the batch as first axis, or a spec such as
             "float32[B,4] real"; a tuple or table of these for structured inputs. Without it, the decorator
             `contract` counts, else what the code of the loss suggests.

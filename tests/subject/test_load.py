@@ -375,7 +375,7 @@ def test_several_losses_are_told_from_other_lists():
         assert losses_of(value) is None
 
 
-@pytest.mark.parametrize("value", [3, "mse", None, int, [1]])
+@pytest.mark.parametrize("value", [3, None, int, [1]])
 def test_live_objects_that_are_no_loss(value):
     with pytest.raises(UsageError, match="Expected a function of"):
         subject_of(value)

@@ -25,6 +25,7 @@ from lossdoctor.spec import Contract, Spec
 from lossdoctor.spec.model import DTYPES
 from lossdoctor.subject.frames import is_user_file
 from lossdoctor.subject.locate import definition_of
+from lossdoctor.subject.models import named
 from lossdoctor.subject.naming import scope_name
 
 _JIT_REPLICAS = (
@@ -106,6 +107,11 @@ class WatchedLoss(keras.losses.Loss):
         if mask is not None:
             backend.set_keras_mask(watched, mask)
         return recorder.watched_loss(inner(y_true, watched, sample_weight), passage)
+
+    @property
+    def __wrapped__(self) -> Any:
+        """What examines a loss looks at the one that is watched."""
+        return self.loss
 
     def _inner(self, autographed: Any) -> Any:
         """The wrapped loss; with a function converted by AutoGraph where a call of it would be (never in `fit`)."""
@@ -285,12 +291,7 @@ def _resolved(loss: Any) -> Any:
         UsageError: it is neither.
     """
     if isinstance(loss, str):
-        try:
-            return keras.losses.get(loss)
-        except ValueError:
-            raise UsageError(
-                f"Invalid value for `loss`. Expected the name of a loss of Keras. Received: {loss!r}"
-            ) from None
+        return named(loss)
     if isinstance(loss, keras.losses.Loss) or (callable(loss) and not isinstance(loss, type)):
         return loss
     raise UsageError(

@@ -93,6 +93,21 @@ def _made(loss: Any) -> Any:
     return keras.losses.get(loss)
 
 
+def named(name: str) -> Any:
+    """The loss that Keras knows by a name.
+
+    Raises:
+        UsageError: it knows none.
+    """
+    try:
+        return _made(name)
+    except ValueError:
+        files = ", or give a file to `lossdoctor check`" if name.endswith(".py") or ":" in name else ""
+        raise UsageError(
+            f"Invalid value for `loss`. Expected the name of a loss of Keras{files}. Received: {name!r}"
+        ) from None
+
+
 def only_loss(model: Any, text: str) -> tuple[Any, str]:
     """The loss of a model compiled with one, and source of it, with `{0}` for the model.
 

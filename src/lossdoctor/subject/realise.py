@@ -6,7 +6,7 @@ import ast
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from lossdoctor.findings import UsageError
@@ -60,6 +60,10 @@ def realise(value: Any, arguments: Arguments | None, text: str) -> Made:
         return _called(value, arguments or Arguments(), "class", text)
     if is_loss(value):
         _no_arguments(arguments, "a `Loss` instance", text)
+        wrapped = getattr(value, "__wrapped__", None)
+        if wrapped is not None:  # a watched loss: it behaves as what it watches
+            inner = realise(wrapped, None, text)
+            return replace(inner, expression=inner.expression.format("{0}.__wrapped__"))
         return Made(value, "instance", lambda: _copy(value), "{0}")
     if is_model(value):
         _no_arguments(arguments, "a model", text)

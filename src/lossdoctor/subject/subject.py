@@ -19,6 +19,7 @@ from lossdoctor.subject.kinds import is_keras_module, is_loss
 from lossdoctor.subject.live import live_loader
 from lossdoctor.subject.loader import loader_source
 from lossdoctor.subject.locate import definition_of
+from lossdoctor.subject.models import named
 from lossdoctor.subject.realise import Made, realise
 from lossdoctor.targets import TargetRef, parse_target
 
@@ -98,14 +99,19 @@ def subject_of(value: Any, target: str = "") -> Subject:
     """The subject of a live function, `Loss` class or instance, factory or compiled model.
 
     Args:
-        value: the object.
+        value: the object, or the name of a loss of Keras.
         target: what to call it; by default "file.py:name".
 
     Raises:
         UsageError: it is no loss.
         SessionError: making it raised.
     """
-    made = realise(value, None, target or getattr(value, "__name__", repr(value)[:60]))
+    if isinstance(value, str):
+        value = named(value)
+    try:
+        made = realise(value, None, target or getattr(value, "__name__", repr(value)[:60]))
+    except UsageError as problem:  # which speaks of what the command line is given
+        raise UsageError(str(problem).replace("`target`", "`loss`", 1)) from None
     definition = definition_of(made.value)
     source, module, reason = live_loader(value, made)
     if not target:
