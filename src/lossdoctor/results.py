@@ -150,7 +150,10 @@ class Trace(Shown, traces.TraceResult):
         else:
             found = tuple(row.tensor for row in self.rows if key in (row.name, row.tensor.text))
         if not found:
-            raise KeyError(key)
+            lines = [str(row.line) for row in self.rows if row.path == self.path]
+            names = [row.name or row.tensor.text for row in self.rows]
+            what, known = ("line", lines) if isinstance(key, int) else ("tensor", names)
+            raise KeyError(f"{key!r}, which is no {what} of the trace. There are: {', '.join(dict.fromkeys(known))}")
         return found
 
     def to_html(self) -> str:

@@ -74,7 +74,7 @@ def test_values_gradients_and_the_first_nonfinite_line(module: ModuleType) -> No
     marks = [mark for row in found.rows for mark in row.tensor.marks]
     assert "branch: then" in marks and "broadcast (3, 3) with (3,)" in marks and "cast from bool" in marks
     assert found[13][-1].shape == (3,)
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="There are: y_true, y_pred"):
         found["nothing"]
     text = found.text()
     assert ">   5 | return tf.math.log(p)" in text and "tracing_helper.py" in text
