@@ -1,4 +1,4 @@
-"""Predictions with a mask of Keras, rows of different length, and ragged tensors."""
+"""Predictions with a mask of Keras."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import lossdoctor as ld
-from lossdoctor.findings import UsageError
 
 TEXT = """
 import tensorflow as tf
@@ -76,19 +75,3 @@ def test_a_mask_of_the_model_is_seen(losses: Any) -> None:
     assert "LD520" in {finding.rule for each in report.losses for finding in each.findings}
     report = ld.check(_model(losses.steps), x=X, y=Y)
     assert "LD520" not in {finding.rule for each in report.losses for finding in each.findings}
-
-
-@pytest.mark.real
-def test_ragged_tensors_are_refused_with_what_to_do(losses: Any) -> None:
-    import tensorflow as tf
-
-    ragged = tf.ragged.constant([[1.0, 2.0], [3.0]])
-    with pytest.raises(UsageError, match="rows of 1 to 2; pad them") as problem:
-        ld.check(losses.steps, y_true=ragged, y_pred=ragged)
-    assert len(str(problem.value).splitlines()) == 1
-
-
-@pytest.mark.real
-def test_rows_of_different_length_are_refused_alike(losses: Any) -> None:
-    with pytest.raises(UsageError, match="rows of 1 to 2; pad them"):
-        ld.check(losses.steps, y_true=[[1.0, 2.0], [3.0]], y_pred=[[1.0, 2.0], [3.0]])

@@ -69,8 +69,10 @@ def refusal(loaded: Loaded, refused: Sequence[Traced]) -> str:
 
 
 def _empties(graph: LossGraph) -> bool:
-    """Whether something that the loss computes has no elements."""
-    return any(0 in (node.shape or ()) for node in graph.nodes if node.role == "forward" and node.op != "constant")
+    """Whether something that the loss computes has no elements. What is left of a shape may well have none, as of
+    that of ragged rows behind their second axis."""
+    nodes = (node for node in graph.nodes if node.role == "forward" and node.op != "constant")
+    return any(0 in (node.shape or ()) and (len(node.shape or ()) > 1 or "int" not in node.dtype) for node in nodes)
 
 
 def _of_labels(contract: Contract, session: Session) -> Raised | None:

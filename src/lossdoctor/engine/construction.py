@@ -11,7 +11,6 @@ from lossdoctor.rules.exceptions import missing_symbol
 from lossdoctor.rules.registry import all_rules
 from lossdoctor.search.reproduce import relative
 from lossdoctor.session import Loaded, Raised, Session, SessionError
-from lossdoctor.spec import format_structure
 from lossdoctor.targets import TargetRef, parse_target
 
 
@@ -93,8 +92,8 @@ def _report(job: Job, reference: TargetRef, raised: Raised, message: str, code: 
         target=job.target,
         path=places.path(span.path),
         line=span.line,
-        y_true=format_structure(contract.y_true) if contract else "",
-        y_pred=format_structure(contract.y_pred) if contract else "",
+        y_true=contract.shown[0] if contract else "",
+        y_pred=contract.shown[1] if contract else "",
         origin=contract.origin if contract else "inferred",
         assumptions=contract.assumptions if contract else (),
         verdict="broken",

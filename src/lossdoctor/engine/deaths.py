@@ -9,7 +9,7 @@ from lossdoctor.graph.ir import Span
 from lossdoctor.rules.registry import all_rules
 from lossdoctor.search.reproduce import script
 from lossdoctor.session import Died, Loaded, Session, SessionError
-from lossdoctor.spec import Contract, format_structure
+from lossdoctor.spec import Contract
 
 _WHAT = {
     "time": "does not come back",
@@ -76,8 +76,8 @@ def _report(
         target=job.target,
         path=places.path(loaded.path),
         line=loaded.line,
-        y_true=format_structure(contract.y_true),
-        y_pred=format_structure(contract.y_pred),
+        y_true=contract.shown[0],
+        y_pred=contract.shown[1],
         origin=contract.origin,
         assumptions=contract.assumptions,
         verdict="broken",

@@ -28,7 +28,8 @@ from lossdoctor.findings import ErrorItem, Finding, Gap, LossReport
 from lossdoctor.readings import Executions, HalfRounding, NeedlessDouble
 from lossdoctor.rules.registry import Rule, Suspicion, all_rules
 from lossdoctor.session import Loaded, Pair, Session, SessionError, Settings, Traced
-from lossdoctor.spec import Contract, format_structure
+from lossdoctor.spec import Contract
+from lossdoctor.spec.ragged import lowered
 from lossdoctor.subject.inference import infer
 
 Progress = Callable[[str, str], None]
@@ -100,8 +101,8 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
         target=job.target,
         path=places.path(loaded.path),
         line=loaded.line,
-        y_true=format_structure(contract.y_true),
-        y_pred=format_structure(contract.y_pred),
+        y_true=contract.shown[0],
+        y_pred=contract.shown[1],
         origin=contract.origin,
         assumptions=contract.assumptions,
         verdict=verdict(findings, complete=ran and not notes),
@@ -156,9 +157,9 @@ def contracts_of(job: Job, loaded: Loaded) -> tuple[Contract, ...]:
         UsageError: the decorator's spec is invalid.
     """
     if any(contract.origin != "config" for contract in job.contracts):
-        return job.contracts
+        return tuple(map(lowered, job.contracts))
     found = inferred(loaded, job.settings)
-    return job.contracts if job.contracts and found[0].origin != "contract" else found
+    return tuple(map(lowered, job.contracts if job.contracts and found[0].origin != "contract" else found))
 
 
 def inferred(loaded: Loaded, settings: Settings) -> tuple[Contract, ...]:

@@ -30,7 +30,7 @@ from lossdoctor.experiments.scenarios import scenarios
 from lossdoctor.experiments.store import NAME, Store
 from lossdoctor.findings import ErrorItem, Fact, Finding, UsageError
 from lossdoctor.session import Session, SessionError, Settings
-from lossdoctor.spec import Contract, format_structure
+from lossdoctor.spec import Contract
 from lossdoctor.worker.remote import WorkerPool
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ class _Experimenter:
         if self.task:
             known = tuple(dict.fromkeys(one.name for one in scenarios(start.contract)))
             if self.task not in known:
-                specs = f"{format_structure(start.contract.y_true)} and {format_structure(start.contract.y_pred)}"
+                specs = " and ".join(start.contract.shown)
                 raise UsageError(
                     f"Invalid value for `task`. Expected one of {', '.join(known) or 'none'}, which fit {specs}. "
                     f"Received: {self.task!r}"
@@ -306,7 +306,7 @@ def _fingerprint(start: Opened, own: Own | None = None, task: str = "") -> str:
         text = Path(loaded.path).read_bytes()
     except OSError:
         text = loaded.target.encode()
-    parts = (loaded.name, format_structure(contract.y_true), format_structure(contract.y_pred), loaded.target, task)
+    parts = (loaded.name, *contract.shown, loaded.target, task)
     found = hashlib.sha256(text + "\0".join(parts).encode())
     for part in () if own is None else (own.model, own.data):
         _digest(found, part)

@@ -105,6 +105,11 @@ def reference_target(text: str, base: Path) -> str:
 
 
 def _fitting(formula: Formula, contract: Contract) -> Formula:
+    if contract.ragged is not None:
+        raise UsageError(
+            "Invalid value for `formula`. Expected arguments that are arrays; what a loss of ragged tensors computes "
+            f"is compared with a reference. Received: {contract.shown[0]} and {contract.shown[1]}"
+        )
     pair = ordinary(contract)
     in_floats(formula, pair.y_true, pair.y_pred)
     return formula

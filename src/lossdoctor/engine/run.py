@@ -26,7 +26,8 @@ from lossdoctor.rules.registry import Rule
 from lossdoctor.session import Pair, Session, SessionError, Settings
 from lossdoctor.source.discover import discover, passed_by
 from lossdoctor.spec import Contract, contract_from_arrays, load_data, parse_contract
-from lossdoctor.spec.arrays import as_array, is_structure
+from lossdoctor.spec.arrays import as_array, is_structure, row_lengths
+from lossdoctor.spec.ragged import given_rows
 from lossdoctor.targets import TargetRef, parse_target
 from lossdoctor.worker.remote import WorkerPool
 
@@ -356,6 +357,9 @@ def _contracts_of(y_true: object, y_pred: object, settings: Settings) -> tuple[t
             "Invalid value for `y_true`. Expected two specs or two arrays. Received: "
             + ("a spec and an array" if texts[0] else "an array and a spec")
         )
+    if row_lengths(y_true) is not None or row_lengths(y_pred) is not None:
+        found, rows = given_rows(y_true, y_pred, settings.magnitude)
+        return (found,), Pair(*rows)
     # Of the dtypes that the specs say: lists of Python numbers become float32 and int32.
     pair = Pair(_arrays(y_true, "y_true"), _arrays(y_pred, "y_pred"))
     found = contract_from_arrays(pair.y_true, pair.y_pred, settings.magnitude)

@@ -20,6 +20,7 @@ from lossdoctor.rules.registry import Suspicion, Symptom, all_rules
 from lossdoctor.search.literals import witness_value
 from lossdoctor.search.reproduce import ordinary, plainest, script
 from lossdoctor.session import Evaluation, Execution, Pair, SessionError
+from lossdoctor.spec.ragged import shown_gradient, shown_rows
 
 _EXECUTIONS: tuple[Execution, ...] = ("eager", "graph", "xla")
 _CALLINGS: dict[Execution, Calling] = {"eager": "eager", "graph": "graph", "xla": "xla"}
@@ -244,11 +245,13 @@ class Settler:
     def _witness(self, pair: Pair, result: Evaluation | None) -> Witness:
         gradients = result.gradients if result else ()
         gradient = gradients[0] if len(gradients) == 1 else None
+        contract = self.readings.contract
+        y_true, y_pred = shown_rows(contract, pair.y_true, pair.y_pred)
         return Witness(
-            y_true=witness_value(pair.y_true),
-            y_pred=witness_value(pair.y_pred),
+            y_true=witness_value(y_true),
+            y_pred=witness_value(y_pred),
             value=None if result is None or result.value is None else witness_value(result.value),
-            gradient=None if gradient is None else witness_value(gradient),
+            gradient=witness_value(shown_gradient(contract, pair.y_true, gradient)),
         )
 
     def _finding(

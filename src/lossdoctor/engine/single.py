@@ -17,7 +17,6 @@ from lossdoctor.engine.run import job_of, live_job
 from lossdoctor.findings import ErrorItem, Heading, UsageError
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.session import Session, SessionError, Settings
-from lossdoctor.spec import format_structure
 from lossdoctor.worker.remote import WorkerPool
 
 if TYPE_CHECKING:
@@ -115,8 +114,8 @@ def heading(job: Job, start: Opened, places: Places) -> Heading:
         "name": loaded.name,
         "path": places.path(loaded.path),
         "line": loaded.line,
-        "y_true": format_structure(contract.y_true),
-        "y_pred": format_structure(contract.y_pred),
+        "y_true": contract.shown[0],
+        "y_pred": contract.shown[1],
         "origin": contract.origin,
         "assumptions": contract.assumptions,
     }

@@ -20,7 +20,7 @@ from lossdoctor.formula.parse import parse_formula
 from lossdoctor.formula.reading import ENOUGH, FormulaCheck, ReferenceCheck, SlopeCheck
 from lossdoctor.rules.registry import Rule
 from lossdoctor.session import Session
-from lossdoctor.spec import Spec, format_structure
+from lossdoctor.spec import Spec
 from lossdoctor.symbols.canonical import Canonical
 from lossdoctor.symbols.rebuilt import rebuilt
 from lossdoctor.symbols.statement import Symbolic
@@ -70,8 +70,8 @@ def verify(job: Job, session: Session) -> LossReport | ErrorItem:
         target=job.target,
         path=home,
         line=line,
-        y_true=format_structure(contract.y_true),
-        y_pred=format_structure(contract.y_pred),
+        y_true=contract.shown[0],
+        y_pred=contract.shown[1],
         origin=contract.origin,
         assumptions=contract.assumptions,
         verdict=_verdict(findings, facts, gaps),

@@ -37,6 +37,8 @@ def probe(subject: Any, contract: Contract, *, live: Live | None, names: tuple[s
 def subject_of_term(subject: Any, term: Term, title: str) -> Any:
     """The subject of the whole loss with the term in its place; no fresh process can import it."""
     made: Any = copy.copy(subject)
+    made.__dict__.pop("given", None)  # a term of padded rows takes them as they are
+    made.__dict__.pop("inner", None)
     made.object = term
     made.loaded = replace(subject.loaded, name=title, kind="function", loader="", attributes=(), serializable=True)
     made.call = term

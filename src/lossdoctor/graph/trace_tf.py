@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
@@ -112,6 +112,8 @@ def build(call: Call, contract: Contract, accept: spans.IsUser) -> Program:
     that stacks to one.
     """
     all_leaves = (*_leaves(contract.y_true, "y_true"), *_leaves(contract.y_pred, "y_pred"))
+    if contract.ragged is not None:  # the user knows the rows by the name of the argument
+        all_leaves = tuple(replace(leaf, key="present" if leaf.spec.present else "") for leaf in all_leaves)
     records = Records(accept=accept)
     made: dict[str, Any] = {}
 

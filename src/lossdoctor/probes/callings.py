@@ -142,7 +142,8 @@ def probe(
     if first.ok and not outcomes[1].ok:
         # What AutoGraph makes of it matters only where the loss runs and the graph fails without.
         outcomes.append(runner.run(pair, "raw", "autograph"))
-    if isinstance(contract.y_true, Spec) and isinstance(contract.y_pred, Spec):
+    single = isinstance(contract.y_true, Spec) and isinstance(contract.y_pred, Spec)
+    if single or hasattr(subject, "given"):
         # `compile` calls a loss for each leaf of a structured output apart: a loss of the structure cannot be.
         outcomes.append(runner.run(pair, "keras-compile", "eager"))
         # Where the graph optimiser has seen the raw call, it has nothing to say of the casts around it.
@@ -243,9 +244,11 @@ class _Runner:
     """Runs one loss; what it is wrapped in for a calling is made once."""
 
     def __init__(self, subject: Subject, contract: Contract) -> None:
-        self._subject = subject
-        self._remembering: Any = copy.copy(subject)
-        self._remembering.call = _remembering(subject.call)
+        # Of padded rows the loss is called, and wrapped for Keras, with the ragged tensors made of them.
+        self._given: Any = getattr(subject, "given", None)
+        self._subject: Any = getattr(subject, "inner", subject)
+        self._remembering: Any = copy.copy(self._subject)
+        self._remembering.call = _remembering(self._subject.call)
         self._specs = _specs(contract)
         self._seen = _Seen()
         self._callers: dict[Any, Callable[[Any, Any, Any], Any]] = {}
@@ -292,7 +295,8 @@ class _Runner:
 
         def call(*tensors: Any) -> tuple[Any, Any]:
             parts, weights = (tensors[:-1], tensors[-1]) if weighted else (tensors, None)
-            reduced = caller(rebuilt(pair.y_true, parts[:count]), rebuilt(pair.y_pred, parts[count:]), weights)
+            given = rebuilt(pair.y_true, parts[:count]), rebuilt(pair.y_pred, parts[count:])
+            reduced = caller(*(given if self._given is None else self._given(*given)), weights)
             returned = self._seen.value
             return (as_tensor(returned) if _kind(returned) in ("tensor", "number") else None), reduced
 

@@ -104,8 +104,9 @@ def probe(
 
 def _load(contract: Contract, target: Any) -> _Reference:
     from lossdoctor.subject import load, subject_of
+    from lossdoctor.subject.ragged import of_rows
 
-    subject = load(target) if isinstance(target, str) else subject_of(target)
+    subject = of_rows(load(target) if isinstance(target, str) else subject_of(target), contract.ragged)
     double = replace(
         contract, y_true=map_structure(_double, contract.y_true), y_pred=map_structure(_double, contract.y_pred)
     )

@@ -63,7 +63,7 @@ def probe(subject: Subject, contract: Contract, *, seed: int = 0, repeats: bool 
     if call is None:
         return SaveLoad(False, "the loss does not accept ordinary inputs of its specs", **facts)
     samples = _samples(call, contract, rng)
-    trip = _Trip(kind, call, samples[:1], subject.is_user)
+    trip = _Trip(kind, call, samples[:1], subject.is_user, getattr(subject, "given", None))
     started = time.perf_counter()
     try:
         default = trip.evaluate(plain)
@@ -110,10 +110,13 @@ class _Trip:
     call: Caller
     samples: tuple[Pair, ...]
     is_user: Callable[[str], bool]
+    given: Callable[[Any, Any], tuple[Any, Any]] | None = None  # what the loss is given for padded rows
 
     def evaluate(self, loss: Any) -> list[Array]:
         """What Keras gets from the loss, reduction included, for each sample."""
         pairs = [self.call.tensors(sample.y_true, sample.y_pred) for sample in self.samples]
+        if self.given is not None:
+            pairs = [self.given(*pair) for pair in pairs]
         return [np.asarray(loss(y_true, y_pred), dtype=np.float64) for y_true, y_pred in pairs]
 
     def __call__(self, loss: Any, before: list[Array]) -> _Loaded:

@@ -47,6 +47,14 @@ def why_zero(graph: LossGraph, place: int) -> str:
     return ""
 
 
+def mean_of_rows(graph: LossGraph, node: Node) -> bool:
+    """Whether a division is TensorFlow's own, of the sums of ragged rows by their lengths in one mean."""
+    if node.op != "divide" or node.span is None:
+        return False
+    parts = [graph[source_of(graph, place, _VIEWS)] for place in node.args]
+    return all(part.op == "unsorted_segment_sum" and part.span == node.span for part in parts)
+
+
 def misplaced_epsilon(graph: LossGraph, node: Node) -> str:
     """That a small number is added to the result of a function instead of its argument; "" if none is."""
     users = graph.graph.users()

@@ -24,7 +24,7 @@ from lossdoctor.search.calling import (
     source_tensors,
 )
 from lossdoctor.search.literals import source
-from lossdoctor.spec import Contract, format_structure, leaves
+from lossdoctor.spec import Contract, leaves
 
 
 def nonfinite_value(contract: Contract, arguments: Arguments) -> str:
@@ -461,4 +461,4 @@ DEMONSTRATIONS: Mapping[str, tuple[str, Demonstration]] = {
 
 
 def describe(contract: Contract) -> str:
-    return f"y_true {format_structure(contract.y_true)}, y_pred {format_structure(contract.y_pred)}"
+    return "y_true {}, y_pred {}".format(*contract.shown)

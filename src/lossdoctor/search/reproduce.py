@@ -16,6 +16,7 @@ from lossdoctor.search.settings import SETTINGS
 from lossdoctor.search.tracings import TRACINGS
 from lossdoctor.session import Loaded, Pair
 from lossdoctor.spec import Contract, Structure, dim_names, sample
+from lossdoctor.subject.ragged import source
 
 # By symptom: the title of its script, and what makes the body.
 ALL = {**DEMONSTRATIONS, **BEHAVIOURS, **TRACINGS, **SETTINGS}
@@ -65,6 +66,7 @@ def script(loaded: Loaded, symptom: str, pair: Pair | None, contract: Contract, 
         pair = ordinary(contract, int(arguments.get("batch", 2)))
     head = _HEAD.format(title=title[:1].upper() + title[1:], name=loaded.name, specs=describe(contract))
     loader = relative(loaded.loader, loaded.path).rstrip() + "\n" if loaded.loader else _LIVE.format(name=loaded.name)
+    loader += source(contract.ragged)
     inputs = (
         "import numpy as np\n\n"
         f"y_true = {source_tensors(pair.y_true, contract.y_true)}\n"

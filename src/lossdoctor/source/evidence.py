@@ -41,6 +41,7 @@ class _Value:
 
 
 _NOTHING = _Value()
+_OF_ROWS = ("values", "flat_values")
 
 
 def read_evidence(function: SourceFunction, options: Mapping[str, object] | None = None) -> Evidence:
@@ -138,8 +139,8 @@ class _Reader:
             case ast.Call():
                 return self._call(node)
             case ast.Attribute():
-                self._value(node.value)
-                return _NOTHING
+                inner = self._value(node.value)
+                return inner if node.attr in _OF_ROWS else _NOTHING  # all values of a ragged tensor
             case _:
                 return _NOTHING
 

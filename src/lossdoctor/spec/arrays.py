@@ -81,12 +81,10 @@ def as_array(data: Any, argument: str) -> Array:
     Raises:
         UsageError: not numbers.
     """
-    if (lengths := _ragged(data)) is not None:
+    if (lengths := row_lengths(data)) is not None:
         raise UsageError(
-            f"Invalid value for `{argument}`. Expected rows of one length, since Keras 3 gives a loss no ragged "
-            f"tensor. Received: {_named(data)} with rows of {min(lengths)} to {max(lengths)}; pad them, with a value "
-            "that marks the padding or with the lengths, and examine a function of the padded rows that makes ragged "
-            "tensors of them (tf.RaggedTensor.from_tensor)"
+            f"Invalid value for `{argument}`. Expected rows of one length; ragged are only y_true and y_pred of a "
+            f"single loss. Received: {_named(data)} with rows of {min(lengths)} to {max(lengths)}"
         )
     try:
         values = np.asarray(data)
@@ -104,7 +102,7 @@ def as_array(data: Any, argument: str) -> Array:
     return values
 
 
-def _ragged(data: Any) -> list[int] | None:
+def row_lengths(data: Any) -> list[int] | None:
     """The lengths of the rows of a ragged tensor, or of a list of rows that differ in length; None for others."""
     if hasattr(data, "row_lengths") and hasattr(data, "flat_values"):
         return [int(length) for length in np.asarray(data.row_lengths())] or None
@@ -128,6 +126,11 @@ def contract_from_arrays(y_true: Any, y_pred: Any, magnitude: float = 1e4) -> Co
     """
     true, pred = from_array(y_true, "y_true"), from_array(y_pred, "y_pred")
     check_batch(y_true, y_pred)
+    return contract_of(true, pred, (y_true, y_pred), magnitude)
+
+
+def contract_of(true: Structure, pred: Structure, data: Sequence[Any], magnitude: float) -> Contract:
+    """The contract of what each argument looks like on its own."""
     assumptions: list[str] = []
     if isinstance(true, Spec) and isinstance(pred, Spec):
         true = _labels(true, pred)
@@ -139,7 +142,7 @@ def contract_from_arrays(y_true: Any, y_pred: Any, magnitude: float = 1e4) -> Co
     for name, structure in (("y_true", true), ("y_pred", pred)):
         for key, spec in leaves(structure):
             assumptions.append(f"{name}{'.' + key if key else ''} is taken as {spec} from the values given")
-    largest = max((abs(value) for value in (*_extremes(y_true), *_extremes(y_pred))), default=0.0)
+    largest = max((abs(value) for part in data for value in _extremes(part)), default=0.0)
     if largest > magnitude:
         magnitude = 10.0 ** math.ceil(math.log10(largest))
         assumptions.append(f"the range is widened to {magnitude:g}, since the data reach {largest:g}")

@@ -26,6 +26,7 @@ class Spec:
     kind: Kind = "real"
     classes: int | None = None  # of label(n)
     missing: bool = False
+    present: bool = False  # says of each place of padded rows whether the row has it; never written by anyone
 
     def __str__(self) -> str:
         kind = f"label({self.classes})" if self.kind == "label" else self.kind
@@ -38,6 +39,16 @@ Structure = Spec | tuple["Structure", ...] | Mapping[str, "Structure"]
 
 
 @dataclass(frozen=True, slots=True)
+class Ragged:
+    """What a loss of ragged tensors is given, where it is examined on padded rows (`spec.ragged`)."""
+
+    y_true: Spec  # such as float32[B,(T)] real
+    y_pred: Spec
+    # Which of the arrays beside the rows of y_true says what rows have; None for an argument that is not ragged.
+    cuts: tuple[int | None, int | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """The specs of both arguments, where they come from, and what was assumed on the way."""
 
@@ -47,6 +58,13 @@ class Contract:
     assumptions: tuple[str, ...] = ()
     magnitude: float = 1e4
     masked: bool = False  # y_pred carries a mask of Keras, seen in a batch
+    ragged: Ragged | None = None  # what y_true and y_pred stand for, if they are padded rows
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """Text of the specs of both arguments, as the loss is given them."""
+        of = self if self.ragged is None else self.ragged
+        return format_structure(of.y_true), format_structure(of.y_pred)
 
 
 def leaves(structure: Structure, key: str = "") -> tuple[tuple[str, Spec], ...]:

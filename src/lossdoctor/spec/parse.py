@@ -13,6 +13,7 @@ from lossdoctor.spec.model import BATCH, DTYPES, FLOATS, KINDS, Contract, Kind, 
 
 _SPEC = re.compile(r"\s*(?P<dtype>[A-Za-z_]\w*)\s*\[(?P<dims>[^\[\]]*)\]\s*(?P<rest>.*)", re.DOTALL)
 _KIND = re.compile(r"(?P<name>[A-Za-z_]\w*)\s*(?:\((?P<argument>[^()]*)\))?\s*")
+_RAGGED = re.compile(r"\(\s*[A-Za-z_]\w*\s*\)")  # an axis whose length differs from row to row, as TensorFlow writes it
 _FORM = '`dtype[dims] kind`, such as "float32[B,10] onehot"'
 # What people write instead of a dtype, a kind.
 _DTYPE_ALIASES = {
@@ -169,6 +170,8 @@ def _dims(text: str, argument: str, whole: str) -> tuple[int | str, ...]:
             dims.append(int(part))
         elif part.isidentifier() and part != "None":
             dims.append(part)
+        elif _RAGGED.fullmatch(part):
+            dims.append(f"({part[1:-1].strip()})")
         elif part in ("None", "?", "*", "-1", ":"):
             raise _invalid(argument, whole, f'a name for each unknown dimension ("B" is the batch), not `{part}`')
         else:

@@ -97,6 +97,8 @@ def _draw(spec: Spec, rng: np.random.Generator, shape: tuple[int, ...], magnitud
 def _regimes(spec: Spec, magnitude: float) -> Sequence[Regime]:
     """Ways to draw a spec; the first is the realistic one. Each gives values of the kind for any shape."""
     kind = spec.kind
+    if spec.present:
+        return (_rows(1), _rows(0), lambda rng, shape: _constant(rng, shape, np.array([0.0, 1.0])))
     if kind == "onehot":
         return (_onehot, _same_class)
     if kind == "probability":
@@ -160,6 +162,16 @@ def _constant(rng: np.random.Generator, shape: tuple[int, ...], values: Float) -
     """One value for each row, so that all elements of a row tie."""
     rows = rng.choice(values, size=shape[:1] + (1,) * (len(shape) - 1))
     return np.broadcast_to(rows, shape)
+
+
+def _rows(shortest: int) -> Regime:
+    """Rows of any length from `shortest`, without gaps."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
+        lengths = rng.integers(shortest, shape[1] + 1, size=shape[0])
+        return (np.arange(shape[1])[None, :] < lengths[:, None]).astype(np.float64)
+
+    return draw
 
 
 def _softmax(scores: Float) -> Float:

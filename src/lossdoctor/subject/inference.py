@@ -21,6 +21,7 @@ from lossdoctor.source.module import SourceFunction, SourceModule
 from lossdoctor.spec.model import Contract, Kind, Spec
 from lossdoctor.spec.parse import parse_contract
 from lossdoctor.subject.locate import source_of
+from lossdoctor.subject.raggedness import ragged
 from lossdoctor.subject.reasons import believe
 from lossdoctor.subject.shapes import fixes_shape, pred_dims, true_specs
 from lossdoctor.subject.structures import structured
@@ -75,7 +76,7 @@ def infer(target: str | Loaded, root: str | Path | None = None) -> tuple[Contrac
     except RecursionError:  # expressions too deep to read
         own = []
     contracts: dict[tuple[str, str], Contract] = {}
-    for item in [*apart, *own, *_in_other_shapes(own), *_natural()]:
+    for item in [*ragged(function, own), *apart, *own, *_in_other_shapes(own), *_natural()]:
         contracts.setdefault((str(item.y_true), str(item.y_pred)), item)
     return tuple(contracts.values())
 

@@ -60,6 +60,7 @@ class LocalSession:
         self._modules = dict(sys.modules)
         self._subject = subject
         self._live = None
+        self._rows: tuple[Any, Subject] | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -94,7 +95,7 @@ class LocalSession:
         from lossdoctor.probes.callings import keras_arguments
         from lossdoctor.search.evaluate import Evaluator
 
-        subject = self._loaded()
+        subject = self._called(contract)
         kept = cells(subject) if self._cells is None else self._cells
         self._forget()
         self._contract, self._cells = contract, kept
@@ -116,8 +117,8 @@ class LocalSession:
             exhausted = _memory_error(subject, contract)
             if exhausted is not None:
                 # Tracing and probing would run the loss many times, and TensorFlow waits ten seconds each time.
-                self._subject = _raising(subject, exhausted)
-                self._evaluator = Evaluator(self._subject.call, subject.is_user, contract)
+                self._subject = failing = _raising(subject, exhausted)
+                self._evaluator = Evaluator(failing.call, subject.is_user, contract)
                 return Traced(None, None, "raw", raised(exhausted, subject.is_user), time.perf_counter() - started)
             self._live, problem = attempt(subject.call)
             self._raw = problem is None
@@ -144,7 +145,7 @@ class LocalSession:
         """Value and gradient at each pair, in the calling that `trace` found to work (raw without a trace)."""
         from lossdoctor.search.evaluate import Evaluator
 
-        subject = self._loaded()
+        subject = self._called(self._contract)
         if self._evaluator is None:
             self._evaluator = Evaluator(subject.call, subject.is_user, self._contract)
         evaluator = self._evaluator
@@ -182,7 +183,7 @@ class LocalSession:
 
         "experiments.<name>" is that of `experiments/<name>.py`, which is given the traced loss as `live` too.
         """
-        subject = self._loaded()
+        subject = self._called(contract)
         package, _, own = name.rpartition(".")
         module = f"lossdoctor.{package or 'probes'}.{own}"
         if not own.isidentifier() or package not in ("", "experiments"):
@@ -279,6 +280,18 @@ class LocalSession:
         if self._subject is None:
             raise SessionError("no loss is loaded")
         return self._subject
+
+    def _called(self, contract: Contract | None) -> Subject:
+        """The loss as a contract has it called: of padded rows, where its arguments are ragged."""
+        from lossdoctor.subject.ragged import of_rows
+
+        subject = self._loaded()
+        ragged = None if contract is None else contract.ragged
+        if ragged is None or hasattr(subject, "padded"):
+            return subject
+        if self._rows is None or self._rows[0] != ragged or getattr(self._rows[1], "inner", None) is not subject:
+            self._rows = (ragged, of_rows(subject, ragged))
+        return self._rows[1]
 
     def _quietly(self, work: Callable[[], T]) -> T:
         """Do it with the user's output captured; a `sys.exit` in the user's code becomes a SessionError."""

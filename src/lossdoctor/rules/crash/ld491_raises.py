@@ -10,6 +10,7 @@ from lossdoctor.rules.exceptions import family_of, reason
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.session import Loaded
 from lossdoctor.source.names import argument_role
+from lossdoctor.spec import Contract
 
 RULE = Rule(code="LD491", name="raises", family="crash", severity="error")
 
@@ -31,4 +32,23 @@ def raises(callings: Callings, batches: Batches, loaded: Loaded) -> Iterator[Sus
         arguments={"execution": "eager", "calling": "raw"},
         when=("eager", "graph"),
         family="keras-contract" if swapped else family_of(run.raised),
+    )
+
+
+@RULE.check
+def raises_for_rows(callings: Callings, batches: Batches, contract: Contract) -> Iterator[Suspicion]:
+    """A loss of ragged tensors that computes for some lengths of the rows, and not for others."""
+    run = callings.get("raw", "eager")
+    if contract.ragged is None or run is None or run.raised is None or not (callings.works or batches.works):
+        return
+    yield RULE.at(
+        None,
+        f"raises {run.raised.type} where rows differ in length, and computes where they do not: {run.raised.message}",
+        calls=run.raised.calls,
+        evidence="witnessed",
+        symptom="raises",
+        pair=callings.pair,
+        arguments={"execution": "eager", "calling": "raw"},
+        when=("eager", "graph"),
+        family=family_of(run.raised),
     )

@@ -13,11 +13,14 @@ from lossdoctor.readings import Executions
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.session import Raised
 from lossdoctor.source.module import SourceModule
+from lossdoctor.spec import Contract
 
 RULE = Rule(code="LD405", name="fails-under-xla", family="graph-mode", severity="warning")
 
 # "Detected unsupported operations when trying to compile the graph on XLA_CPU_JIT: StringFormat (No registered …"
 _ASKED = re.compile(r"\bjit_compile\s*=\s*True\b")
+# XLA compiles none of TensorFlow's operations of ragged tensors: a loss that is given them has no other.
+_OF_ROWS = "Ragged"
 _UNSUPPORTED = re.compile(r"\bXLA_\w+: (?P<op>\w+) \(")
 
 
@@ -29,10 +32,11 @@ def fails_where_asked_for(graph: LossGraph, executions: Executions, module: Sour
 
 
 @RULE.check
-def fails_under_xla(graph: LossGraph, executions: Executions) -> Iterator[Suspicion]:
+def fails_under_xla(graph: LossGraph, executions: Executions, contract: Contract) -> Iterator[Suspicion]:
     refused = executions.refused
     if refused is not None:
-        yield from _refused(graph, executions, "info" if _without_substitute(refused) else "warning")
+        known = _without_substitute(refused) or (contract.ragged is not None and _OF_ROWS in refused.message)
+        yield from _refused(graph, executions, "info" if known else "warning")
 
 
 def _refused(graph: LossGraph, executions: Executions, severity: Severity) -> Iterator[Suspicion]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lossdoctor.domains.intervals import Ranges
 from lossdoctor.graph import dims
 from lossdoctor.graph.ir import LossGraph, Node
-from lossdoctor.rules.operands import named
+from lossdoctor.rules.operands import mean_of_rows, named
 from lossdoctor.rules.registry import Rule, Suspicion
 
 RULE = Rule(code="LD310", name="empty-reduction", family="nonfinite-value", severity="error")
@@ -31,6 +31,19 @@ def empty_reduction(graph: LossGraph, ranges: Ranges) -> Iterator[Suspicion]:
                 node,
                 f"`{node.call}` reduces {named(graph, source.id, node)}, a selection that can be empty: "
                 f"{_OUTCOMES[node.op]}",
+                stage=graph.stage,
+                symptom="nonfinite-value",
+            )
+
+
+@RULE.check
+def empty_row(graph: LossGraph, ranges: Ranges) -> Iterator[Suspicion]:
+    for node in graph.where("divide", role="forward"):
+        count = ranges[node.args[-1]]
+        if count.low <= 0.0 <= count.high and mean_of_rows(graph, node):
+            yield RULE.at(
+                node,
+                f"`{node.call}` takes the mean of each row, and a row can be empty: {_OUTCOMES['mean']}",
                 stage=graph.stage,
                 symptom="nonfinite-value",
             )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lossdoctor.domains.dependence import Dependence
 from lossdoctor.domains.interpret import Reading
 from lossdoctor.graph.ir import Dim, LossGraph, Node
+from lossdoctor.probes.batches import Batches
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.rules.tracing import input_behind
 from lossdoctor.spec import Contract, Spec
@@ -20,6 +21,9 @@ _SHAPES = frozenset(
     {"astype", "reshape", "expand_dims", "squeeze", "identity", "stop_gradient", "broadcast_to", "any", "all"}
 )
 _KEEPS_ZERO = frozenset({"negative", "abs", "square", "identity", "astype", "reshape", "expand_dims", "squeeze", "sum"})
+_ELEMENTWISE = (_KEEPS_ZERO - {"sum"}) | {"subtract", "add", "maximum", "minimum", "sqrt"}
+_SIZES = frozenset({"shape", "size"})
+_SEGMENTS = frozenset({"unsorted_segment_sum", "segment_sum"})
 _DEEP = 12  # operations between the mask and the mean
 
 
@@ -62,6 +66,48 @@ def mean_counts_masked(graph: LossGraph, dependence: Reading[Dependence], contra
             replay="welcome",
         )
         return
+
+
+@RULE.check
+def mean_counts_padding(
+    graph: LossGraph, dependence: Reading[Dependence], batches: Batches, contract: Contract
+) -> Iterator[Suspicion]:
+    """Ragged rows are padded with zeros to the length of the longest of the batch, and all of them are averaged: the
+    loss of a row is another one beside a longer row."""
+    if graph.stage != "traced" or contract.ragged is None or batches.relation != "coupled" or batches.evidence is None:
+        return
+    for node in graph.where("mean", "divide", role="forward"):
+        if dependence[node].connected and (padded := _padded(graph, node)) is not None:
+            yield RULE.at(
+                node,
+                f"`{' '.join(node.call.split())}` divides by the length of the longest row of the batch, also for "
+                f"rows that `{' '.join(padded.call.split())}` has padded with zeros: the loss of a row depends on the "
+                "rows beside it; divide the sum by row_lengths()",
+                evidence="proved",
+                symptom="batch-mismatch",
+                pair=batches.evidence,
+            )
+            return
+
+
+def _padded(graph: LossGraph, node: Node) -> Node | None:
+    """The padded rows that a mean runs over, or whose sum is divided by a number of their shape alone."""
+    place = node.args[0]
+    if node.op == "divide":
+        below = graph.graph.ancestors(node.args[1]) | {node.args[1]}
+        if not any(graph[each].op in _SIZES for each in below) or any(graph[each].op in _SEGMENTS for each in below):
+            return None
+        while graph[place].op in _KEEPS_ZERO - {"sum"}:
+            place = graph[place].args[0]
+        if graph[place].op != "sum":
+            return None
+        node, place = graph[place], graph[place].args[0]
+    axes = node.attrs.get("axis")
+    if not (axes is None or 1 in (axes if isinstance(axes, tuple) else (axes,)) or -1 in (axes,)):
+        return None
+    while graph[place].op in _ELEMENTWISE and graph[place].args:
+        place = graph[place].args[0]
+    return graph[place] if graph[place].op == "ragged_to_dense" else None
 
 
 def _mask(graph: LossGraph, place: int, labels: Spec, depth: int) -> Mask | None:

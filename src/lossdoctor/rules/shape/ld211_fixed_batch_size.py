@@ -8,13 +8,15 @@ from lossdoctor.domains.axes import Broadcast
 from lossdoctor.probes.batches import Batches
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.session import Traced
+from lossdoctor.spec import Contract
 
 RULE = Rule(code="LD211", name="fixed-batch-size", family="shape", severity="error")
 
 
 @RULE.check
-def fixed_batch_size(batches: Batches, broadcasts: tuple[Broadcast, ...]) -> Iterator[Suspicion]:
-    if batches.fixed and not any(found.accidental for found in broadcasts):
+def fixed_batch_size(batches: Batches, broadcasts: tuple[Broadcast, ...], contract: Contract) -> Iterator[Suspicion]:
+    """Of ragged rows the lengths differ from batch to batch, too: that is LD491's."""
+    if contract.ragged is None and batches.fixed and not any(found.accidental for found in broadcasts):
         yield _fixed(batches)
 
 
