@@ -183,3 +183,45 @@ def test_more_than_one_ragged_axis_is_refused(losses: Any) -> None:
     with pytest.raises(UsageError, match="one with 2 ragged axes") as problem:
         ld.check(losses.healthy, y_true=rows, y_pred=rows)
     assert len(str(problem.value).splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    import keras
+
+    class Scaled(keras.layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.supports_ragged = True
+            self.factor = self.add_weight(shape=(), initializer="ones")
+
+        def call(self, x: Any) -> Any:
+            return x * self.factor
+
+        def compute_output_spec(self, x: Any) -> Any:
+            return keras.KerasTensor(x.shape, dtype="float32", ragged=True)
+
+    rows = keras.Input((None,), ragged=True, dtype="float32")
+    return keras.Model(rows, Scaled()(rows))
+
+
+@pytest.mark.real
+def test_a_batch_of_a_model_is_refused(losses: Any, model: Any) -> None:
+    import tensorflow as tf
+
+    rows = tf.ragged.constant([[1.0, 2.0], [3.0]])
+    model.compile("sgd", losses.healthy)
+    with pytest.raises(UsageError, match=r"check\(loss, y_true, model\(x\)\)") as problem:
+        ld.check(model, x=rows, y=rows)
+    assert len(str(problem.value).splitlines()) == 1
+
+
+@pytest.mark.real
+def test_training_with_a_watched_loss_goes_on(losses: Any, model: Any) -> None:
+    import tensorflow as tf
+
+    rows = tf.ragged.constant([[1.0, 2.0], [3.0]])
+    watched = ld.watch(losses.healthy)
+    model.compile("sgd", watched)
+    assert len(model.fit(rows, rows, verbose=0).history["loss"]) == 1
+    assert set(watched.notes) == {"not recorded: the prediction is a ragged tensor"}

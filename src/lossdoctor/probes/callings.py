@@ -245,7 +245,7 @@ class _Runner:
 
     def __init__(self, subject: Subject, contract: Contract) -> None:
         # Of padded rows the loss is called, and wrapped for Keras, with the ragged tensors made of them.
-        self._given: Any = getattr(subject, "given", None)
+        self._given: Callable[[Any, Any], tuple[Any, Any]] | None = getattr(subject, "given", None)
         self._subject: Any = getattr(subject, "inner", subject)
         self._remembering: Any = copy.copy(self._subject)
         self._remembering.call = _remembering(self._subject.call)
@@ -295,8 +295,10 @@ class _Runner:
 
         def call(*tensors: Any) -> tuple[Any, Any]:
             parts, weights = (tensors[:-1], tensors[-1]) if weighted else (tensors, None)
-            given = rebuilt(pair.y_true, parts[:count]), rebuilt(pair.y_pred, parts[count:])
-            reduced = caller(*(given if self._given is None else self._given(*given)), weights)
+            y_true, y_pred = rebuilt(pair.y_true, parts[:count]), rebuilt(pair.y_pred, parts[count:])
+            if self._given is not None:
+                y_true, y_pred = self._given(y_true, y_pred)
+            reduced = caller(y_true, y_pred, weights)
             returned = self._seen.value
             return (as_tensor(returned) if _kind(returned) in ("tensor", "number") else None), reduced
 

@@ -17,6 +17,7 @@ from lossdoctor.graph.spans import raised
 from lossdoctor.probes.calls import Subject
 from lossdoctor.probes.draws import pair as draw_pair
 from lossdoctor.probes.draws import sizes
+from lossdoctor.probes.ragged import of_rows
 from lossdoctor.readings import ReferenceInfo
 from lossdoctor.search.evaluate import Evaluator, leaves, rebuilt
 from lossdoctor.session import Array, Evaluation, Pair
@@ -104,7 +105,6 @@ def probe(
 
 def _load(contract: Contract, target: Any) -> _Reference:
     from lossdoctor.subject import load, subject_of
-    from lossdoctor.subject.ragged import of_rows
 
     subject = of_rows(load(target) if isinstance(target, str) else subject_of(target), contract.ragged)
     double = replace(

@@ -28,6 +28,7 @@ from lossdoctor.subject.locate import definition_of
 from lossdoctor.subject.models import named
 from lossdoctor.subject.naming import scope_name
 
+_RAGGED = "not recorded: the prediction is a ragged tensor"
 _JIT_REPLICAS = (
     "`watch` cannot record under `jit_compile=True` with several replicas: TensorFlow itself cannot compile a step "
     "with a MirroredStrategy on CPUs, with or without lossdoctor. Compile with jit_compile=False, or train on one "
@@ -81,6 +82,9 @@ class WatchedLoss(keras.losses.Loss):
         if _replicas() > 1 and control_flow_util.GraphOrParentsInXlaContext(ops.get_default_graph()):
             raise UsageError(_JIT_REPLICAS)
         inner = self._inner(autographed)
+        if any(isinstance(each, tf.RaggedTensor) for each in tf.nest.flatten(y_pred)):
+            self.notes.append(_RAGGED)
+            return inner(y_true, y_pred, sample_weight)
         mask = backend.get_keras_mask(y_pred)
         flat = [tf.convert_to_tensor(each) for each in tf.nest.flatten(y_pred)]
         cast = [tf.cast(each, self.dtype) if each.dtype != self.dtype else each for each in flat]

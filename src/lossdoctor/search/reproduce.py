@@ -12,11 +12,11 @@ from lossdoctor.search.behaviours import BEHAVIOURS
 from lossdoctor.search.calling import source_tensors
 from lossdoctor.search.demonstrations import DEMONSTRATIONS, describe
 from lossdoctor.search.leaves import arrays, make_pair, pair_arrays, pair_specs, rebuild, specs, valid
+from lossdoctor.search.ragged import source
 from lossdoctor.search.settings import SETTINGS
 from lossdoctor.search.tracings import TRACINGS
 from lossdoctor.session import Loaded, Pair
 from lossdoctor.spec import Contract, Structure, dim_names, sample
-from lossdoctor.subject.ragged import source
 
 # By symptom: the title of its script, and what makes the body.
 ALL = {**DEMONSTRATIONS, **BEHAVIOURS, **TRACINGS, **SETTINGS}

@@ -157,5 +157,6 @@ def shown_gradient(contract: Contract, y_true: Any, gradient: Any) -> Any:
 def _cut(padded: Any, masks: Sequence[Any], which: int | None) -> Any:
     if which is None:
         return padded
-    present = np.asarray(masks[which]).astype(bool)
-    return [row[has] for row, has in zip(np.asarray(padded), present, strict=True)]
+    rows: Array = np.asarray(padded)
+    present: Array = np.asarray(masks[which]).astype(bool)
+    return [rows[place][present[place]] for place in range(len(rows))]

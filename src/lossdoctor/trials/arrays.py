@@ -10,6 +10,7 @@ import numpy as np
 
 from lossdoctor.findings import UsageError
 from lossdoctor.readings.model import Array
+from lossdoctor.spec.arrays import row_lengths
 
 LARGEST = 128  # samples that run; what is not finite among the others joins them
 _JOINING = 8
@@ -107,6 +108,11 @@ def array(value: Any, argument: str) -> Array:
     Raises:
         UsageError: it has no first axis, or is ragged.
     """
+    if row_lengths(value) is not None:
+        raise UsageError(
+            f"Invalid value for `{argument}`. Expected rows of one length; ragged are only y_true and y_pred of a "
+            f"single loss, as in check(loss, y_true, model(x)). Received: {type(value).__name__}"
+        )
     try:
         found = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
     except Exception:

@@ -283,7 +283,7 @@ class LocalSession:
 
     def _called(self, contract: Contract | None) -> Subject:
         """The loss as a contract has it called: of padded rows, where its arguments are ragged."""
-        from lossdoctor.subject.ragged import of_rows
+        from lossdoctor.probes.ragged import of_rows
 
         subject = self._loaded()
         ragged = None if contract is None else contract.ragged

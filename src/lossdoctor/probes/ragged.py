@@ -1,6 +1,6 @@
-"""A loss of ragged tensors as a loss of padded rows: in this process, and in a script.
+"""A loss of ragged tensors as a loss of padded rows.
 
-`tf.RaggedTensor` is made of what `spec.ragged` draws: rows of one length, and which places of them a row has.
+The ragged tensors are made of what `spec.ragged` draws: rows of one length, and which places of them a row has.
 """
 
 from __future__ import annotations
@@ -11,37 +11,11 @@ from typing import Any
 
 from lossdoctor.spec.model import Ragged
 
-# How a script makes the loss of padded rows, after the loader. {true} and {pred} are the arguments of the loss.
-_SOURCE = """
-
-# The rows of y_true and y_pred are padded to one length; `present` says which places a row has.
-def _rows(padded, present):
-    lengths = tf.reduce_sum(tf.cast(present, tf.int64), axis=1)
-    return tf.RaggedTensor.from_row_lengths(tf.boolean_mask(padded, present), lengths)
-
-
-def _padded(value, length):
-    return value.to_tensor(shape=[None, length]) if isinstance(value, tf.RaggedTensor) else value
-
-
-_loss_of_rows, _keras_loss_of_rows = loss, keras_loss
-
-
-def loss(y_true, y_pred):
-    y_true, *present = y_true
-    return _padded(_loss_of_rows({true}, {pred}), {length})
-
-
-def keras_loss(y_true, y_pred, sample_weight=None):
-    y_true, *present = y_true
-    return _keras_loss_of_rows({true}, {pred}, sample_weight)
-"""
-
 
 def of_rows(subject: Any, ragged: Ragged | None) -> Any:
     """The subject, called with padded rows; itself where nothing is ragged.
 
-    It is `padded`. Its `given` are the arguments of the loss for padded ones, and its `inner` is the loss that is called with these.
+    It is `padded`; its `given` are the arguments of the loss for padded ones, and `inner` is the loss that takes these.
     """
     if ragged is None:
         return subject
@@ -78,7 +52,8 @@ def _rows(padded: Any, present: Any) -> Any:
 
     lengths = tf.reduce_sum(tf.cast(present, tf.int64), axis=1)
     # Lengths of truth values are never negative, and their sum is the number of values.
-    return tf.RaggedTensor.from_row_lengths(tf.boolean_mask(padded, present), lengths, validate=False)
+    ragged: Any = tf.RaggedTensor
+    return ragged.from_row_lengths(tf.boolean_mask(padded, present), lengths, validate=False)
 
 
 def _padded(value: Any, rows: Any) -> Any:
@@ -86,15 +61,3 @@ def _padded(value: Any, rows: Any) -> Any:
     import tensorflow as tf
 
     return value.to_tensor(shape=[None, tf.shape(rows)[1]]) if isinstance(value, tf.RaggedTensor) else value
-
-
-def source(ragged: Ragged | None) -> str:
-    """What a script adds to a loader so that `loss` and `keras_loss` take padded rows."""
-    if ragged is None:
-        return ""
-    true, pred = (
-        name if which is None else f"_rows({name}, present[{which}])"
-        for name, which in zip(("y_true", "y_pred"), ragged.cuts, strict=True)
-    )
-    length = "tf.shape(y_true)[1]" if ragged.cuts[0] is not None else "tf.shape(y_pred)[1]"
-    return _SOURCE.format(true=true, pred=pred, length=length)
