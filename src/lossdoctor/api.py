@@ -34,8 +34,8 @@ def check(
     """Say what is wrong with a loss, on which line, with an input that proves it.
 
     The loss runs in this process, without limits on time and memory; `lossdoctor check` examines losses of files
-    in processes of their own. What the examination changes in TensorFlow, Keras and NumPy (seeds, settings) is put
-    back.
+    in processes of their own, where it tries mends as well. What the examination changes in TensorFlow, Keras and
+    NumPy (seeds, settings) is put back.
 
     Args:
         loss: a function of (y_true, y_pred), a `keras.losses.Loss` instance or class or the name of one of Keras, or a
