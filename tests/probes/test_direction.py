@@ -58,6 +58,8 @@ HEALTHY: list[tuple[str, Contract, str]] = [
     ("error less a little spread", REAL, "tf.reduce_mean(tf.square(t - p), -1) - 0.1 * tf.math.reduce_std(p, -1)"),
     ("error and size", REAL, "tf.reduce_mean(tf.square(t - p) + 0.3 * tf.abs(p), -1)"),
     ("minus PSNR", IMAGE, "-tf.image.psnr(t, p, 1.0)"),
+    ("much smoothed logits", LOGIT, "tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(0.6 * t + 0.2, p), -1)"),
+    ("small logits", LOGIT, "tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(t, p) + 0.05 * p * p, -1)"),
 ]
 COLUMN = parse_contract("float32[B,1] binary", "float32[B,1] unit")
 SCORES: list[tuple[str, Contract, str]] = [
@@ -73,6 +75,8 @@ SCORES: list[tuple[str, Contract, str]] = [
     ("IoU", BINARY, "tf.reduce_sum(t * p, -1) / (tf.reduce_sum(t + p - t * p, -1) + 1e-7)"),
     ("SSIM", IMAGE, "tf.image.ssim(t, p, 1.0)"),
     ("minus hinge", MARGIN, "-tf.reduce_mean(tf.nn.relu(1 - t * p), -1)"),
+    ("labels of logits exchanged", LOGIT, "tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(1 - t, p), -1)"),
+    ("negated scores", CLASS_LOGIT, "tf.nn.softmax_cross_entropy_with_logits(t, -p)"),
     ("with an offset", BINARY, "100 + 2 * tf.reduce_sum(t * p, -1) / (tf.reduce_sum(t + p, -1) + 1e-7)"),
 ]
 
@@ -99,6 +103,24 @@ def test_scores_are_worst_at_the_target(one: Contract, expression: str, tmp_path
     assert comparison.worst_at_target
     best = comparison.counterexamples[0]
     assert best.at_wrong < best.at_target
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "-tf.reduce_sum(t * tf.math.log(tf.clip_by_value(1 - tf.nn.softmax(p), 1e-5, 1.0)), -1)",  # what is forbidden
+        "tf.reduce_logsumexp(p - 1e4 * (1 - t), -1) - tf.reduce_min(p, -1)",  # a mask
+        "tf.reduce_mean(t * tf.nn.softplus(p), -1)",  # the same for labels that cost nothing
+    ],
+)
+def test_a_label_that_costs_nothing_says_what_is_not_wanted(expression: str, tmp_path: Path) -> None:
+    reading = read(tmp_path, LOGIT, expression)
+    assert reading.comparison is not None and reading.comparison.timid
+    assert not reading.says_the_opposite
+
+
+def test_scores_that_cost_more_the_surer_they_are_say_the_opposite(tmp_path: Path) -> None:
+    assert read(tmp_path, LOGIT, "tf.reduce_mean(tf.nn.softplus((2 * t - 1) * p), -1)").says_the_opposite
 
 
 @pytest.mark.parametrize(

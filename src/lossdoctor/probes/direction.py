@@ -66,7 +66,9 @@ def probe(
         backwards = replace(call, function=lambda y_true, y_pred: subject.call(y_pred, y_true), cast=True)
         if not _rays(backwards, contract, known, rng)[0]:
             swapped, _ = _compare(backwards, contract, known, rng, SWAPPED_BATCHES)
-    alone = () if comparison.rather_high_at_target or falls else _of_each_label(call, contract, known, rng)
+    timid = comparison.timid and comparison.worst_at_target
+    decided = (comparison.rather_high_at_target and not timid) or falls
+    alone = () if decided else _of_each_label(call, contract, known, rng)
     alike = alike_swapped = None
     if swapped is None and _measures(contract):
         alike, _ = _compare(call, contract, known, rng, ALIKE_BATCHES, alike=True)
@@ -180,6 +182,7 @@ def _compare(
     assert isinstance(spec, Spec)
     tally = _Tally()
     best_values: list[float] = []
+    chosen: set[int] = set()
     for _ in range(batches):
         y_true = draw(contract.y_true, rng, call.sizes)
         if label is not None:
@@ -190,10 +193,12 @@ def _compare(
         losses = [call.mean(Pair(y_true, candidate)) for candidate in candidates]
         if np.all(np.isnan(losses)):
             continue
-        at_target = float(np.nanmin(losses))
-        target = candidates[int(np.nanargmin(losses))]
+        best = int(np.nanargmin(losses))
+        at_target, target = losses[best], candidates[best]
         best_values.append(at_target)
-        wrongs = _wrong_predictions(contract, known, target, call.sizes, rng)
+        chosen.add(best)
+        # What is wrong is as certain as the target: a surer answer costs more where the sign is wrong.
+        wrongs = _wrong_predictions(contract, known.alone(best), target, call.sizes, rng, known.scale(best))
         at_wrong = [call.mean(Pair(y_true, prediction)) for _, prediction in wrongs]
         spread = _spread([*losses, *at_wrong])
         for (wrong, prediction), value in zip(wrongs, at_wrong, strict=True):
@@ -204,7 +209,8 @@ def _compare(
             if _order(value, at_target, spread) == 0:
                 continue  # as good as the target, which then is no end of the way
             _walk(call, y_true, prediction, target, spread, tally, spec)
-    return tally.comparison(), float(np.mean(best_values)) if best_values else float("nan")
+    timid = bool(known.scales) and chosen == {int(np.argmin(known.scales))}
+    return replace(tally.comparison(), timid=timid), float(np.mean(best_values)) if best_values else float("nan")
 
 
 def _compare_arranged(call: Caller, placed: Arranged, rng: np.random.Generator) -> Comparison:
@@ -219,7 +225,7 @@ def _compare_arranged(call: Caller, placed: Arranged, rng: np.random.Generator) 
 
 
 def _wrong_predictions(
-    contract: Contract, known: targets.Meaning, target: Array, sizes: Sizes, rng: np.random.Generator
+    contract: Contract, known: targets.Meaning, target: Array, sizes: Sizes, rng: np.random.Generator, scale: float
 ) -> list[tuple[Wrong, Array]]:
     """Predictions that differ from the target; the first is its opposite, the last is noise."""
     spec = contract.y_pred
@@ -229,7 +235,7 @@ def _wrong_predictions(
     found.append(("opposite", known.opposite(target)))
     found.append(("other", other))
     found.extend(("constant", constant(target.shape)) for constant in known.constants)
-    found.extend(("random", draw(spec, rng, sizes)) for _ in range(2))
+    found.extend(("random", scale * draw(spec, rng, sizes)) for _ in range(2))
     predictions: list[tuple[Wrong, Array]] = []
     for wrong, values in found:
         prediction = targets.as_prediction(values, spec)

@@ -39,6 +39,17 @@ class Meaning:
     targets: tuple[Callable[[Array], Array], ...]
     opposite: Callable[[Array], Array]  # of a target
     constants: tuple[Callable[[tuple[int, ...]], Array], ...]
+    # Of targets that say the same with less and less certainty: their scores, as shares of the first one's.
+    scales: tuple[float, ...] = ()
+
+    def scale(self, index: int) -> float:
+        return self.scales[index] if self.scales else 1.0
+
+    def alone(self, index: int) -> Meaning:
+        """That target only, with constants as certain as it: what is too certain costs more, right or wrong."""
+        scale = self.scale(index)
+        constants = self.constants if scale == 1.0 else tuple(_scaled(one, scale) for one in self.constants)
+        return Meaning((self.targets[index],), self.opposite, constants)
 
 
 def meaning(contract: Contract, sizes: Sizes) -> Meaning | str:
@@ -137,6 +148,7 @@ def _classes(kind: Kind, classes: int, onehot: Callable[[Array], Array]) -> Mean
             (certain, lambda t: 0.375 * certain(t), lambda t: 0.125 * certain(t)),
             lambda p: np.roll(p, 1, axis=-1),
             (_filled(0.0), _one_class(classes, CERTAIN)),
+            (1.0, 0.375, 0.125),
         )
 
     def softened(labels: Array) -> Array:
@@ -153,7 +165,12 @@ def _margins(sign: Callable[[Array], Array], strengths: tuple[float, ...]) -> Me
         tuple(of(strength) for strength in strengths),
         lambda p: -p,
         (_filled(0.0), _filled(strengths[0]), _filled(-strengths[0])),
+        tuple(strength / strengths[0] for strength in strengths),
     )
+
+
+def _scaled(constant: Callable[[tuple[int, ...]], Array], scale: float) -> Callable[[tuple[int, ...]], Array]:
+    return lambda shape: scale * constant(shape)
 
 
 def _filled(value: float) -> Callable[[tuple[int, ...]], Array]:

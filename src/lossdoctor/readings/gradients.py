@@ -52,6 +52,7 @@ class Comparison:
     rises: float
     falls: float
     counterexamples: tuple[Counterexample, ...] = ()  # the clearest first, at most one for each class
+    timid: bool = False  # of targets that say the same, the least certain is the best in every draw
 
     @property
     def worst_at_target(self) -> bool:
@@ -164,6 +165,15 @@ class Direction:
             if one.worst_at_target and other.lowest_at_target and other.falls >= 0.5:
                 return label, one
         return None
+
+    @property
+    def says_the_opposite(self) -> bool:
+        """The target is the worst of all predictions; for each of two labels, where that shows for uncertain scores
+        only. What y_true says may be forbidden, or be a mask, and then one of the two costs nothing."""
+        found = self.comparison
+        if found is None or not found.worst_at_target:
+            return False
+        return not found.timid or all(one.worst_at_target for _, one in self.labels)
 
     @property
     def critic(self) -> bool:

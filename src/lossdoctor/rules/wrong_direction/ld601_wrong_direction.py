@@ -37,7 +37,7 @@ def wrong_direction(direction: Direction, graph: LossGraph, dependence: Reading[
         message = "the loss is lowest at the target only with its two arguments the other way round"
     elif found.worst_at_target and direction.gain:
         message = "the loss is higher the more is earned: named after a gain, it minimises it"
-    elif found.worst_at_target and not direction.critic:
+    elif direction.says_the_opposite and not direction.critic:
         message = "the loss rises towards the target: a score that should be maximised is minimised"
     else:
         return
