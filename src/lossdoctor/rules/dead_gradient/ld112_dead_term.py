@@ -11,6 +11,7 @@ from lossdoctor.domains.terms import Term
 from lossdoctor.graph.identical import identical
 from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.rules.registry import Rule, Suspicion
+from lossdoctor.rules.tracing import input_behind
 from lossdoctor.spec import Contract, Spec
 
 _THRESHOLDS = ("relu", "relu6", "maximum", "minimum", "clip")
@@ -66,18 +67,22 @@ def shut_for_a_label(
 
 @RULE.check
 def taken_from_itself(graph: LossGraph, dependence: Reading[Dependence]) -> Iterator[Suspicion]:
-    """A difference of two expressions that are one and the same: a slip in the second."""
+    """A difference of two expressions that are one and the same: a slip in the second. Of targets as they are, it is
+    a way to write zeros."""
     if graph.stage != "traced":
         return
     for node in graph.where("subtract", "squared_difference", role="forward"):
         left, right = node.args[:2]
-        if dependence[left].link == "live" and identical(graph.graph, left, right):
+        found = dependence[left]
+        of_targets = found.y_true and not found.y_pred and not found.random and input_behind(graph, left) is None
+        if (found.link == "live" or of_targets) and identical(graph.graph, left, right):
+            given = "y_true is, and y_pred has no part in it" if of_targets else "y_pred is, and trains nothing"
             yield RULE.at(
                 node,
-                f"`{node.call}` takes `{graph[left].call}` from itself: it is zero whatever y_pred is, and trains "
-                "nothing",
+                f"`{node.call}` takes `{graph[left].call}` from itself: it is zero whatever {given}",
                 evidence="proved",
                 severity="warning",
+                family="no-gradient" if of_targets else None,
             )
 
 
