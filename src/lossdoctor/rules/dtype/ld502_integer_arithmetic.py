@@ -38,6 +38,8 @@ def integer_arithmetic(
     ):
         return
     node = next((node for node in graph.where(role="forward") if _calculates(node, dependence)), None)
+    if node is not None and _reshaped(contract) and not _loses(node):
+        return  # `compile` gives the function other shapes as well, which explains it
     if node is not None:
         yield RULE.at(
             None,
@@ -56,6 +58,17 @@ def _calculates(node: Node, dependence: Reading[Dependence]) -> bool:
     row = TABLE.by_name.get(node.op)
     known = row is not None and row.kind in ("elementwise", "reduce", "matmul", "scan") and node.op != "astype"
     return known and node.dtype in _INTEGERS and bool(dependence[node].y_true)
+
+
+def _reshaped(contract: Contract) -> bool:
+    """Whether Keras makes the two ranks equal before it calls a function."""
+    labels, prediction = contract.y_true, contract.y_pred
+    return isinstance(labels, Spec) and isinstance(prediction, Spec) and len(labels.dims) != len(prediction.dims)
+
+
+def _loses(node: Node) -> bool:
+    """Whether integers of labels wrap or truncate there, and not only in numbers beyond all labels."""
+    return node.dtype not in ("int32", "int64") or node.op in ("divide", "floor_divide", "mean", "power", "remainder")
 
 
 def _first(value: Array) -> str:

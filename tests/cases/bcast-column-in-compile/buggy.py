@@ -1,0 +1,13 @@
+"""House prices."""
+import tensorflow as tf
+from tensorflow import keras
+
+
+def absolute_error(y_true, y_pred):
+    return tf.abs(y_true - tf.squeeze(y_pred, axis=-1))
+
+
+def build():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("adam", loss=absolute_error)
+    return model
