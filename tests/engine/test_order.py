@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lossdoctor.engine.order import arrange, verdict
 from lossdoctor.findings import Evidence, Family, Finding, Location, Severity
 
@@ -54,6 +56,14 @@ def test_broadcast_explains_shape_but_a_warning_explains_nothing() -> None:
     assert codes(cause.consequences) == ["LD211"]
     found = arrange([made("LD211", "shape", line=3), made("LD201", "broadcast", "warning", line=2)])
     assert codes(found) == ["LD211", "LD201"]
+
+
+def test_a_slip_that_turns_the_loss_round_is_no_consequence_of_that() -> None:
+    slip = replace(made("LD615", "wrong-math", "warning", line=3), name="never-equal")
+    found = arrange([slip, made("LD601", "wrong-direction", line=7)])
+    assert codes(found) == ["LD601", "LD615"]
+    (cause,) = arrange([made("LD611", "wrong-math", line=3), made("LD601", "wrong-direction", line=7)])
+    assert codes(cause.consequences) == ["LD611"]
 
 
 def test_verdict_is_healthy_only_after_a_complete_examination() -> None:

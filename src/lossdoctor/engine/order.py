@@ -33,6 +33,8 @@ _EXPLAINS: dict[Family, frozenset[Family]] = {
     "broadcast": frozenset({"shape", "efficiency", "wrong-direction", "wrong-math"}),
     "wrong-direction": frozenset({"wrong-math"}),
 }
+# Slips at one place, which may be why the loss has another direction, and never follow from it.
+_SLIPS = frozenset({"same-operand", "never-equal"})
 # Executions that give different numbers do so for a reason, and any other finding about numbers or tracing is one.
 _REASONS: frozenset[Family] = frozenset(
     {
@@ -76,7 +78,7 @@ def _explains(cause: Finding, other: Finding) -> bool:
     if cause.evidence == "suspected" or cause.severity != "error":
         return False
     if other.family in _EXPLAINS.get(cause.family, frozenset()):
-        return True
+        return not (cause.family == "wrong-direction" and other.name in _SLIPS)
     if cause.name == "half-rounding" and other.family == "dead-gradient":  # what is rounded away has no gradient
         return True
     same_line = (cause.location.path, cause.location.line) == (other.location.path, other.location.line)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from lossdoctor.graph.ir import LossGraph
+from lossdoctor.domains.dependence import Dependence
+from lossdoctor.domains.interpret import Reading
+from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.rules.registry import Rule, Suspicion
-from lossdoctor.rules.tracing import input_behind
+from lossdoctor.rules.straight import line_of_labels
+from lossdoctor.rules.tracing import MOVES, input_behind
 from lossdoctor.spec import Contract, Spec
-
-_STEPS = 8  # operations between the labels and the cast
 
 RULE = Rule(code="LD504", name="fraction-lost", family="dtype", severity="warning")
 
@@ -47,7 +48,7 @@ def smoothed_numbers(graph: LossGraph, contract: Contract) -> Iterator[Suspicion
     for node in graph.where("astype", role="forward"):
         if not node.dtype.startswith(("int", "uint")):
             continue
-        slope, offset = _line(graph, node.args[0], _STEPS) or (1.0, 0.0)
+        slope, offset = line_of_labels(graph, node.args[0]) or (1.0, 0.0)
         moved = [label for label in range(labels.classes) if int(slope * label + offset) != label]
         if 0.5 < slope < 1.0 and offset >= 0.0 and moved:
             first, becomes = moved[0], int(slope * moved[0] + offset)
@@ -63,26 +64,38 @@ def smoothed_numbers(graph: LossGraph, contract: Contract) -> Iterator[Suspicion
             return
 
 
-def _line(graph: LossGraph, place: int, steps: int) -> tuple[float, float] | None:
-    """Slope and offset by which a node is computed from y_true; None for anything else."""
-    if input_behind(graph, place) in graph.y_true:
-        return 1.0, 0.0
-    node = graph[place]
-    if node.op in ("astype", "identity") and steps:
-        return _line(graph, node.args[0], steps - 1)
-    if node.op not in ("add", "subtract", "multiply", "divide") or not steps:
-        return None
-    for moving, other in ((0, 1), (1, 0)):
-        number = graph[node.args[other]].constant
-        line = _line(graph, node.args[moving], steps - 1) if number is not None and number.size == 1 else None
-        if line is None or number is None:
+@RULE.check
+def rounded_targets(graph: LossGraph, contract: Contract, dependence: Reading[Dependence]) -> Iterator[Suspicion]:
+    """Numbers of y_true that are cut to whole ones, and then compared with predictions that are not.
+
+    A cell, a bin or a class is such a number too: it is used as an index, or beside the fraction that was cut off.
+    """
+    labels = contract.y_true
+    if graph.stage != "traced" or not isinstance(labels, Spec) or labels.kind not in ("real", "positive", "unit"):
+        return
+    users = graph.graph.users()
+    for node in graph.where("floor", "ceil", role="forward"):
+        found = dependence[node]
+        alone = len(users[node.args[0]]) == 1 and users[node.id]
+        if not node.calls or not found.y_true or found.y_pred or found.random or not alone:
             continue
-        slope, offset, value = *line, float(number.reshape(-1)[0])
-        if node.op == "add":
-            return slope, offset + value
-        if node.op == "multiply":
-            return slope * value, offset * value
-        if moving == 1:
-            return None  # a constant minus, or divided by, the label
-        return (slope, offset - value) if node.op == "subtract" else (slope / value, offset / value)
-    return None
+        if all(_compared(graph, users, node, user, dependence) for user in users[node.id]):
+            yield RULE.at(
+                node,
+                f"`{node.call}` cuts the fraction off what is made of y_true, and y_pred is compared with the rest",
+                evidence="proved",
+            )
+            return
+
+
+def _compared(
+    graph: LossGraph, users: Mapping[int, tuple[int, ...]], node: Node, place: int, dependence: Reading[Dependence]
+) -> bool:
+    """Whether a use of a node is a difference to something that y_pred moves."""
+    user = graph[place]
+    if user.op in MOVES or user.op == "astype":
+        return bool(users[place]) and all(_compared(graph, users, user, each, dependence) for each in users[place])
+    if user.op not in ("subtract", "squared_difference"):
+        return False
+    other = user.args[0] if user.args[1] == node.id else user.args[1]
+    return dependence[other].link == "live"
