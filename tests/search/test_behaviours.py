@@ -88,6 +88,15 @@ def sequences(y_true, y_pred):
     return tf.reduce_mean(tf.square(y_true - y_pred), axis=[1, 2])
 
 
+class Plain(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        return rows(y_true, y_pred)
+
+
+def build():
+    return Plain(reduction="none")
+
+
 class Unreduced(keras.losses.Loss):
     def __init__(self):
         super().__init__(reduction="none")
@@ -221,3 +230,11 @@ def test_the_fault_and_its_twin(
         given = {key: name if value is ... else value for key, value in arguments.items()}
         replay = session.replay(script(session.load(f"{file}:{name}"), symptom, None, parse_contract(*specs), **given))
         assert replay.status == status, replay.output
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("make", "status"), [("Plain(reduction='none')", 1), ("Plain(reduction='sum')", 0)])
+def test_a_call_counts_while_it_is_written(make: str, status: int, session: LocalSession, file: Path) -> None:
+    loaded = session.load(f"{file}:Plain")
+    replay = session.replay(script(loaded, "vector-through-keras", None, parse_contract(*REAL), make=make))
+    assert replay.status == status, replay.output

@@ -45,6 +45,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "padding-counts": {"value": 0.0, "axes": (1, 1)},
     "places-coupled": {"axis": 1},
     "classes-alike": {"first": 0, "second": 1},
+    "operation-on-shapes": {"types": ("Mean",), "shapes": (("B", 3),)},
     "operations-left": {"types": ("While",), "count": 1},
     "cast-to-integer": {"count": 1},
     "setting-unused": {"makes": ("focal(1.0)", "focal(2.0)")},

@@ -29,6 +29,24 @@ def looped(y_true, y_pred):
     return tf.map_fn(lambda pair: rows(*pair), (y_true, y_pred), fn_output_signature=tf.float32)
 
 
+def dealt(y_true, y_pred):
+    return tf.reduce_mean(tf.reshape(y_true - y_pred, [3, -1]), axis=0)
+
+
+def transposed(y_true, y_pred):
+    return tf.reduce_mean(tf.transpose(y_true - y_pred), axis=0)
+
+
+def itself(y_true, y_pred):
+    score = y_pred[:, 0]
+    return rows(y_true, y_pred) + tf.reduce_mean(tf.abs(score[:, None] - score[:, None]), axis=1)
+
+
+def pairs(y_true, y_pred):
+    score = y_pred[:, 0]
+    return rows(y_true, y_pred) + tf.reduce_mean(tf.abs(score[:, None] - score[None, :]), axis=1)
+
+
 def wide(y_true, y_pred):
     return tf.cast(rows(tf.cast(y_true, tf.float64), tf.cast(y_pred, tf.float64)), tf.float32)
 
@@ -82,6 +100,8 @@ class Lost(Kept):
 CASES: list[tuple[str, str, str, dict[str, Any]]] = [
     # symptom, loss with the fault, healthy twin, arguments
     ("operations-left", "looped", "rows", {"types": ("While", "StatelessWhile"), "count": 1}),
+    ("operation-on-shapes", "dealt", "transposed", {"types": ("Reshape",), "shapes": (("B", 3),), "result": (3, "B")}),
+    ("operation-on-shapes", "itself", "pairs", {"types": ("Sub",), "shapes": (("B", 1), ("B", 1))}),
     ("in-double", "wide", "rows", {}),
     ("share-rounded", "rounded", "rows", {}),
     ("cast-to-integer", "truncated", "rows", {"count": 1}),

@@ -65,6 +65,7 @@ Symptom = Literal[
     "clipped-scores",  # scores outside of [0, 1] can be moved further out without any change
     "classes-alike",  # two classes, `first` and `second`, give the same loss
     "operations-left",  # the graph has at least `count` operations of `types`
+    "operation-on-shapes",  # the graph has an operation of `types` whose inputs have the `shapes`
     "in-double",  # the graph has operations in float64
     "share-rounded",  # the graph has a mean or quotient in integers that is used as a float
     "cast-to-integer",  # the graph has at least `count` casts of floats to integers

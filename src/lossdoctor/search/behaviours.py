@@ -167,9 +167,24 @@ def factory_called(contract: Contract, arguments: Arguments) -> str:
 
 
 def vector_through_keras(contract: Contract, arguments: Arguments) -> str:
-    """What Keras hands to the optimizer is a number for each sample."""
-    return dedent("""\
-        value = keras_loss(y_true, y_pred)
+    """What Keras hands to the optimizer is a number for each sample; of the loss that the call `make` makes, if it is
+    given and still written in the file."""
+    begin = "value = keras_loss(y_true, y_pred)\n"
+    if "make" in arguments:
+        make = str(arguments["make"])
+        begin = dedent(f"""\
+            import ast
+            import inspect
+
+            calls = [node for node in ast.walk(ast.parse(inspect.getsource(_module))) if isinstance(node, ast.Call)]
+            if {make!r} not in map(ast.unparse, calls):
+                print("the file makes no such loss any more:", {make!r})
+                return False
+            model = keras.Model()
+            model.compile(loss=_module.{make})
+            value = model.compute_loss(y=y_true, y_pred=y_pred)
+            """)
+    return begin + dedent("""\
         print("Keras gives the optimizer a loss of shape", tuple(value.shape))
         return len(value.shape) > 0
         """)

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from textwrap import dedent
+from typing import Any
 
 from lossdoctor.search.calling import Arguments, Demonstration, called, signature
-from lossdoctor.spec import Contract
+from lossdoctor.spec import Contract, Spec, Structure, dim_names, leaves
+
+# Of axes with a name, in `operation_on_shapes`: so small that a loss runs, and no product of others.
+_SIZES = (7, 11, 13, 17, 19, 23, 29, 31, 37, 41)
 
 
 def _operations(contract: Contract, arguments: Arguments) -> str:
@@ -101,9 +105,58 @@ def traced_again(contract: Contract, arguments: Arguments) -> str:
         """)
 
 
+def operation_on_shapes(contract: Contract, arguments: Arguments) -> str:
+    """An operation of these `types` whose inputs begin with these `shapes`, and whose result has the shape `result`
+    where it is given. Dimensions are numbers or made of the names of the spec, which get sizes that nothing else has;
+    None is any.
+    """
+    types = tuple(map(str, arguments["types"]))
+    names = dim_names(contract.y_true, contract.y_pred)
+    sizes = [size for size in _SIZES if size not in _numbers(contract)][: len(names)]
+    named = "".join(f"{name} = {size}\n" for name, size in zip(names, sizes, strict=True))
+    specs = ", ".join(_sized(part) for part in (contract.y_true, contract.y_pred))
+    shapes = ", ".join(_shape(shape) for shape in arguments["shapes"])
+    result = arguments.get("result")
+    return named + dedent(f"""\
+        traced = tf.function({called(arguments)}, autograph=False).get_concrete_function({specs})
+
+        def alike(tensor, shape):
+            known = tensor.shape.rank == len(shape)
+            return known and all(dim in (None, size) for dim, size in zip(shape, tensor.shape))
+
+        shapes, found = [{shapes}], []
+        for op in traced.graph.get_operations():
+            if op.type in {types} and len(op.inputs) >= len(shapes):
+                fits = all(alike(tensor, shape) for tensor, shape in zip(op.inputs, shapes))
+                if fits and {"True" if result is None else f"alike(op.outputs[0], {_shape(result)})"}:
+                    found.append(op.name)
+        print(f"{{len(found)}} operations take {{shapes}} as they are", *found)
+        return len(found) > 0
+        """)
+
+
+def _numbers(contract: Contract) -> set[int]:
+    specs = [spec for part in (contract.y_true, contract.y_pred) for _, spec in leaves(part)]
+    return {dim for spec in specs for dim in spec.dims if isinstance(dim, int)}
+
+
+def _sized(structure: Structure) -> str:
+    """Source of the TensorSpec of a structure, with the names of its axes as variables."""
+    if isinstance(structure, Spec):
+        return f'tf.TensorSpec({_shape(structure.dims)}, "{structure.dtype}")'
+    if isinstance(structure, Mapping):
+        return "{" + ", ".join(f"{key!r}: {_sized(part)}" for key, part in structure.items()) + "}"
+    return "(" + "".join(_sized(part) + ", " for part in structure) + ")"
+
+
+def _shape(shape: Any) -> str:
+    return "[" + ", ".join("None" if dim in ("?", None) else str(dim) for dim in shape) + "]"
+
+
 # By symptom, as `search.demonstrations.DEMONSTRATIONS`.
 TRACINGS: Mapping[str, tuple[str, Demonstration]] = {
     "operations-left": ("the graph has operations that it does not need", operations_left),
+    "operation-on-shapes": ("an operation takes the axes in an order that is not theirs", operation_on_shapes),
     "in-double": ("the loss is computed in float64", in_double),
     "share-rounded": ("a share is rounded down to an integer", share_rounded),
     "cast-to-integer": ("predictions are cut to integers", cast_to_integer),

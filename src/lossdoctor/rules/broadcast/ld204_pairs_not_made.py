@@ -36,7 +36,8 @@ def transposed_vector(graph: LossGraph, dependence: Reading[Dependence]) -> Iter
                 f"`{meeting.call}` takes each sample with itself only, and no pairs are made; "
                 "`x[:, None]` and `x[None, :]` make pairs",
                 evidence="proved",
-                symptom="targets-exchanged" if not dependence[node].y_pred else None,
+                symptom="targets-exchanged" if not dependence[node].y_pred else "operation-on-shapes",
+                arguments=_taken(graph, node),
                 replay="welcome",
             )
             return
@@ -58,10 +59,16 @@ def same_axis_twice(graph: LossGraph, dependence: Reading[Dependence]) -> Iterat
                 f"`{node.call}` takes ({', '.join(map(str, shape))}) with itself: each sample meets itself only, and "
                 "no pairs are made; one side needs its new axis in the other place",
                 evidence="proved",
-                symptom="targets-exchanged" if not dependence[node].y_pred else None,
+                symptom="targets-exchanged" if not dependence[node].y_pred else "operation-on-shapes",
+                arguments=_taken(graph, node),
                 replay="welcome",
             )
             return
+
+
+def _taken(graph: LossGraph, node: Node) -> dict[str, object]:
+    """The operation, as a script finds it in the graph."""
+    return {"types": TABLE.by_name[node.op].tf, "shapes": tuple(graph[arg].shape or () for arg in node.args)}
 
 
 def _placed(node: Node) -> bool:

@@ -34,6 +34,8 @@ def scalar_return(
             evidence="proved",
             when=when,
             severity="info",
+            symptom="weight-ignored",
+            replay="welcome",
         )
         return
     if loaded.span.function == "compute_loss":  # which `fit` asks for one number, and hands the weights

@@ -10,6 +10,7 @@ from lossdoctor.domains.dependence import Dependence
 from lossdoctor.domains.interpret import Reading
 from lossdoctor.graph.dims import of_batch
 from lossdoctor.graph.ir import LossGraph, Node
+from lossdoctor.ops import TABLE
 from lossdoctor.probes.batches import Batches
 from lossdoctor.rules.registry import Rule, Suspicion
 
@@ -42,7 +43,8 @@ def normalised_over_batch(
             f"({', '.join(str(dim) for dim in vector)})): each sample is scaled by all others; `axis=-1` scales it by "
             "its own",
             evidence="proved",
-            symptom="batch-mismatch" if relation is None and batches.evidence is not None else None,
+            symptom="batch-mismatch" if relation is None and batches.evidence is not None else "operation-on-shapes",
+            arguments={"types": TABLE.by_name[total.op].tf, "shapes": (vector,), "result": total.shape or ()},
             pair=batches.evidence if relation is None else None,
             replay="welcome",
         )

@@ -31,17 +31,27 @@ def unreduced_in_compile(callings: Callings, loaded: Loaded, module: SourceModul
         if not isinstance(name, ast.Name) or name.id != loaded.name:
             continue
         asked = argument(given, "reduction", 99) if isinstance(given, ast.Call) else None
+        make = _made(given, loaded)
         if unreduced if asked is None else _none(asked, module):
             yield RULE.at(
                 None,
                 f"`{ast.unparse(given)}` does not reduce: {_WHY}",
                 calls=(span_of(module, given),),
                 evidence="proved" if called and asked is not None else "witnessed",
-                symptom="vector-through-keras" if unreduced else None,
+                symptom="vector-through-keras" if unreduced or make else None,
+                arguments={"make": make} if make and not unreduced else {},
                 replay="welcome",
                 when=("keras-compile",),
             )
             return
+
+
+def _made(given: ast.expr, loaded: Loaded) -> str:
+    """A call that a script can make too: of a name with literals; "" for others."""
+    if not loaded.loader or not isinstance(given, ast.Call):
+        return ""
+    parts = [*given.args, *(keyword.value for keyword in given.keywords)]
+    return ast.unparse(given) if all(isinstance(part, ast.Constant) for part in parts) else ""
 
 
 def _none(given: ast.expr, module: SourceModule) -> bool:

@@ -36,6 +36,9 @@ def axes_dealt_anew(graph: LossGraph, dependence: Reading[Dependence]) -> Iterat
             "numbers out in the order they have: axes change places by tf.transpose only, and what looks like a row "
             "of one axis is a mixture of all",
             evidence="proved",
+            symptom="operation-on-shapes",
+            arguments={"types": TABLE.by_name[node.op].tf, "shapes": (source,), "result": target},
+            replay="welcome",
         )
         return
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from lossdoctor.domains.dependence import Dependence
 from lossdoctor.domains.interpret import Reading
 from lossdoctor.graph.ir import Dim, LossGraph
+from lossdoctor.ops import TABLE
 from lossdoctor.rules.registry import Rule, Suspicion
 
 RULE = Rule(code="LD219", name="spectrum-over-channels", family="shape", severity="warning")
@@ -33,8 +34,8 @@ def spectrum_over_channels(graph: LossGraph, dependence: Reading[Dependence]) ->
             f"`{' '.join(node.call.split())}` transforms {axes} of ({', '.join(map(str, shape))}), the last of which "
             f"has the channels: {rest}",
             evidence="proved",
-            symptom="places-coupled" if shape[-1] != 1 else None,
-            arguments={"axis": rank - 1},
+            symptom="places-coupled" if shape[-1] != 1 else "operation-on-shapes",
+            arguments={"axis": rank - 1, "types": TABLE.by_name[node.op].tf, "shapes": (shape,)},
             replay="welcome",
         )
         return
