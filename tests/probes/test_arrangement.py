@@ -50,6 +50,16 @@ SWAPPED_ANCHOR = "other = tf.reduce_sum((positive - negative) ** 2, -1)\nfar = t
 PUSH = "push = tf.nn.relu(4.0 - apart)\n"
 SCORES = "return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.reshape(t, [-1]), -p)"
 
+CIRCLE = """\
+alike = tf.matmul(tf.math.l2_normalize(p, -1, 1e-6), tf.math.l2_normalize(p, -1, 1e-6), transpose_b=True)
+labels = tf.reshape(t, [-1])
+same = tf.cast(labels[:, None] == labels[None, :], tf.float32)
+own = -8.0 * tf.nn.relu(1.2 - tf.stop_gradient(alike)) * (alike - 0.8)
+other = 8.0 * tf.nn.relu(tf.stop_gradient(alike) + 0.2) * (alike - 0.2)
+own = own - 1e4 * (1.0 - same) - 1e4 * tf.eye(tf.shape(p)[0])
+return tf.nn.softplus(tf.reduce_logsumexp(own, 1) + tf.reduce_logsumexp(other - 1e4 * same, 1))
+"""
+
 TWO_VIEWS = contract("float32[B,1] real", "float32[B,2,8] real")
 TWO_LABELLED = contract("float32[B,1] binary", "float32[B,2,8] real")
 VIEWS = """\
@@ -74,6 +84,8 @@ HEALTHY: list[tuple[str, Contract, str]] = [
     ("supervised_contrastive", LABELLED, SUPERVISED),
     ("batch_hard_triplet", LABELLED, HARD + PULLED),
     ("contrastive", TWO_CLASSES, PAIRS + PUSH + "return tf.reduce_mean(same * apart + (1.0 - same) * push, 1)"),
+    ("circle_loss", LABELLED, CIRCLE),
+    ("pair_repulsion", LABELLED, PAIRS + "return tf.reduce_mean((1.0 - same) * tf.nn.relu(4.0 - apart), 1)"),
     ("info_nce", TWO_VIEWS, VIEWS + "return -chosen"),
     # Whether two embeddings belong together is for the label to say, one way or the other.
     ("contrastive_pairs", TWO_LABELLED, SIAMESE),
@@ -92,6 +104,8 @@ WRONG: list[tuple[str, Contract, str]] = [
     ("similarity_taken_for_distance", STACKED, UNIT + COSINES + PULLED),
     ("batch_hard_triplet", LABELLED, HARD + PUSHED),
     ("info_nce", TWO_VIEWS, VIEWS + "return chosen"),
+    # All that is near costs something: what has the same label, and what has not.
+    ("circle_loss", LABELLED, CIRCLE.replace("-8.0", "8.0")),
     ("contrastive", TWO_CLASSES, PAIRS + PUSH + "return tf.reduce_mean((1.0 - same) * apart + same * push, 1)"),
 ]
 

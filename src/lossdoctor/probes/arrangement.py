@@ -27,10 +27,15 @@ _CONTINUOUS = ("real", "positive", "unit", "probability", "logit")
 
 @dataclass(frozen=True, slots=True)
 class Arranged:
-    """`pairs(rng)` gives one input as it should be, and the same vectors the other way round."""
+    """`pairs(rng)` gives one input as it should be, and the same vectors the other way round.
+
+    `scattered(rng)`, where it is there, gives vectors that all lie apart instead: what is pushed then does not make up
+    for what is not pulled.
+    """
 
     what: str
     pairs: Callable[[np.random.Generator], tuple[Pair, Array]]
+    scattered: Callable[[np.random.Generator], tuple[Pair, Array]] | None = None
 
 
 def arranged(subject: Subject, call: Caller, rng: np.random.Generator) -> Arranged | None:
@@ -96,7 +101,10 @@ def _labelled(call: Caller, true: Spec, pred: Spec, rng: np.random.Generator) ->
         wrong = np.roll(right, 1, axis=0)  # neighbours of one label fall apart, and meet another
         return Pair(y_true, wrong.astype(numpy_dtype(pred.dtype))), right.astype(numpy_dtype(pred.dtype))
 
-    return Arranged("what has the same label", made)
+    def scattered(rng: np.random.Generator) -> tuple[Pair, Array]:
+        return Pair(y_true, draw(pred, rng, call.sizes)), made(rng)[1]
+
+    return Arranged("what has the same label", made, scattered)
 
 
 def _views(call: Caller, contract: Contract, pred: Spec, rng: np.random.Generator) -> Arranged | None:

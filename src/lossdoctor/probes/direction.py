@@ -8,13 +8,14 @@ value there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 
 from lossdoctor.probes import targets
-from lossdoctor.probes.arrangement import Arranged, arranged
+from lossdoctor.probes.arrangement import arranged
 from lossdoctor.probes.calls import Caller, Live, Subject, caller, quick
 from lossdoctor.probes.draws import Sizes, draw
 from lossdoctor.probes.peak import peak
@@ -56,8 +57,18 @@ def probe(
         placed = arranged(subject, call, rng)
         if placed is None:
             return Direction(False, known, unbounded=falls, rays=rays)
-        compared = _compare_arranged(call, placed, rng)
-        return Direction(False, known, unbounded=falls, rays=rays, arranged=compared, together=placed.what)
+        found = Direction(
+            False,
+            known,
+            unbounded=falls,
+            rays=rays,
+            arranged=_compare_arranged(call, placed.pairs, rng),
+            together=placed.what,
+        )
+        if placed.scattered is None or found.exchanged:
+            return found
+        other = replace(found, arranged=_compare_arranged(call, placed.scattered, rng))
+        return other if other.exchanged else found
     comparison, best = _compare(call, contract, known, rng, BATCHES)
     if comparison.draws < 8:
         return Direction(False, "the loss is not a number at the target", unbounded=falls, rays=rays)
@@ -213,11 +224,13 @@ def _compare(
     return replace(tally.comparison(), timid=timid), float(np.mean(best_values)) if best_values else float("nan")
 
 
-def _compare_arranged(call: Caller, placed: Arranged, rng: np.random.Generator) -> Comparison:
-    """The loss where vectors are arranged as they should be, against the same vectors the other way round."""
+def _compare_arranged(
+    call: Caller, pairs: Callable[[np.random.Generator], tuple[Pair, Array]], rng: np.random.Generator
+) -> Comparison:
+    """The loss where vectors are arranged as they should be, against what is not."""
     tally = _Tally()
     for _ in range(ARRANGED_BATCHES):
-        pair, right = placed.pairs(rng)
+        pair, right = pairs(rng)
         at_right, at_wrong = call.mean(Pair(pair.y_true, right)), call.mean(pair)
         spread = abs(at_right - at_wrong)
         tally.count("opposite", _order(at_wrong, at_right, spread), pair, right, at_right, at_wrong, spread)

@@ -132,7 +132,7 @@ _GAINS = frozenset(
 _PAIRINGS = frozenset(
     (
         "triplet triplets contrastive siamese npair npairs pair pairs metric embedding embeddings supcon infonce nce "
-        "ntxent simclr views"
+        "ntxent simclr views circle lifted similarity"
     ).split()
 )
 # What losses measure.
