@@ -52,6 +52,33 @@ def smoothed_mass(
             return
 
 
+@RULE.check
+def one_class_counted(graph: LossGraph, ranges: Ranges, contract: Contract) -> Iterator[Suspicion]:
+    """Labels of 0 and 1 on a last axis of one, whose size is taken for the number of classes: the zeros move alone."""
+    labels = contract.y_true
+    if graph.stage != "traced" or not isinstance(labels, Spec) or labels.kind != "binary" or labels.dims[-1:] != (1,):
+        return
+    for node in graph.where("add", role="forward"):
+        slope, offset = line_of_labels(graph, node.id, ranges) or (1.0, 0.0)
+        if not (0.0 < slope < 1.0 - _OFF and abs(slope + offset - 1.0) < 1e-4):
+            continue
+        if any(_by_one(graph, before) for before in graph.graph.ancestors(node.id)):
+            yield RULE.at(
+                node,
+                f"`{node.call}` takes the size of the last axis, which is 1, for the number of classes: 0 becomes "
+                f"{offset:.4g} and 1 stays 1, where each of the two is to move by {offset / 2.0:.4g}",
+                evidence="proved",
+            )
+            return
+
+
+def _by_one(graph: LossGraph, place: int) -> bool:
+    """Whether a number is divided by 1: what is always 1 in a quotient is the size of something."""
+    node = graph[place]
+    number = graph[node.args[1]].constant if node.op == "divide" and not node.shape else None
+    return number is not None and number.size == 1 and float(number.reshape(-1)[0]) == 1.0
+
+
 def _meets(graph: Graph, users: Mapping[int, tuple[int, ...]], node: Node) -> Iterator[tuple[int, Node]]:
     """What uses a node, moved or negated or not."""
     for user in users[node.id]:
