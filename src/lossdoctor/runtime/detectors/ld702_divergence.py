@@ -13,7 +13,7 @@ from lossdoctor.runtime.detectors.detector import Detector
 from lossdoctor.runtime.detectors.ld708_exploding import swamped
 from lossdoctor.runtime.detectors.ld711_term_imbalance import taken_over
 from lossdoctor.runtime.detectors.log import Log
-from lossdoctor.runtime.detectors.series import Array, Series, median, running_median, slope
+from lossdoctor.runtime.detectors.series import Array, Series, median, running_median, scale_of_noise, slope
 
 _WINDOWS = (4, 8, 16, 32, 64, 128, 256)
 _FIRST_SWING = 24  # rows within which the loss of a heavy ball is lowest for the first time
@@ -58,6 +58,9 @@ class Divergence(Detector):
             return self._told(log, loss, now, (values[-1] - now.start) / (self.runaway * now.scale))
         if loss.n < self.warm_up:
             return None
+        strength = self._blown_up(values, now)
+        if strength and not swamped(log):
+            return self._told(log, loss, now, strength)
         for width in _WINDOWS:
             if 3 * width > loss.n:
                 break
@@ -83,10 +86,11 @@ class Divergence(Detector):
         swing = now.best_at < _FIRST_SWING and len(values) < 3 * now.best_at + 8 and last < values[:3].max()
         if rise <= need or swing:
             return 0.0
-        if now.learned and len(values) - now.best_at > 5 * self.stays and self._undone(values[-2 * self.stays :], now):
+        jump, at = _largest_jump(values, now.best_at)
+        undone = now.learned and len(values) - now.best_at > 5 * self.stays
+        if undone and self._undone(values[-2 * self.stays :], now) and not _learns_again(values, at, last - now.best):
             return rise / need
         older, newer = (median(half) for half in np.array_split(values[-width:], 2))
-        jump, at = _largest_jump(values, now.best_at)
         level = median(values[max(at - 3, 0) : at]) - now.best
         falling = at >= 14 and level < 0.6 * rise and slope(values[at - 14 : at - 2])[0] < 0
         if jump > 0.4 * rise and (level < 0.15 * rise or falling):
@@ -108,6 +112,21 @@ class Divergence(Detector):
             return len(after) >= 2 * self.stays
         return len(after) >= 2 * self.stays and self._undone(later, now) and self._undone(after[2:], now)
 
+    def _blown_up(self, values: Array, now: Course) -> float:
+        """Strength, if the loss blew up and came down again to above where it started; else 0.
+
+        What a network that was destroyed gives: no harder task and no outburst leads there.
+        """
+        after = values[int(np.argmax(values)) :]
+        latest = after[-max(self.stays, len(after) // 3) :]
+        above = max(now.scale, median(latest) - now.start)
+        if len(after) < 2 * self.stays or median(after[:5]) - now.start < self.runaway * above:
+            return 0.0
+        rate, error = slope(latest)
+        lowest = median(latest) - max(2 * error - rate, 0.0) * len(latest)  # if it fell on for as long
+        need = max(self.level * abs(now.start), self.noise * 1.25 * now.noise / math.sqrt(len(latest)))
+        return (median(latest) - now.start) / need if lowest > now.start + need else 0.0
+
     @staticmethod
     def _undone(latest: Array, now: Course) -> bool:
         """Whether the loss lies where it started, or higher, and does not come down again."""
@@ -123,6 +142,16 @@ class Divergence(Detector):
             f"{_ADVICE}"
         )
         return self.alert(log, loss.name, since, strength, text)
+
+
+def _learns_again(values: Array, at: int, rise: float) -> bool:
+    """Whether the loss leapt from its level in a row and fell from where it landed: a harder task, that is learned."""
+    first = max(at - 4, 0)
+    row = first + 1 + int(np.argmax(np.diff(values[first : at + 4])))  # of the leap itself, within the medians
+    leap = float(values[row] - values[row - 1])
+    landing, settled = float(np.mean(values[row : row + 3])), median(values[-max((len(values) - row) // 2, 8) :])
+    error = 1.25 * scale_of_noise(values[row:]) / math.sqrt(3)
+    return leap > 0.6 * rise and landing - settled > max(0.1 * rise, 2 * error)
 
 
 def _began(values: Array, now: Course) -> int:

@@ -90,10 +90,8 @@ class NoLearning(Detector):
         fall, error = -rate * n, error * n
         if not -3 * error < fall < 2 * error or fall + 2 * error > self.missed * abs(level):
             return False
-        # Levels that stray more than the mean of so many rows does are those of a game, or of a slow course.
-        size = max(n // 16, 5)
-        levels = rest[: len(rest) // size * size].reshape(-1, size).mean(axis=1)
-        if float(levels.std()) > 1.5 * float(np.diff(rest).std()) / math.sqrt(2 * size):
+        strays, expected = _straying(rest, max(n // 16, 5))
+        if strays > 1.5 * expected:
             return False
         return all(float(values[:k].mean()) - level < 2.5 * noise / math.sqrt(k) for k in (5, 10, 30) if k < n // 3)
 
@@ -112,6 +110,9 @@ class NoLearning(Detector):
         noise = scale_of_noise(loss.values)
         if scale_of_noise(later) < 0.5 * spread(later) or now.unrest > self.tolerance * abs(level):
             return True
+        strays, expected = _straying(later, max(loss.n // 16, 5))
+        if strays > max(1.55 * expected, 0.5 * self.tolerance * abs(level)):
+            return True
         # Learning never takes a level above the start that noise does not.
         first = loss.values[:20]
         error = 1.25 * (scale_of_noise(first) / math.sqrt(5) + noise / math.sqrt(5 * loss.width))
@@ -128,6 +129,13 @@ class NoLearning(Detector):
             "together, and that the gradient is not zero (`lossdoctor check`, `lossdoctor trace`)."
         )
         return self.alert(log, "loss", int(log.series["loss"].steps[0]), strength, text)
+
+
+def _straying(values: Array, size: int) -> tuple[float, float]:
+    """How far means of so many rows stray, and how far they would by the noise of single rows: what strays more is a
+    game, or a slow course."""
+    levels = values[: len(values) // size * size].reshape(-1, size).mean(axis=1)
+    return float(levels.std()), float(np.diff(values).std()) / math.sqrt(2 * size)
 
 
 def _resumed(loss: Series) -> bool:

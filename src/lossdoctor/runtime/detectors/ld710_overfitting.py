@@ -21,7 +21,8 @@ class Overfitting(Detector):
     """Parameters.
 
     rise: of the validation loss's own descent, above its lowest level. noise: standard errors of that level. rows:
-    validations since the lowest one.
+    validations since the lowest one. as_long: share of the validations until the lowest one that have to follow it,
+    as a swing takes as long to come back; longest: of those at the most.
     """
 
     code, name, family, severity = "LD710", "overfitting", "overfitting", "warning"
@@ -29,6 +30,8 @@ class Overfitting(Detector):
     rise: float = 0.12
     noise: float = 5.5
     rows: int = 4
+    as_long: float = 0.75
+    longest: int = 40
 
     def look(self, log: Log) -> Alert | None:
         validation, loss = log.get(VALIDATION), log.known(LOSS)
@@ -52,9 +55,12 @@ class Overfitting(Detector):
                 self.rise * max(float(smooth[0] - smooth[best]), 0.1 * abs(float(smooth[best]))), self.noise * sigma
             )
             fallen = float(smooth[0] - smooth[best]) > 2 * sigma or len(since) >= _NEVER_FELL
-            if not fallen:
-                continue  # it never fell: the loss is something else than what is validated
-            if rise <= need or len(since) < max(self.rows, width + 1) or not _rising(since):
+            # It never fell, or the loss has left what is validated below zero: they are not the same function.
+            if not fallen or loss.last < 0.0 < float(values.min()) and at < self.rows:
+                continue
+            if rise <= need or len(since) < max(self.rows, width + 1, min(self.as_long * at, self.longest)):
+                continue
+            if not _rising(since):
                 continue
             if not self._trains(loss, int(validation.rows[at])):
                 continue
