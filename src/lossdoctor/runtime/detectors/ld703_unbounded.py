@@ -20,7 +20,8 @@ class Unbounded(Detector):
 
     warm_up: rows before anything is said. depth: below zero, in units of the first level, that the loss has to reach
     while it falls no slower than before; sure: the depth at which falling at all is enough; quick: that at which it
-    has to fall about as fast as ever, after eight times the rows. pace: of its fastest fall that is no slower than before.
+    has to fall about as fast as ever, after eight times the rows. pace: of its
+    fastest fall that is no slower than before.
     """
 
     code, name, family, severity = "LD703", "unbounded", "unbounded", "error"

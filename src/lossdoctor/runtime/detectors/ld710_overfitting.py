@@ -56,7 +56,7 @@ class Overfitting(Detector):
             )
             fallen = float(smooth[0] - smooth[best]) > 2 * sigma or len(since) >= _NEVER_FELL
             # It never fell, or the loss has left what is validated below zero: they are not the same function.
-            if not fallen or loss.last < 0.0 < float(values.min()) and at < self.rows:
+            if not fallen or (loss.last < 0.0 < float(values.min()) and at < self.rows):
                 continue
             if rise <= need or len(since) < max(self.rows, width + 1, min(self.as_long * at, self.longest)):
                 continue
