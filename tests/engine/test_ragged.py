@@ -50,6 +50,15 @@ def falling(y_true, y_pred):
     return -tf.math.divide_no_nan(total, tf.cast(y_true.row_lengths(), tf.float32))
 
 
+def largest(y_true, y_pred):
+    return tf.reduce_max(tf.abs(y_true - y_pred), axis=1)
+
+
+def guarded(y_true, y_pred):
+    error = tf.reduce_max(tf.abs(y_true - y_pred), axis=1)
+    return tf.where(y_true.row_lengths() > 0, error, 0.0)
+
+
 def healthy(y_true, y_pred):
     total = tf.reduce_sum(tf.square(y_true - y_pred), axis=1)
     return tf.math.divide_no_nan(total, tf.cast(y_true.row_lengths(), tf.float32))
@@ -69,6 +78,7 @@ FAULTS = {
     "divided": ("LD302", 20, "error", "`tf.cast(y_true.row_lengths(), tf.float32)`, which can be 0"),
     "elements": ("LD514", 23, "error", "as Keras calls it"),
     "rounded": ("LD101", 28, "error", "has no derivative"),
+    "largest": ("LD310", 38, "error", "takes the maximum of each row, and a row can be empty"),
     "falling": ("LD602", 34, "error", "unbounded below"),
 }
 
@@ -112,6 +122,12 @@ def test_a_fault_is_found_and_its_script_shows_it(losses: Any, file: Path, name:
 
 
 @pytest.mark.real
+def test_a_guarded_maximum_is_healthy(losses: Any) -> None:
+    [loss] = ld.check(losses.guarded, *SPECS).losses
+    assert {(finding.rule, finding.severity) for finding in loss.findings} == {("LD405", "info")}
+
+
+@pytest.mark.real
 def test_a_witness_is_a_list_of_rows(losses: Any) -> None:
     [loss] = ld.check(losses.mean_of_rows, *SPECS).losses
     found = next(finding for finding in loss.findings if finding.rule == "LD310")
@@ -140,14 +156,14 @@ def test_rows_that_do_not_match_are_told(losses: Any) -> None:
     [loss] = ld.check(losses.healthy, y_true=y_true, y_pred=y_pred).losses
     assert loss.y_pred == "float32[B,(S)] real"
     assert any("not as long as" in text for text in loss.assumptions)
-    assert any((f.rule, f.location.line) == ("LD491", 38) for f in loss.findings), loss.findings
+    assert any((f.rule, f.location.line) == ("LD491", 47) for f in loss.findings), loss.findings
 
 
 @pytest.mark.real
 def test_the_code_says_that_rows_are_ragged(losses: Any) -> None:
     [loss] = ld.check(losses.healthy).losses
     assert (loss.y_true, loss.origin, loss.verdict) == ("float32[B,(T)] real", "inferred", "healthy")
-    assert any("`y_true.row_lengths()` (line 39)" in text for text in loss.assumptions)
+    assert any("`y_true.row_lengths()` (line 48)" in text for text in loss.assumptions)
 
 
 @pytest.mark.real

@@ -47,6 +47,7 @@ Symptom = Literal[
     "retrace-raises",  # a second trace, for another batch size, raises
     "frozen",  # a changed attribute leaves the compiled loss unchanged
     "weight-ignored",  # a sample of weight 0 has a gradient through Keras, or weights fail
+    "lowest-number",  # the loss is next to the largest or lowest number of its dtype
     "rank-of-one",  # a batch of one has a loss of another rank
     "order-matters",  # the loss changes with its arguments exchanged
     "scores-exchanged",  # the loss does not change with the scores of the classes reversed

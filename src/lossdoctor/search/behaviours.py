@@ -44,6 +44,16 @@ def weight_ignored(contract: Contract, arguments: Arguments) -> str:
         """)
 
 
+def lowest_number(contract: Contract, arguments: Arguments) -> str:
+    """The loss beside the largest finite number of its dtype."""
+    return dedent(f"""\
+        value = tf.convert_to_tensor({called(arguments)}(y_true, y_pred))
+        value, largest = np.asarray(tf.cast(value, "float64")), float(value.dtype.max)
+        print(f"loss {{value.ravel()[:3]}}, where the largest number is {{largest:.6g}}")
+        return bool(np.any(np.isfinite(value) & (np.abs(value) > 1e-3 * largest)))
+        """)
+
+
 def rank_of_one(contract: Contract, arguments: Arguments) -> str:
     """The rank of the loss of a batch, and of its first sample."""
     return dedent(f"""\
@@ -350,6 +360,7 @@ def classes_alike(contract: Contract, arguments: Arguments) -> str:
 BEHAVIOURS: Mapping[str, tuple[str, Demonstration]] = {
     "constant": ("no prediction changes the loss", constant),
     "weight-ignored": ("a sample of weight 0 still counts", weight_ignored),
+    "lowest-number": ("the loss is the largest or lowest number there is", lowest_number),
     "rank-of-one": ("a batch of one has a loss of another rank", rank_of_one),
     "order-matters": ("the loss is not symmetric in its arguments", order_matters),
     "scores-exchanged": ("which score belongs to the class does not matter", scores_exchanged),
