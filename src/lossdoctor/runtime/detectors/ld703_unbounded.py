@@ -19,16 +19,14 @@ class Unbounded(Detector):
     """Parameters.
 
     warm_up: rows before anything is said. depth: below zero, in units of the first level, that the loss has to reach
-    while it falls no slower than before; sure: the depth at which falling at all is enough; quick: that at which it
-    has to fall about as fast as ever, after eight times the rows. pace: of its
-    fastest fall that is no slower than before.
+    while it falls no slower than before; sure: the depth at which falling at all is enough. pace: of its fastest fall
+    that is no slower than before.
     """
 
     code, name, family, severity = "LD703", "unbounded", "unbounded", "error"
 
     warm_up: int = 12
     depth: float = 2.5
-    quick: float = 0.5
     sure: float = 30.0
     pace: float = 0.75
 
@@ -45,7 +43,7 @@ class Unbounded(Detector):
         # A loss that starts at zero has no other unit than its noise.
         unit = max(unit, 4 * scale_of_noise(loss.values[:20]))
         depth = -level / unit
-        if depth < (self.quick if loss.n >= 8 * self.warm_up else self.depth):
+        if depth < self.depth:
             return None
         parts = [median(part) for part in np.array_split(bins, 6)]
         falls = -np.diff(parts)
@@ -56,8 +54,6 @@ class Unbounded(Detector):
         if latest <= 5 * sigma or parts[-1] > min(parts):
             return None
         needed = 0.3 if depth >= self.sure else self.pace if loss.n >= 2 * self.warm_up else 2.0
-        if depth < self.depth:
-            needed = 0.9
         if latest < needed * fastest:
             return None
         since = _first_below(loss, falls)
@@ -67,7 +63,7 @@ class Unbounded(Detector):
             "model is rewarded for ever larger outputs. Check the sign of each term; `lossdoctor check` finds losses "
             "without a lower bound."
         )
-        return self.alert(log, loss.name, since, max(depth / self.depth, 1.0), text)
+        return self.alert(log, loss.name, since, depth / self.depth, text)
 
 
 def _first_below(loss: Series, falls: np.ndarray) -> int:
