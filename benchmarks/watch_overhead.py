@@ -150,7 +150,7 @@ def _callback(rounds: int, count: int) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--rounds", type=int, default=80)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--only", choices=("mlp", "conv"))
     parser.add_argument("--others", action="store_true", help="TensorFlow's own means as well")
