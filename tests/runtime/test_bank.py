@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from lossdoctor.findings import UsageError
 from lossdoctor.runtime.detectors.alert import Alert
 from lossdoctor.runtime.detectors.bank import DetectorBank
 
+# The held-out loss of a network of few samples under Adam: it swings after a steep fall, and comes back.
+SWING = [
+    float(value)
+    for value in (
+        "3.3 2.552 1.951 1.481 1.127 0.874 0.705 0.604 0.549 0.522 0.506 0.491 0.471 0.445 0.414 0.383 0.354 0.332 "
+        "0.319 0.319 0.329 0.35 0.38 0.414 0.45 0.484 0.513 0.533 0.543 0.543 0.531 0.51 0.482 0.45 0.416 0.383 0.354 "
+        "0.329 0.309 0.295 0.286 0.281 0.278 0.278 0.278 0.279"
+    ).split()
+]
 
-def alerts(loss: list[float]) -> list[Alert]:
+
+def alerts(loss: list[float], validation: list[float] | None = None) -> list[Alert]:
     bank = DetectorBank()
-    return [alert for step, value in enumerate(loss) for alert in bank.update(step, {"loss": value})]
+    held_out = [{}] * len(loss) if validation is None else [{"val_loss": value} for value in validation]
+    return [
+        alert
+        for step, (value, more) in enumerate(zip(loss, held_out, strict=True))
+        for alert in bank.update(step, {"loss": value, **more})
+    ]
 
 
 def test_a_nan_is_told_once_at_its_step() -> None:
@@ -28,3 +44,19 @@ def test_parameters_are_checked() -> None:
         DetectorBank({"spike": {"width": 3}})
     with pytest.raises(UsageError, match="Expected a number"):
         DetectorBank({"spike": {"factor": "big"}})  # type: ignore[dict-item]
+
+
+def test_a_swing_of_the_held_out_loss_is_no_overfitting() -> None:
+    loss = [math.exp(-step / 10) + 0.1 * math.exp(-step / 80) for step in range(len(SWING))]
+    assert alerts(loss, SWING) == []
+    # What rises as much and goes on rising is.
+    onward = SWING[:20] + [0.319 + 0.025 * step for step in range(40)]
+    loss = [math.exp(-step / 10) + 0.1 * math.exp(-step / 80) for step in range(len(onward))]
+    assert [(alert.kind, alert.since) for alert in alerts(loss, onward)] == [("overfitting", 18)]
+
+
+def test_a_held_out_loss_at_rest_in_its_last_digits_is_no_stall() -> None:
+    step = np.arange(300)
+    for digits in (np.float32, np.float64):
+        held_out = (0.28 + 3 * np.exp(-step / 6)).astype(digits)
+        assert alerts(list(np.exp(-step / 40)), [float(value) for value in held_out]) == []

@@ -17,6 +17,7 @@ from lossdoctor.runtime.detectors.standstill import Standstill, standstill
 _SAME = 6  # rows of exactly one value
 _MUCH = 0.3  # of the scale of the run, that the loss would have fallen by had it gone on
 _UNCHANGED = 4  # validations
+_DIGITS = 1e-6  # of a loss: what is less is rounding in float32
 _LOOKS = 1.05  # times the rows of the last look for a stop
 
 
@@ -100,7 +101,8 @@ class Stall(Detector):
             return None
         changes = np.abs(np.diff(validation.values[-3 * _UNCHANGED - 1 :]))
         usual = median(changes[:-_UNCHANGED])
-        stands = changes[-_UNCHANGED:].max() < self.unchanged * usual
+        # The last digits of single precision come to rest by themselves.
+        stands = changes[-_UNCHANGED:].max() < self.unchanged * usual and usual > _DIGITS * abs(validation.last)
         # What has just leapt quietens down, and what a schedule ends does so bit by bit.
         sudden = 0.2 * usual < changes[-_UNCHANGED - 1] and changes.max() < 20 * usual
         if not (stands and sudden):

@@ -22,7 +22,8 @@ class Overfitting(Detector):
 
     rise: of the validation loss's own descent, above its lowest level. noise: standard errors of that level. rows:
     validations since the lowest one. as_long: share of the validations until the lowest one that have to follow it,
-    as a swing takes as long to come back; longest: of those at the most.
+    as a swing takes as long to come back, and twice that while the rise is less than its share of the fall from the
+    very start, as a swing after a steep fall is; longest: of those at the most.
     """
 
     code, name, family, severity = "LD710", "overfitting", "overfitting", "warning"
@@ -38,6 +39,7 @@ class Overfitting(Detector):
         if validation is None or loss is None or validation.n < 6 or not (log.due or validation.n < 0.5 * loss.n):
             return None
         values = validation.values
+        start = median(values[:3])
         for width in _WINDOWS:
             if 3 * width > validation.n:
                 break
@@ -58,7 +60,9 @@ class Overfitting(Detector):
             # It never fell, or the loss has left what is validated below zero: they are not the same function.
             if not fallen or (loss.last < 0.0 < float(values.min()) and at < self.rows):
                 continue
-            if rise <= need or len(since) < max(self.rows, width + 1, min(self.as_long * at, self.longest)):
+            swing = rise <= self.rise * (start - float(smooth[best]))
+            as_long = min((2 if swing else 1) * self.as_long * at, self.longest)
+            if rise <= need or len(since) < max(self.rows, width + 1, as_long):
                 continue
             if not _rising(since):
                 continue
