@@ -55,6 +55,15 @@ def test_the_exit_status(diverging: Path, tmp_path: Path, capsys: pytest.Capture
     assert main(["monitor", str(diverging), "--set", "divergence=3"]) == 2
 
 
+def test_columns_that_are_named(diverging: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    diverging.write_text(diverging.read_text().replace("loss", "train/box_loss"))
+    assert main(["monitor", str(diverging)]) == 2
+    assert "Name one with --column loss=COLUMN" in capsys.readouterr().err
+    assert main(["monitor", str(diverging), "--column", "loss=train/box_loss"]) == 1
+    assert main(["monitor", str(diverging), "--column", "loss"]) == 2
+    assert "Expected SERIES=COLUMN, as loss=train/loss. Received: loss" in capsys.readouterr().err
+
+
 def test_nothing_heavy_is_imported(diverging: Path) -> None:
     code = (
         "import sys\nfrom lossdoctor.cli.main import main\nmain(['monitor', sys.argv[1]])\n"

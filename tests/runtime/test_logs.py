@@ -92,6 +92,26 @@ def test_json_files_that_cannot_be_read(text: str, tmp_path: Path) -> None:
         written(tmp_path, text, "h.json")
 
 
+def test_a_column_that_is_named_as_a_series(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text("epoch, train/box_loss, loss, x/lr0\n0, 3, 1, 0.1\n1, 2, 1, 0.1\n", encoding="utf-8")
+    (table,) = read(path, {"loss": "train/box_loss", "learning_rate": "x/lr0"})
+    assert table.rows[0] == {"loss": 3.0, "column/loss": 1.0, "learning_rate": 0.1}
+    with pytest.raises(UsageError, match=r"Expected a column of the log: train/box_loss, loss, x/lr0\. Received: box"):
+        read(path, {"loss": "box"})
+    history = tmp_path / "history.json"
+    history.write_text(json.dumps({"total": [2, 1], "accuracy": [0.5, 0.6]}), encoding="utf-8")
+    (table,) = read(history, {"loss": "total"})
+    assert table.column("loss")[1] == [2.0, 1.0]
+    with pytest.raises(UsageError, match=r"which has no loss, but total, accuracy\. Name one with --column"):
+        read(history)
+
+
+def test_a_scalar_that_tensorboard_hands_out(tmp_path: Path) -> None:
+    table = written(tmp_path, "Wall time,Step,Value\n1e9,0,2.0\n1e9,10,1.0\n")
+    assert (table.unit, table.steps, table.column("loss")[1]) == ("step", [0, 10], [2.0, 1.0])
+
+
 def test_usual_names() -> None:
     assert {canonical(n) for n in ("loss", "train/loss", "Loss/train", "training_loss", "epoch_loss")} == {"loss"}
     assert {canonical(n) for n in ("val_loss", "eval_loss", "validation/epoch_loss", "Loss/val")} == {"val_loss"}

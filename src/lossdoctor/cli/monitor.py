@@ -24,6 +24,7 @@ def monitor(options: argparse.Namespace) -> int:
       lossdoctor monitor history.csv
       lossdoctor monitor runs/x --select non-finite,LD702
       lossdoctor monitor history.csv --set spike.factor=4 --format json
+      lossdoctor monitor results.csv --column loss=train/box_loss --column val_loss=val/box_loss
 
     The log is read from the front only: each alert stands at the step where training could have known.
     """
@@ -34,7 +35,12 @@ def monitor(options: argparse.Namespace) -> int:
 
     if options.output is not None:
         check_writable(options.output)
-    runs = run(options.log, parameters=_settings(options.set or []), detectors=_chosen(options))
+    runs = run(
+        options.log,
+        parameters=_settings(options.set or []),
+        detectors=_chosen(options),
+        columns=_columns(options.column or []),
+    )
     deliver(options, lambda view: render(runs, view), lambda: as_json(runs))
     alerts = [alert for one in runs for alert in one.alerts]
     return FOUND if any(at_or_above(alert.severity, options.fail_on) for alert in alerts) else SUCCESS
@@ -46,6 +52,20 @@ def _chosen(options: argparse.Namespace) -> set[str]:
     select, ignore = listed(options.select), listed(options.ignore)
     chosen = codes(select if select is not None else ["ALL"], "select")
     return chosen - codes(ignore or [], "ignore")
+
+
+def _columns(given: list[str]) -> dict[str, str]:
+    from lossdoctor.findings import UsageError
+
+    found: dict[str, str] = {}
+    for text in given:
+        series, equals, column = text.partition("=")
+        if not (series.strip() and equals and column.strip()):
+            raise UsageError(
+                f"Invalid value for `column`. Expected SERIES=COLUMN, as loss=train/loss. Received: {text}"
+            )
+        found[series.strip()] = column.strip()
+    return found
 
 
 def _settings(given: list[str]) -> dict[str, dict[str, float]]:
@@ -65,6 +85,9 @@ def _settings(given: list[str]) -> dict[str, dict[str, float]]:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("log", type=Path, metavar="LOG", help="folder of event files, .csv, .json or .jsonl")
+    parser.add_argument(
+        "--column", action="append", metavar="S=COLUMN", help="the column of a series, as loss=train/box_loss"
+    )
     chosen = parser.add_argument_group("detectors")
     chosen.add_argument("--select", action="append", metavar="CODES", help="codes or names of detectors (all)")
     chosen.add_argument("--ignore", action="append", metavar="CODES", help="codes or names not to look for")

@@ -5,18 +5,23 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from lossdoctor.findings import UsageError
-from lossdoctor.runtime.logs.names import canonical, is_epoch, is_step
+from lossdoctor.runtime.logs.names import is_epoch, is_step
 from lossdoctor.runtime.logs.numbers import number, whole
-from lossdoctor.runtime.logs.table import LogTable, Row, Unit, named, ordered
+from lossdoctor.runtime.logs.table import NO_LOSS, LogTable, Row, Unit, named, ordered
 
 _DELIMITERS = (",", ";", "\t")
+_DOWNLOADED = ["Wall time", "Step", "Value"]  # one scalar, as TensorBoard hands it out
 
 
-def read(path: Path) -> LogTable:
-    """The run that a CSV file holds. Raises `UsageError` for a file that is none, has no rows or no column `loss`."""
+def read(path: Path, given: Mapping[str, str]) -> LogTable:
+    """The run that a CSV file holds; `given` names series by column.
+
+    Raises `UsageError` for a file that is none, has no rows or no column `loss`.
+    """
     text = path.read_text(encoding="utf-8-sig", errors="replace")
     lines = text.splitlines()
     first = next((place for place, line in enumerate(lines) if line.strip() and not line.startswith("#")), None)
@@ -27,8 +32,9 @@ def read(path: Path) -> LogTable:
     delimiter = max(_DELIMITERS, key=lines[first].count)
     table = list(csv.reader(lines[first:], delimiter=delimiter))
     header = [name.strip() for name in table[0]]
-    _check_header(header, path)
-    names = named(name for name in header if not (is_step(name) or is_epoch(name)))
+    if header == _DOWNLOADED and not given:
+        given = {_DOWNLOADED[-1]: "loss"}
+    names = _names(header, path, given)
     index = next((name for name in header if is_step(name)), None) or next((n for n in header if is_epoch(n)), None)
     notes: list[str] = []
     rows: list[tuple[int, Row]] = []
@@ -81,19 +87,22 @@ def read(path: Path) -> LogTable:
     return LogTable(str(path), unit, steps, merged, notes + more)
 
 
-def _check_header(header: list[str], path: Path) -> None:
+def _names(header: list[str], path: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """The series by column. Raises `UsageError` for a header without a loss."""
     twice = [name for name, count in Counter(header).items() if count > 1]
     if twice:
         raise UsageError(
             f"Invalid value for `log`. Expected different names of columns. Received: {twice[0] or 'an empty one'} "
             f"twice in {path}"
         )
-    if not any(canonical(name) == "loss" for name in header):
+    names = named((name for name in header if not (is_step(name) or is_epoch(name))), given)
+    if "loss" not in names.values():
         raise UsageError(
             f"Invalid value for `log`. Expected a first line with the names of the columns, `loss` among them, and "
             "`step` or `epoch`. "
-            f"Received: {', '.join(header)[:80]} in {path}"
+            f"Received: {', '.join(header)[:80]} in {path}{NO_LOSS}"
         )
+    return names
 
 
 def _fractions(table: list[list[str]], place: int) -> bool:

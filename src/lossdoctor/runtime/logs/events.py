@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from lossdoctor.findings import UsageError
 from lossdoctor.runtime.logs.names import canonical
-from lossdoctor.runtime.logs.table import LogTable, Row, Unit, ordered
+from lossdoctor.runtime.logs.table import NO_LOSS, LogTable, Row, Unit, named, ordered
 
 _PATTERN = "*tfevents*"
 _TRAIN = {"train", "training", "fit"}
@@ -18,8 +18,9 @@ _VALIDATION = {"validation", "val", "valid", "eval", "evaluation", "test", "dev"
 _SCALARS = "scalars"
 
 
-def read(folder: Path) -> list[LogTable]:
-    """The runs below a folder. Raises `UsageError` if there is no event file or no loss in them."""
+def read(folder: Path, given: Mapping[str, str]) -> list[LogTable]:
+    """The runs below a folder; `given` names series by tag. Raises `UsageError` if there is no event file or no loss in
+    them."""
     files = sorted(path for path in folder.rglob(_PATTERN) if path.is_file())
     if not files:
         raise UsageError(
@@ -38,9 +39,10 @@ def read(folder: Path) -> list[LogTable]:
             for tag, step, value in _scalars(path):
                 tags[tag] = None
                 unit: Unit = "epoch" if tag.startswith("epoch_") else "step"
-                runs[run, unit].append((step, {_name(tag, role): value}))
+                runs[run, unit].append((step, {_name(tag, role, given): value}))
         except _Damaged as error:
             notes[run].append(f"{path.name} is damaged after {error} records: the rest was left out")
+    named(tags, given)
     tables: list[LogTable] = []
     for (run, unit), rows in sorted(runs.items()):
         # Writers of one run interleave: sort by step, and let resumed runs replace as TensorBoard does.
@@ -51,14 +53,15 @@ def read(folder: Path) -> list[LogTable]:
         known = ", ".join(tags) or "no scalars"
         raise UsageError(
             f"Invalid value for `log`. Expected a scalar named loss, or …/loss. Received: {folder} with {known[:80]}"
+            f"{NO_LOSS}"
         )
     return tables
 
 
-def _name(tag: str, role: str) -> str:
+def _name(tag: str, role: str, given: Mapping[str, str]) -> str:
     """The series that a tag of a writer holds: Keras writes `epoch_loss` into the folders train and validation."""
     bare = tag.removeprefix("epoch_").removeprefix("batch_")
-    name = canonical(bare if "loss" not in bare or "/" not in bare else tag)
+    name = given.get(tag) or canonical(bare if "loss" not in bare or "/" not in bare else tag)
     if role in _VALIDATION:
         bare = name.removeprefix("evaluation_").removesuffix("_vs_iterations")
         return bare if bare.startswith("val_") else f"val_{bare}"

@@ -25,6 +25,7 @@ def monitor(
     *,
     parameters: Mapping[str, Mapping[str, float]] | None = None,
     detectors: Collection[str] | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> list[Monitored]:
     """Read the runs of a log and let the detectors look at each, from the front, a row at a time.
 
@@ -32,11 +33,12 @@ def monitor(
         path: a folder of TensorBoard event files, one such file, a CSV, a JSON or a JSON-lines file.
         parameters: replaces defaults of detectors, see `DetectorBank`.
         detectors: codes of the detectors that look; all if None.
+        columns: the column of the log that holds a series, by series: `{"loss": "train/box_loss"}`.
 
     Raises:
         UsageError: for a log that cannot be read.
     """
-    return [Monitored(table, over(table, parameters, detectors)) for table in read(Path(path))]
+    return [Monitored(table, over(table, parameters, detectors)) for table in read(Path(path), columns)]
 
 
 def over(

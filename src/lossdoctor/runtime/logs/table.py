@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lossdoctor.findings import UsageError
+
+NO_LOSS = ". Name one with --column loss=COLUMN"
 Unit = Literal["step", "epoch"]
 Row = dict[str, float]
 
@@ -68,23 +71,25 @@ def _same(a: float, b: float) -> bool:
     return a == b or (math.isnan(a) and math.isnan(b))
 
 
-def named(columns: Iterable[str]) -> dict[str, str]:
-    """The series that the columns of a log hold, by column: our names where a column has a usual other one."""
+def named(columns: Iterable[str], given: Mapping[str, str]) -> dict[str, str]:
+    """The series that the columns of a log hold, by column: the one that was given for it, else our name where a column
+    has a usual other one. Raises `UsageError` where a series was given for a column that there is not."""
     from lossdoctor.runtime.logs.names import canonical
 
-    found: dict[str, str] = {}
-    taken: set[str] = set()
+    columns = tuple(columns)
+    for column in given:
+        if column not in columns:
+            raise UsageError(
+                f"Invalid value for `column`. Expected a column of the log: {', '.join(columns)[:200]}. "
+                f"Received: {column}"
+            )
+    found = {column: given[column] for column in columns if column in given}
+    taken = set(found.values())
     # An exact name goes before an alias of it.
-    for column in sorted(columns, key=lambda name: canonical(name) != name):
+    for column in sorted(set(columns) - set(found), key=lambda name: (canonical(name) != name, columns.index(name))):
         name = canonical(column)
-        found[column] = column if name in taken else name
+        if name in taken:
+            name = column if column not in taken else f"column/{column}"
+        found[column] = name
         taken.add(found[column])
     return found
-
-
-def renamed(row: Mapping[str, float], names: Mapping[str, str]) -> Row:
-    return {names[column]: value for column, value in row.items()}
-
-
-def numbers(table: LogTable) -> Iterator[tuple[int, Row]]:
-    yield from zip(table.steps, table.rows, strict=True)
