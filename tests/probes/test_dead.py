@@ -217,6 +217,20 @@ def test_what_moves_far_out_is_not_constant(value: str, tmp_path: Path) -> None:
     assert not read(tmp_path, ONE, "", value).constant
 
 
+def test_a_coefficient_that_is_trained_may_begin_at_zero(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    for trainable in (True, False):
+        coefficient = tf.Variable(0.0, trainable=trainable)
+
+        def loss(t: tf.Tensor, p: tf.Tensor, by: tf.Variable = coefficient) -> tf.Tensor:
+            return tf.reduce_mean(tf.square(t - by * p))
+
+        found = probe(FakeSubject(loss), ONE)
+        assert found.constant is not trainable
+        assert coefficient.numpy() == 0.0
+
+
 def test_disjoint_boxes_are_dead_together(tmp_path: Path) -> None:
     reading = read(tmp_path, BOXES, IOU, "1 - both / (either + 1e-7)")
     assert reading.pair is not None

@@ -211,6 +211,15 @@ def test_gradient_none_is_said_where_it_is_the_fault(finding: Finding, focal: Pa
     assert "gradient" not in "\n".join(show(replace(finding, witness=none, consequences=()), focal))
 
 
+def test_edit_of_a_part_is_shown_within_what_is_marked(finding: Finding, tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n    return 1.0 - mean(x)\n", encoding="utf-8")
+    whole = replace(finding, location=Location("a.py", 2, 12, 2, 25))
+    part = Fix("x", (Edit("a.py", (2, 18), (2, 25), "sum(x)"),))
+    assert "   mend      1.0 - sum(x)" in show(replace(whole, fix=part), tmp_path)
+    elsewhere = Fix("x", (Edit("a.py", (1, 5), (1, 6), "2"),))
+    assert "   mend      line 1: 2" in show(replace(whole, fix=elsewhere), tmp_path)
+
+
 def test_edit_of_several_places_is_told_by_its_title(finding: Finding, focal: Path) -> None:
     edit = Edit("focal.py", (1, 1), (1, 2), "x")
     text = "\n".join(show(replace(finding, fix=Fix("rename both", (edit, edit), changes_values=True)), focal))

@@ -32,6 +32,7 @@ from lossdoctor.probes.dead_samples import (
     draws_for,
     units_of,
 )
+from lossdoctor.probes.dead_variables import revived
 from lossdoctor.probes.draws import draw
 from lossdoctor.probes.draws import pair as draw_pair
 from lossdoctor.probes.relations import Relation
@@ -91,10 +92,17 @@ def probe(
             with contextlib.suppress(Refused):  # some losses refuse a batch of this size
                 found = _separable(subject, runs, contract, stated, rng)
                 few = int(np.prod([np.prod(shape_of(spec, {**call.sizes, BATCH: 1})) for spec in specs])) <= FEW
-                return replace(found, unaimed=not stated and few)
-        return _whole(subject, runs, contract, stated, rng)
+                return _lasting(call, runs, replace(found, unaimed=not stated and few), rng)
+        return _lasting(call, runs, _whole(subject, runs, contract, stated, rng), rng)
     except Refused as problem:
         return DeadGradient(False, f"the loss raises {problem}")
+
+
+def _lasting(call: Caller, runs: Runs, found: DeadGradient, rng: np.random.Generator) -> DeadGradient:
+    """What was found, unless it is gone with the first update of the variables that are trained with the loss."""
+    if found.pair is None or not revived(call, runs, found, rng):
+        return found
+    return DeadGradient(True, draws=found.draws)
 
 
 def _stated(contract: Contract, call: Caller, count: int) -> tuple[Target, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from lossdoctor.findings import Finding, Fix, Severity, Witness
-from lossdoctor.report.parts.excerpt import excerpt, fault_text
+from lossdoctor.findings import Edit, Finding, Fix, Location, Severity, Witness
+from lossdoctor.report.parts.excerpt import excerpt, fault_text, source_lines
 from lossdoctor.report.parts.numbers import literal, rounded
 from lossdoctor.report.parts.sheet import INDENT, Sheet
 
@@ -64,7 +64,7 @@ def _fields(sheet: Sheet, finding: Finding) -> list[tuple[str, Text, int]]:
     if finding.consequences:
         fields.append(("leads to", _consequences(finding.consequences), 2))
     if finding.fix is not None:
-        fields.append(("mend", _mend(sheet, finding.fix), 3))
+        fields.append(("mend", _mend(sheet, finding.fix, finding.location), 3))
     return [*fields, ("more", Text(f"lossdoctor rules {finding.rule}"), 1)]
 
 
@@ -139,12 +139,28 @@ def _consequences(consequences: tuple[Finding, ...]) -> Text:
     return Text(", ".join(shown))
 
 
-def _mend(sheet: Sheet, fix: Fix) -> Text:
-    edits = fix.edits
-    code = edits[0].text.strip() if len(edits) == 1 else ""
+def _mend(sheet: Sheet, fix: Fix, location: Location) -> Text:
+    code = _edited(sheet, fix.edits[0], location) if len(fix.edits) == 1 else ""
     text = Text(sheet.clean(code)) if code else sheet.prose(fix.title)
     if code and fix.measured:
         text.append(f"  ({fix.measured})", style="dim")
     if fix.changes_values:
         text.append("  (changes values)", style="dim")
     return text
+
+
+def _edited(sheet: Sheet, edit: Edit, location: Location) -> str:
+    """The code that stands in the place of what the carets mark, or of what is edited elsewhere, with its line."""
+    code = edit.text.strip()
+    start, end = (location.line, location.column), (location.end_line, location.end_column)
+    if edit.path != location.path or not code:
+        return code
+    if edit.start[0] != location.line and not start <= edit.start <= end:
+        return f"line {edit.start[0]}: {code}"
+    if (edit.start, edit.end) == (start, end) or not start <= edit.start <= edit.end <= end:
+        return code
+    lines = source_lines(sheet.view.root / location.path)
+    if start[0] != end[0] or start[0] > len(lines):
+        return code
+    line = lines[start[0] - 1]
+    return line[start[1] - 1 : edit.start[1] - 1] + code + line[edit.end[1] - 1 : end[1] - 1]
