@@ -58,6 +58,7 @@ class Loaded:
     attributes: tuple[str, ...] = ()  # instance attributes holding Python numbers
     serializable: bool = False  # registered with Keras
     lacking: tuple[str, ...] = ()  # required arguments beside the first two, which no caller gives
+    computes_in: str = ""  # the half precision that the instance has Keras cast its arguments to: "float16"
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,11 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     if isinstance(start, ErrorItem):
         return start
     loaded, contract, traced = start.loaded, start.contract, start.traced
-    settings = replace(job.settings, magnitude=contract.magnitude)  # which data may widen
+    settings = replace(
+        job.settings,
+        magnitude=contract.magnitude,  # which data may widen
+        dtype=job.settings.dtype or loaded.computes_in or None,
+    )
     meaning = meant(job, loaded, contract)
     readings = Readings(session, loaded, contract, traced, settings, meaning.formula)
     offer(readings, meaning)
@@ -88,6 +92,9 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     found_facts = tuple(facts(readings, witnesses))
     ran = complete(readings, witnesses)
     limits = [*gaps(readings, witnesses, places, findings), *(_internal(note, loaded, places) for note in notes)]
+    if traced.traced is None and traced.raised is not None and traced.raised.type in _EXHAUSTED:
+        need = f"tracing it, which needs more memory than the limit ({traced.raised.message})"
+        limits.append(Gap(need, places.path(loaded.path), loaded.line, "everything that is read off the graph"))
     narrow = _narrow(job, readings, places, notes)
     if settings.mends:
         job.progress(job.target, "trying mends")
@@ -104,10 +111,10 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
         y_true=contract.shown[0],
         y_pred=contract.shown[1],
         origin=contract.origin,
-        assumptions=contract.assumptions,
+        assumptions=(*contract.assumptions, *_cast(loaded)),
         verdict=verdict(findings, complete=ran and not notes),
         findings=findings,
-        facts=(*found_facts, *narrow.facts),
+        facts=(*(() if loaded.computes_in else found_facts), *narrow.facts),  # else of a dtype that never reaches it
         gaps=(*limits, *narrow.gaps),
         seconds=readings.seconds,
     )
@@ -187,6 +194,15 @@ def suspicions_of(readings: Readings, job: Job, notes: list[str]) -> Iterator[Su
                     notes.append(
                         f"rule {rule.code} failed ({type(problem).__name__}: {problem}); this is a bug in lossdoctor"
                     )
+
+
+def _cast(loaded: Loaded) -> tuple[str, ...]:
+    if not loaded.computes_in:
+        return ()
+    return (f"Keras casts y_true and y_pred to {loaded.computes_in}, which is the dtype of this loss",)
+
+
+_EXHAUSTED = ("MemoryError", "ResourceExhaustedError")
 
 
 def _kept(finding: Finding, job: Job) -> bool:

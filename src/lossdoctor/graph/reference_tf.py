@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,9 @@ from lossdoctor.spec import Contract, sample
 
 # Window operations (SSIM over five scales needs 176 pixels) fail on small sizes: then these are tried.
 _SMALL, _LARGE = 11, 181
-_BATCH = 7
+_BATCH, _APART = 7, 4
+# Where the tensors of a sample are large, as all pairs of the pixels of an image: fewer samples.
+_FEW, _CLOSE, _LARGEST = 2, 1, 2**24  # numbers a sample
 _REFUSED = (tf.errors.OpError, ValueError, TypeError)
 
 
@@ -29,7 +32,9 @@ class Run:
     tensors: Mapping[str, Any]
 
 
-def assignments(specs: Sequence[Leaf], smallest: int = _SMALL) -> tuple[dict[str, int], dict[str, int]]:
+def assignments(
+    specs: Sequence[Leaf], smallest: int = _SMALL, *, batch: int = _BATCH, apart: int = _APART
+) -> tuple[dict[str, int], dict[str, int]]:
     """Two sizes for each name: primes that divide no given number, with growth that differs from name to name.
 
     Equal growth would make "B+4" and "H" the same to the solver.
@@ -42,10 +47,10 @@ def assignments(specs: Sequence[Leaf], smallest: int = _SMALL) -> tuple[dict[str
     second: dict[str, int] = {}
     growths: set[int] = set()
     for name in order:
-        start = _BATCH if name == "B" else smallest
+        start = batch if name == "B" else smallest
         used = {*first.values(), *second.values()}
         size = next(p for p in _primes(start) if p not in used and not any(d % p == 0 for d in given if d))
-        for other in _primes(size + 4):
+        for other in _primes(size + (apart if name == "B" else _APART)):
             fresh = other not in used and other - size not in growths
             if fresh and not any(d % other == 0 for d in given if d):
                 first[name], second[name] = size, other
@@ -64,8 +69,10 @@ def _primes(start: int) -> Iterator[int]:
 
 def reference_runs(graph: Any, order: Sequence[Any], specs: Sequence[Leaf], contract: Contract, seed: int) -> list[Run]:
     """The tensors of `order` at two sizes; where the loss fails at sizes of its own spec, those that can be had."""
-    names = [t.name for op in order for t in op.outputs if _is_array(t.dtype)]
-    choices = [assignments(specs)]
+    tensors = [t for op in order for t in op.outputs if _is_array(t.dtype)]
+    names = [t.name for t in tensors]
+    few = sum(math.prod(dim or 1 for dim in t.shape) for t in tensors if t.shape.rank is not None) > _LARGEST
+    choices = [assignments(specs, batch=_FEW, apart=_CLOSE) if few else assignments(specs)]
     if any(name != "B" for name in choices[0][0]):
         choices.append(assignments(specs, _LARGE))
     trials = [(sizes, True) for sizes in choices]
@@ -87,9 +94,9 @@ def reference_runs(graph: Any, order: Sequence[Any], specs: Sequence[Leaf], cont
     runs: list[Run] = []
     fetches = [trial.get_tensor_by_name(name) for name in names]
     for one in sizes:
-        tensors = _partial(trial, fetches, drawn(contract, specs, one, seed))
-        fetches = [t for t in fetches if t.name in tensors]  # what fails at one size is of no use at the other
-        runs.append(Run(one, tensors))
+        held = _partial(trial, fetches, drawn(contract, specs, one, seed))
+        fetches = [t for t in fetches if t.name in held]  # what fails at one size is of no use at the other
+        runs.append(Run(one, held))
     return runs
 
 

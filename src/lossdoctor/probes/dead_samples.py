@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ SHARE = 0.01  # of realistic draws, from which on a dead gradient counts
 LEAST = 2  # draws, for where few are made
 DRAWS = 512  # samples: a share of 1 % is then known to 0.4 %
 ELEMENTS = 2**18  # of y_pred in one call, at most
+HELD = 2**26  # numbers of the largest tensor of the loss in one call, at most
 OTHERS = 4  # other draws of y_pred, to compare with
 SUSPECTS = 32  # dead samples (or entries) that are compared with better predictions
 SUSPECTS_ALONE = 10  # the same where each needs a call of its own
@@ -43,7 +45,11 @@ class Found:
 def draws_for(runs: Runs, contract: Contract) -> int:
     """How many samples to draw: fewer of large ones. It does not depend on the machine, so that shares do not."""
     size = sum(int(np.prod(shape_of(spec, {**runs.call.sizes, BATCH: 1}))) for spec in leaves(contract.y_pred))
-    return max(min(DRAWS, ELEMENTS // max(size, 1)), 4)
+    largest = 1
+    if runs.live is not None:  # all pairs of the pixels of an image, say
+        shapes = [node.shape for node in runs.live.traced.nodes if node.shape is not None]
+        largest = max(math.prod(dim for dim in shape if isinstance(dim, int)) for shape in shapes)
+    return max(min(DRAWS, ELEMENTS // max(size, 1), HELD // max(largest, 1)), 4)
 
 
 def dead_samples(runs: Runs, pair: Pair, stated: Sequence[Target], rng: np.random.Generator) -> Found:

@@ -136,6 +136,7 @@ def _describe(made: Made, target: str, name: str, loader: str) -> Loaded:
         attributes=_numbers(made.value),
         serializable=_serializable(made.value),
         lacking=made.lacking,
+        computes_in=_half(made.value),
     )
 
 
@@ -194,6 +195,12 @@ def _numbers(value: Any) -> tuple[str, ...]:
         for name, item in attributes.items()
         if isinstance(item, (int, float)) and not isinstance(item, bool) and not name.startswith("_")
     )
+
+
+def _half(value: Any) -> str:
+    """The dtype of a `Loss`, if it is half precision: Keras casts what it hands to `call` to it."""
+    dtype = str(getattr(value, "dtype", "")) if is_loss(value) else ""
+    return dtype if dtype in ("float16", "bfloat16") else ""
 
 
 def _serializable(value: Any) -> bool:

@@ -22,6 +22,7 @@ NESTED, PLACES = 64, 8
 LARGE = 1000  # operations, from which a script that traces them once more takes too long
 _SLICES = ("strided_slice", "slice", "take")
 _COMPUTES = frozenset({"elementwise", "reduce", "matmul"})
+_SHIFTS = frozenset({"roll"})  # that move the whole tensor
 _ACCUMULATES = frozenset({"add", "multiply", "maximum", "minimum"})
 
 
@@ -35,11 +36,12 @@ def unrolled_loop(graph: LossGraph, dependence: Reading[Dependence]) -> Iterator
     if found is None:
         return
     node, count = found
+    better = "convolution or pooling" if node.op in _SHIFTS else "operation over the whole axis"
     total = sum(each.role == "forward" for each in graph.nodes)
     yield RULE.at(
         node,
         f"`{node.call}` is in a Python loop that is unrolled {count} times: the graph has {total} operations and "
-        "grows with each turn; one operation over the whole axis does the same",
+        f"grows with each turn; one {better} does the same",
         evidence="proved",
         when=("graph",),
         **(counted(graph, *(_SLICES if node.op in _SLICES else (node.op,)), count=count) if total <= LARGE else {}),
@@ -78,7 +80,8 @@ def _copies(graph: LossGraph, dependence: Reading[Dependence]) -> tuple[Node, in
     copies: defaultdict[tuple[tuple[Span, ...], str], list[Node]] = defaultdict(list)
     for node in graph.where(role="forward"):
         row = TABLE.by_name.get(node.op)
-        if node.calls and row is not None and row.kind in _COMPUTES and dependence[node].on_data:
+        computes = row is not None and (row.kind in _COMPUTES or node.op in _SHIFTS)
+        if node.calls and computes and dependence[node].on_data:
             copies[node.calls, node.op].append(node)
     many = {key: nodes for key, nodes in copies.items() if len(nodes) >= MANY}
     independent = {key: _independent(graph, nodes) for key, nodes in many.items()}
@@ -97,7 +100,7 @@ def _reads(graph: LossGraph, node: Node) -> tuple[object, ...]:
     for arg in node.args:
         value = graph[arg].constant
         found.append(arg if value is None else (value.shape, value.tobytes()))
-    return tuple(found)
+    return (*found, repr(node.attrs)) if node.op in _SHIFTS else tuple(found)
 
 
 def _independent(graph: LossGraph, nodes: Sequence[Node]) -> bool:

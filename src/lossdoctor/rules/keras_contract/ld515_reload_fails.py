@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from lossdoctor.graph.ir import Span
 from lossdoctor.readings import SaveLoad
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.source.module import SourceModule
@@ -15,6 +16,7 @@ RULE = Rule(code="LD515", name="reload-fails", family="keras-contract", severity
 _UNREGISTERED = "Could not locate "  # keras.saving, of a function or class in the configuration that it does not know
 
 
+_LOADING = ("__init__", "from_config", "get_config", "<lambda>")
 _UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 
 
@@ -32,12 +34,16 @@ def reload_fails(saved: SaveLoad, module: SourceModule) -> Iterator[Suspicion]:
     if entry is not None and saved.config_span is not None and _mentions(module, saved.config_span.line, entry[1]):
         span = saved.config_span
     what = f"loading it again from its configuration raises {raised.type}: {raised.message}"
+    calls = (span,) if span else raised.calls
+    if raised.calls and _method(module, raised.calls[-1]) not in _LOADING:
+        calls = raised.calls
+        what = f"`{calls[-1].text}` raises {raised.type} once it is loaded from its configuration: {raised.message}"
     if saved.config_is is not None and saved.config_span is not None:
-        span, what = saved.config_span, f"get_config returns {saved.config_is}, so that it cannot be loaded again"
+        calls, what = (saved.config_span,), f"get_config returns {saved.config_is}, so that it cannot be loaded again"
     yield RULE.at(
         None,
         what,
-        calls=(span,) if span else raised.calls,
+        calls=calls,
         evidence="witnessed",
         symptom="save-load" if saved.unchanged or given else None,
         arguments={} if saved.unchanged else given,
@@ -46,6 +52,16 @@ def reload_fails(saved: SaveLoad, module: SourceModule) -> Iterator[Suspicion]:
         # Keras finds what nobody registered only where `load_model` is handed it, in code that is not here.
         severity=None if saved.meant_to_be_saved and not raised.message.startswith(_UNREGISTERED) else "info",
     )
+
+
+def _method(module: SourceModule, place: Span) -> str:
+    """The innermost function of the file around a place; "__init__" if it lies outside of the file."""
+    around = [
+        found
+        for found in module.functions.values()
+        if found.line <= place.line <= (found.node.end_lineno or found.line) and place.path == module.path
+    ]
+    return max(around, key=lambda found: found.line).name if around else "__init__"
 
 
 def _mentions(module: SourceModule, line: int, name: str) -> bool:
