@@ -4,8 +4,9 @@
 
 These are mistakes of gradients, direction, mathematics, numerics (`unseen_numerics.txt`), shapes, Keras, graphs and
 efficiency (`unseen_api.txt`) from public threads, in our own words; those of `unseen_repositories.txt`, of all kinds,
-from issues of repositories that port a paper, or (`unseen_packages.txt`) from packages as they are. They were written
-before it was tried what is found, and measured before anything was mended for them. Each case is a name, the entries
+from issues of repositories that port a paper, (`unseen_packages.txt`) from packages as they are, or
+(`unseen_threads.txt`) from threads and issues again. They were written before it was tried what is found, and measured
+before anything was mended for them. Each case is a name, the entries
 of its case.toml, and a diff: lines that begin with "-" are of the mistake only, those with "+" of its mend only, and
 "#@" ends a line at which a good tool points.
 """

@@ -28,6 +28,9 @@ from lossdoctor.session import Settings
 from lossdoctor.worker.remote import WorkerPool
 from lossdoctor.worker.state import name_scopes
 
+# Tests write a file again within the second by which bytecode is told from older one.
+sys.dont_write_bytecode = True
+
 # Time limits of a single example say how busy the machine is, not whether the code is right.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")

@@ -97,6 +97,18 @@ def test_the_other_sign(body: str, expected: str, tmp_path: Path) -> None:
     assert found[0][0].changes_values
 
 
+def test_the_other_sign_of_one_term(tmp_path: Path) -> None:
+    code = "def loss(y_true, y_pred):\n    return {}\n"
+    body = "y_true[:, 0] + y_pred[:, 0] - 2.0 * y_true[:, 1]"
+    message = "as if a term had the wrong sign"
+    found = proposals(tmp_path, code.format(body), body, "wrong-direction", rule="wrong-direction", message=message)
+    assert [text for _, text in found] == [
+        code.format("y_true[:, 0] + y_pred[:, 0] + 2.0 * y_true[:, 1]"),
+        code.format("y_true[:, 0] - y_pred[:, 0] - 2.0 * y_true[:, 1]"),
+        code.format(f"-({body})"),
+    ]
+
+
 def test_arguments_and_parameters_in_the_order_of_keras(tmp_path: Path) -> None:
     call = "keras.losses.categorical_crossentropy({}, {})"
     code = "def loss(y_true, y_pred):\n    return 0.9 * {}\n"

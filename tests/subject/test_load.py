@@ -1,5 +1,7 @@
 """Loading losses, and calling them as they are and as Keras does."""
 
+import os
+import py_compile
 import subprocess
 import sys
 import textwrap
@@ -253,6 +255,17 @@ def test_relative_imports_and_changed_files(tmp_path):
     assert load(f"{tmp_path}/changing.py").call(0, 0) == 1
     (tmp_path / "changing.py").write_text("def loss(y_true, y_pred):\n    return 222\n", encoding="utf-8")
     assert load(f"{tmp_path}/changing.py").call(0, 0) == 222
+
+
+def test_a_file_counts_as_it_is_and_not_as_older_bytecode(tmp_path, monkeypatch):
+    path = tmp_path / "losses.py"
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path.write_text("def loss(y_true, y_pred):\n    return y_true + y_pred\n", encoding="utf-8")
+    py_compile.compile(str(path))
+    before = path.stat()
+    path.write_text("def loss(y_true, y_pred):\n    return y_true - y_pred\n", encoding="utf-8")
+    os.utime(path, (before.st_atime, before.st_mtime))  # within the same second
+    assert load(f"{path}:loss").call(1.0, 2.0) == -1.0
 
 
 def test_live_objects(folder):

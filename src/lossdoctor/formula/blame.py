@@ -8,6 +8,7 @@ already equals nothing in the formula.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -86,6 +87,8 @@ def blamed(
     if exchanged is not None:
         return Blamed(exchanged.node, exchanged.expected)
     repair = _repair(wide, contract, pairs, nodes, right, columns, table, same)
+    if repair is not None:
+        repair = _in_helper(repair, wide, contract, pairs, right, columns, table, same)
     start = wide[wide.value] if repair is None else repair.node
     suspects = _suspects(wide, start, {node.id for node in nodes}, right, near)
     if repair is not None and (not suspects or start in suspects):
@@ -191,6 +194,43 @@ def _repair(
             ):
                 return Blamed(node, f"`{part.text}`" if part.text else "")
     return None
+
+
+def _in_helper(
+    repair: Blamed,
+    wide: LossGraph,
+    contract: Contract,
+    pairs: Sequence[Pair],
+    right: set[int],
+    columns: dict[int, list[Array]],
+    table: dict[Expression, list[Array]],
+    same: Same,
+) -> Blamed:
+    """The line of a helper that y_true and y_pred both go through, where putting a part of the formula in the place
+    of what each of the two calls gives mends the loss as well; else the repair as it is."""
+    wrong = [wide[arg] for arg in dict.fromkeys(repair.node.args) if arg in columns and arg not in right]
+    if len(wrong) != 2 or any(not one.calls for one in wrong):
+        return repair
+    inner = {(one.calls[-1].path, one.calls[-1].line, one.calls[-1].column) for one in wrong}
+    if len(inner) != 1 or wrong[0].calls == wrong[1].calls or wrong[0].op in _MOVING:
+        return repair
+    first, second = wrong
+    fitting = [
+        [(part, wanted) for part, wanted in table.items() if part.op not in _TRIVIAL and _fits(columns[one.id], wanted)]
+        for one in wrong
+    ]
+    tried = itertools.islice(itertools.product(*fitting), _REPAIRS)
+    for (part, one), (_, two) in tried:
+        if all(
+            _mended(wide, contract, pair, {first.id: a.reshape(has.shape), second.id: b.reshape(had.shape)}, same)
+            for pair, a, b, has, had in zip(pairs, one, two, columns[first.id], columns[second.id], strict=True)
+        ):
+            return Blamed(first, f"`{part.text}`" if part.text else "")
+    return repair
+
+
+def _fits(values: list[Array], wanted: list[Array]) -> bool:
+    return all(_plain_shape(a) == _plain_shape(b) for a, b in zip(values, wanted, strict=True))
 
 
 def _mended(wide: LossGraph, contract: Contract, pair: Pair, override: dict[int, Array], same: Same) -> bool:

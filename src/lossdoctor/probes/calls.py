@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from lossdoctor.graph.ir import LossGraph
 from lossdoctor.probes.draws import Sizes, pair, sizes
 from lossdoctor.session import Array, Evaluation, Loaded, Pair, Value
 from lossdoctor.spec import FLOATS, Contract, leaves
@@ -141,6 +142,9 @@ class Live(Protocol):
 
     @property
     def program(self) -> Any: ...
+
+    @property
+    def traced(self) -> LossGraph: ...
 
     def value(self, y_true: Any, y_pred: Any) -> Any: ...
 

@@ -92,6 +92,14 @@ class Comparison:
         return self.draws >= 8 and sum(lower) / len(lower) >= 0.5 and self.rises > self.falls
 
     @property
+    def beaten_by_all(self) -> bool:
+        """Whatever was tried of the size of targets is better than the target, on whatever way. A penalty of the
+        prediction does not do that: another sample's target costs as much."""
+        alike: tuple[Wrong, ...] = ("opposite", "other", "random")
+        lower = [self.lower_elsewhere.get(wrong, 0.0) for wrong in alike]
+        return self.draws >= 20 and min(lower) == 1.0 and self.lower_elsewhere.get("constant", 0.0) >= 0.5
+
+    @property
     def beaten_far_out(self) -> bool:
         """A class of wrong predictions is often better than the target, by larger numbers than it; what is better for
         being small may owe it to a penalty."""

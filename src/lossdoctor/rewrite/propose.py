@@ -21,7 +21,7 @@ from lossdoctor.rewrite.renamed import backend, modern, translated
 from lossdoctor.rewrite.roots import inverse, norm, power, root
 from lossdoctor.rewrite.selections import empty_mean, missing_targets
 from lossdoctor.rewrite.shapes import fixed_batch, missing_axis, squeezed, static_size
-from lossdoctor.rewrite.signs import exchanged, flipped, parameters
+from lossdoctor.rewrite.signs import exchanged, flipped, of_one_term, parameters
 from lossdoctor.rewrite.special import angle, bessel, determinant, pole, singular
 
 Mend = Callable[[Site], Iterator[Proposal]]
@@ -61,7 +61,7 @@ _MENDS: Mapping[Family, tuple[Mend, ...]] = {
     "no-gradient": (translated,),
     "graph-mode": (translated, static_size, modern, converted),
     "crash": (backend, modern, translated),
-    "wrong-direction": (exchanged, flipped),
+    "wrong-direction": (exchanged, of_one_term, flipped),
 }
 
 

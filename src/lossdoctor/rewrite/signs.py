@@ -11,6 +11,29 @@ from lossdoctor.rewrite.text import Change
 from lossdoctor.source.module import own_nodes
 
 
+def of_one_term(site: Site) -> Iterator[Proposal]:
+    """A sum that is returned, with the other sign of one of its terms, the last first."""
+    function = entry(site)
+    if site.finding.name != "wrong-direction" or function is None or "a term" not in site.finding.message:
+        return
+    returns = [node.value for node in own_nodes(function) if isinstance(node, ast.Return)]
+    if len(returns) != 1 or returns[0] is None:
+        return
+    value = returns[0]
+    while isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub):
+        sign = "-" if isinstance(value.op, ast.Add) else "+"
+        (_, before), (after, _) = site.source.region(value.left), site.source.region(value.right)
+        between = site.source.text[before:after]
+        other = between.replace("+" if sign == "-" else "-", sign, 1)
+        yield Proposal(
+            f"{sign} {' '.join(site.source.of(value.right).split())}: the other sign of this term",
+            (Change(before, after, other),),
+            changes_values=True,
+            agreement="none",
+        )
+        value = value.left
+
+
 def flipped(site: Site) -> Iterator[Proposal]:
     """The negative of what is returned; one minus it, for a score that is a quotient."""
     function = entry(site)

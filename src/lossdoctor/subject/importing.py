@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import importlib.machinery
 import importlib.util
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from lossdoctor.findings import UsageError
 from lossdoctor.session import Raised, SessionError
@@ -125,8 +126,17 @@ def _enter(root: str) -> None:
     importlib.invalidate_caches()
 
 
+class _Source(importlib.machinery.SourceFileLoader):
+    """Reads the file as it is: bytecode is told from older one by whole seconds and the size of the file only, so that
+    a sign that was changed just now would not count."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
 def _execute(name: str, path: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Source(name, path))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

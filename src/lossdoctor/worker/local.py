@@ -246,6 +246,7 @@ class LocalSession:
             main.__dict__.update(_loss=live.object, loss=live.call, keras_loss=live.keras_call)
         sys.modules["__main__"] = main
         sys.argv[:] = [name]
+        writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # it would be read where the file changes soon
         with captured() as sink:
             try:
                 state.change_folder(folder)
@@ -258,6 +259,7 @@ class LocalSession:
                 sink.write(traceback.format_exc())
             finally:
                 state.restore()
+                sys.dont_write_bytecode = writes
                 sys.modules.update(hidden)
                 linecache.cache.pop(name, None)
         return Replay(status, sink.text)

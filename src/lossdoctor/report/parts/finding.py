@@ -163,4 +163,4 @@ def _edited(sheet: Sheet, edit: Edit, location: Location) -> str:
     if start[0] != end[0] or start[0] > len(lines):
         return code
     line = lines[start[0] - 1]
-    return line[start[1] - 1 : edit.start[1] - 1] + code + line[edit.end[1] - 1 : end[1] - 1]
+    return line[start[1] - 1 : edit.start[1] - 1] + edit.text + line[edit.end[1] - 1 : end[1] - 1]

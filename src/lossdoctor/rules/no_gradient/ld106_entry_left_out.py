@@ -67,7 +67,7 @@ def _parts(graph: LossGraph, place: int) -> _Parts | None:
         if not given or node.op in ("dims", "shape", "zeros_like", "ones_like"):
             continue
         value = TABLE.by_name[node.op].value if node.op in _CUTS and len(node.args) == 1 else None
-        if value is not None:
+        if value is not None and _constant(node):
             held[node.id] = value(held[given[0]], **node.attrs)
             continue
         for arg in given:
@@ -76,3 +76,9 @@ def _parts(graph: LossGraph, place: int) -> _Parts | None:
                 return None
             read[arg] = frozenset(int(entry) for entry in np.unique(part))
     return _Parts(tuple((graph[arg], entries) for arg, entries in read.items()), shape[-1]) if read else None
+
+
+def _constant(node: Node) -> bool:
+    """Whether where a part begins and ends is a number, and does not depend on the batch."""
+    given = [each for value in node.attrs.values() for each in (value if isinstance(value, tuple) else (value,))]
+    return not any(isinstance(each, str) for each in given)

@@ -39,6 +39,8 @@ def wrong_direction(direction: Direction, graph: LossGraph, dependence: Reading[
         message = "the loss is higher the more is earned: named after a gain, it minimises it"
     elif direction.says_the_opposite and not direction.critic:
         message = "the loss rises towards the target: a score that should be maximised is minimised"
+    elif found.beaten_by_all and not direction.critic:
+        message = "the loss is higher at the target than for whatever else was tried, as if a term had the wrong sign"
     else:
         return
     best = "for the decisions that earn most" if direction.gain else "at the target"
