@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -23,7 +23,8 @@ class Plan:
     """How a run is trained. `knob` is a number that the loss is given, so that a fault can turn it.
 
     `validate` is every so many steps; `epoch` averages so many steps to a row; `ordered` takes the batches
-    in one order for ever; `resumed` leaves the first so many steps out of the log.
+    in one order for ever; `resumed` leaves the first so many steps out of the log; `metrics` are measured on the
+    batch, and on the held-out data where those are used.
     """
 
     model: Callable[[], keras.Model]
@@ -48,6 +49,7 @@ class Plan:
     momentum: float = 0.0
     ordered: bool = False
     resumed: int = 0
+    metrics: Mapping[str, Callable[[Any, Any], Any]] = field(default_factory=dict)  # of targets and outputs
 
 
 @dataclass
@@ -72,21 +74,28 @@ class _Trainer:
         keras.utils.set_random_seed(seed)
         self.model, self.optimizer = plan.model(), _optimizer(plan)
         self.knob, self.clip = tf.Variable(plan.knob), tf.Variable(plan.clip or math.inf)
-        self.moves, self.loss = tf.Variable(not plan.frozen), plan.loss
+        self.moves, self.loss, self.metrics = tf.Variable(not plan.frozen), plan.loss, plan.metrics
         self.model(plan.data[0][:2])
         self.optimizer.build(self.model.trainable_variables)
         self.step = tf.function(self._step, reduce_retracing=True)
-        self.validation = tf.function(lambda x, y: self._terms(x, y, False)[0])
+        self.validation = tf.function(self._validation)
 
-    def _terms(self, x: Any, y: Any, training: bool) -> tuple[Any, dict[str, Any]]:
-        found = self.loss(y, self.model(x, training=training), self.knob)
+    def _terms(self, x: Any, y: Any, training: bool) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+        """The loss, its terms and the metrics."""
+        outputs = self.model(x, training=training)
+        found = self.loss(y, outputs, self.knob)
         terms = found if isinstance(found, dict) else {}
-        return (tf.add_n(list(terms.values())) if terms else found), terms
+        measured = {name: metric(y, outputs) for name, metric in self.metrics.items()}
+        return (tf.add_n(list(terms.values())) if terms else found), terms, measured
+
+    def _validation(self, x: Any, y: Any) -> dict[str, Any]:
+        total, _, measured = self._terms(x, y, False)
+        return {"val_loss": total, **{f"val_{name}": value for name, value in measured.items()}}
 
     def _step(self, x: Any, y: Any) -> dict[str, Any]:
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
-            total, terms = self._terms(x, y, True)
+            total, terms, measured = self._terms(x, y, True)
         given = tape.gradient(total, variables)
         grads = [
             tf.zeros_like(v) if g is None else tf.convert_to_tensor(g) for g, v in zip(given, variables, strict=True)
@@ -95,10 +104,11 @@ class _Trainer:
         scale = tf.where(norm > self.clip, self.clip / norm, 1.0)
         if self.moves:
             self.optimizer.apply_gradients([(g * scale, v) for g, v in zip(grads, variables, strict=True)])
-        return {"loss": total, "grad_norm": norm, **{f"term/{name}": value for name, value in terms.items()}}
+        named = {f"term/{name}": value for name, value in terms.items()}
+        return {"loss": total, "grad_norm": norm, **named, **measured}
 
 
-def train(name: str, kind: str, plan: Plan, seed: int, fault: Fault | None = None) -> Run:
+def train(name: str, kind: str, plan: Plan, seed: int, fault: Fault | None = None, also: tuple[str, ...] = ()) -> Run:
     """Train and return the log."""
     rng = np.random.default_rng(seed)
     trainer = _Trainer(plan, seed)
@@ -134,10 +144,12 @@ def train(name: str, kind: str, plan: Plan, seed: int, fault: Fault | None = Non
             row["learning_rate"] = rate
         if plan.validate and plan.held_out is not None:
             measured = step % plan.validate == plan.validate - 1
-            row["val_loss"] = float(trainer.validation(*map(tf.constant, plan.held_out))) if measured else math.nan
+            found = trainer.validation(*map(tf.constant, plan.held_out)) if measured else {}
+            names = ("loss", *plan.metrics)
+            row |= {f"val_{name}": float(found.get(f"val_{name}", math.nan)) for name in names}
         for key in row:
             rows.setdefault(key, []).append(row[key])
-    return _log(name, kind, plan, rows, fault)
+    return replace(_log(name, kind, plan, rows, fault), also=also)
 
 
 def _log(name: str, kind: str, plan: Plan, rows: dict[str, list[float]], fault: Fault | None) -> Run:
@@ -156,4 +168,4 @@ def _log(name: str, kind: str, plan: Plan, rows: dict[str, list[float]], fault: 
 
 def _mean(values: Array, name: str) -> float:
     """The mean of an epoch; validation is measured at some steps only."""
-    return float(np.nanmean(values) if name == "val_loss" else values.mean())
+    return float(np.nanmean(values) if name.startswith("val_") else values.mean())

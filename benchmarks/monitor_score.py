@@ -30,11 +30,11 @@ class Outcome:
 
     @property
     def right(self) -> bool:
-        return bool(self.alerts) and self.alerts[0].kind == self.run.kind
+        return bool(self.alerts) and self.alerts[0].kind in (self.run.kind, *self.run.also)
 
     @property
     def any_right(self) -> bool:
-        return any(alert.kind == self.run.kind for alert in self.alerts)
+        return any(alert.kind in (self.run.kind, *self.run.also) for alert in self.alerts)
 
     @property
     def delay(self) -> float:
@@ -93,6 +93,31 @@ def table(outcomes: Iterable[Outcome]) -> str:
         false = sum(bool(o.alerts) for o in healthy)
         lines.append(f"healthy {len(healthy)}: alarmed {false} ({false / len(healthy):.1%})")
     return "\n".join(lines)
+
+
+def listing(outcomes: Iterable[Outcome]) -> str:
+    """The runs that were judged wrongly, one to a line."""
+    lines: list[str] = []
+    for one in outcomes:
+        faulty = one.onset is not None
+        said = "; ".join(f"{a.kind} of {a.series} at {a.step} since {a.since}" for a in one.alerts[:3])
+        wanted = " or ".join((one.run.kind, *one.run.also))
+        fault = (
+            "false"
+            if not faulty and one.alerts
+            else ""
+            if not faulty
+            else "early"
+            if one.early
+            else "missed"
+            if not one.alerts
+            else ""
+            if one.right
+            else "wrong kind"
+        )
+        if fault:
+            lines.append(f"{fault:10} {one.run.family}: {wanted} from {one.onset}; said {said or 'nothing'}")
+    return "\n".join(sorted(lines))
 
 
 def report(of_seed: Callable[[int], Iterator[Run]], seeds: int, description: str) -> int:

@@ -13,11 +13,15 @@ Columns = dict[str, Array]
 
 @dataclass
 class Run:
-    """A log. `onset` is the row where the fault begins, None for a healthy run; the first column is step or epoch."""
+    """A log. `onset` is the row where the fault begins, None for a healthy run; the first column is step or epoch.
+
+    `also` names the kinds that are right besides `kind`.
+    """
 
     family: str
     kind: str
     onset: int | None
     columns: Columns
     unit: str = "step"
+    also: tuple[str, ...] = ()
     notes: dict[str, object] = field(default_factory=dict)

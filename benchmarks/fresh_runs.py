@@ -1,0 +1,68 @@
+"""Trainings that no detector's parameters were chosen on: other tasks, optimizers and faults than `keras_runs.py`.
+
+    python -m benchmarks.fresh_runs --half 1 --seeds 2
+    python -m benchmarks.fresh_runs --cache DIR      # keeps the logs, and judges those it finds there
+
+Each kind says what is right to answer, and from which row on, before a detector has seen it. A kind is in one half or
+the other by its name. Some logs are by step, of a loop of its own, others the history of `fit`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+from benchmarks import fresh_faulty, fresh_healthy
+from benchmarks.monitor_score import judge, listing, table
+from benchmarks.run import Run
+
+
+def half_of(name: str) -> int:
+    return zlib.crc32(name.encode()) % 2
+
+
+def runs(half: int, seeds: int, cache: Path | None = None, only: str = "") -> Iterator[Run]:
+    for name, made in (fresh_faulty.kinds() | fresh_healthy.kinds()).items():
+        if half_of(name) != half or only not in name:
+            continue
+        for seed in range(seeds):
+            kept = None if cache is None else cache / f"{name.replace(' ', '-')}.{seed}.pickle"
+            if kept is not None and kept.exists():
+                yield pickle.loads(kept.read_bytes())
+                continue
+            keras.backend.clear_session()
+            run = made(name, seed)
+            if kept is not None:
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                kept.write_bytes(pickle.dumps(run))
+            print(f"trained {name}, seed {seed}", file=sys.stderr, flush=True)
+            yield run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--half", type=int, choices=(0, 1))
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--cache", type=Path, metavar="DIR")
+    parser.add_argument("--only", default="", help="kinds whose name holds this")
+    parser.add_argument("--train", action="store_true", help="train only")
+    options = parser.parse_args()
+    for half in (0, 1) if options.half is None else (options.half,):
+        found = runs(half, options.seeds, options.cache, options.only)
+        if options.train:
+            print(f"half {half}: {len(list(found))} runs")
+            continue
+        outcomes = [judge(run) for run in found]
+        print(f"half {half}: {len(outcomes)} runs, {len({one.run.family for one in outcomes})} kinds")
+        print(table(outcomes))
+        print(listing(outcomes))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
