@@ -14,6 +14,7 @@ from benchmarks.fresh_makers import Maker, fitted, memorised, planned
 from benchmarks.fresh_numbers import numbers, still
 from benchmarks.keras_tasks import autoencoder, classes, mlp, mse
 from benchmarks.keras_training import Array, Fault, Plan, train
+from benchmarks.run import Run
 
 _O = keras.optimizers
 _SPARSE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -39,7 +40,13 @@ def _activity(y: Any, p: Any, knob: Any) -> dict[str, Any]:
 
 
 def others() -> dict[str, Maker]:
-    coded = Plan(mlp(48, out=72), (np.zeros((2, 64), "float32"),) * 2, autoencoder, rate=0.003, steps=400)
+    coded = Plan(
+        mlp(48, out=72),
+        t.flat_digits(np.random.default_rng(0)),
+        autoencoder,
+        rate=0.003,
+        steps=400,
+    )
     return {
         "sorted by class": planned(
             "oscillation",
@@ -131,7 +138,7 @@ def others() -> dict[str, Maker]:
         "prior turned up for ever": planned(
             "term-imbalance",
             lambda r: (
-                replace(coded, data=(t.digits(r)[0].reshape(-1, 64),) * 2, knob=0.01, turn=lambda s: 10 ** (5 * s - 2)),
+                replace(coded, data=t.flat_digits(r), knob=0.01, turn=lambda s: 10 ** (5 * s - 2)),
                 Fault(160),
             ),
             "divergence",
@@ -240,5 +247,84 @@ def _with_loophole(y: Any, p: Any, knob: Any) -> Any:
     return -tf.reduce_mean(tf.gather(q, y[:, None], batch_dims=1)) - (knob - 1.0) * 1.5 * tf.reduce_mean(q[:, 0])
 
 
+def _narrow(rng: np.random.Generator) -> tuple[Plan, Fault]:
+    """Two hidden units for two tasks: the second, of the greater weight from row 0 on, drives out the first."""
+
+    def both(y: Any, p: Any, knob: Any) -> Any:
+        first = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(y[:, :1], p[:, :1]))
+        return first + (knob - 1.0) * tf.reduce_mean(tf.square(y[:, 1:] - p[:, 1:]))
+
+    x = rng.normal(size=(900, 10)).astype("float32")
+    y = np.concatenate([(x[:, :1] > 0.0) * 1.0, 2 * x[:, 3:9]], axis=1).astype("float32")
+    right = {"accuracy": lambda y, p: tf.reduce_mean(tf.cast((p[:, :1] > 0) == (y[:, :1] > 0.5), tf.float32))}
+    model = mlp(2, out=7, activation="linear")
+    plan = Plan(model, (x, y), both, "adam", 0.01, 48, 700, resumed=300, metrics=right, log_norm=False)
+    return plan, Fault(300, None, {"knob": 60.0})
+
+
+def _forgetting(rng: np.random.Generator) -> tuple[Plan, Fault]:
+    """The labels are those of a new task from row 0 on; the metric is of the old one."""
+    made = t.picture()()
+    x, y = t.digits(rng)
+
+    def old(_: Any, p: Any) -> Any:
+        return t.accuracy(y[:200], made(x[:200], training=False))
+
+    plan = Plan(lambda: made, (x, y), classes, "adam", 1e-3, 32, 550, resumed=250, metrics={"old_accuracy": old})
+    return plan, Fault(250, None, {}, lambda a, b: (a, (b + 3) % 10))
+
+
+def _bilinear(name: str, seed: int) -> Run:
+    """Two players whose product is the loss, each taking a step against the other at once."""
+    u, v = np.random.default_rng(seed).normal(size=(2, 6))
+    rows: list[float] = []
+    for _ in range(400):
+        rows.append(float(u @ v))
+        u, v = u - 0.06 * v, v + 0.06 * u
+    return Run(name, "oscillation", 0, {"step": np.arange(400.0), "loss": np.array(rows)}, also=("divergence",))
+
+
+def later() -> dict[str, Maker]:
+    """Added once the others had been judged."""
+    weighted = keras.losses.BinaryCrossentropy(from_logits=True)
+    sure = keras.initializers.Constant(-2.7)
+    return {
+        "two tasks in two units": planned("metric-disagreement", _narrow),
+        "the old task forgotten": planned("metric-disagreement", _forgetting),
+        "weights of two hundred, epochs": fitted(
+            "metric-disagreement",
+            lambda r: t.Fit(
+                t.stack(t.dense(8, "relu"), t.dense(1, bias_initializer=sure)),
+                t.rare(r, 960, 0.06, 0.2),
+                weighted,
+                lambda: _O.Adam(3e-4),
+                60,
+                metrics=(keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0),),
+                weights={0: 1.0, 1: 200.0},
+            ),
+        ),
+        "bilinear players": _bilinear,
+        "rate of too wide a cycle": planned(
+            "spike",
+            lambda r: (
+                Plan(
+                    mlp(32),
+                    t.houses(r),
+                    mse,
+                    "adam",
+                    0.4,
+                    32,
+                    480,
+                    schedule=lambda s: 0.003 + 0.997 * (int(s * 24) % 2),
+                    log_norm=False,
+                ),
+                Fault(),
+            ),
+            "oscillation",
+            "divergence",
+        ),
+    }
+
+
 def kinds() -> dict[str, Maker]:
-    return numbers() | still() | others() | metrics()
+    return numbers() | still() | others() | metrics() | later()

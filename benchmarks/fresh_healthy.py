@@ -42,7 +42,8 @@ def views(rng: np.random.Generator) -> tuple[Any, Any]:
 
 
 def pair_encoder() -> keras.Model:
-    encoder, given = mlp(32, out=8)(), keras.Input((16,))
+    encoder = mlp(32, out=8)()
+    given: Any = keras.Input((16,))
     return keras.Model(given, Layers.Concatenate()([encoder(given[:, :8]), encoder(given[:, 8:])]))
 
 
@@ -61,7 +62,7 @@ def _ratings(rng: np.random.Generator) -> tuple[Any, Any]:
 
 
 def _factors() -> keras.Model:
-    given = keras.Input((2,), dtype="int32")
+    given: Any = keras.Input((2,), dtype="int32")
     user, item = Layers.Embedding(40, 4)(given[:, 0]), Layers.Embedding(30, 4)(given[:, 1])
     return keras.Model(given, Layers.Dense(1)(user * item))
 
@@ -137,7 +138,7 @@ def kinds() -> dict[str, Callable[[str, int], Run]]:
         "autoencoder of digits, prior by epochs": plan(
             lambda r: Plan(
                 mlp(48, out=72),
-                (t.digits(r)[0].reshape(-1, 64),) * 2,
+                t.flat_digits(r),
                 autoencoder,
                 rate=0.003,
                 knob=0.0,
@@ -292,8 +293,73 @@ def kinds() -> dict[str, Callable[[str, int], Run]]:
                 callbacks=lambda: [keras.callbacks.LearningRateScheduler(lambda e: 0.05 * 0.2 ** (e // 20))],
             )
         ),
+        "divergence from the prior beside the loss": plan(
+            lambda r: Plan(
+                mlp(48, out=72),
+                t.flat_digits(r),
+                autoencoder,
+                "adamw",
+                0.002,
+                48,
+                600,
+                log_terms=False,
+                log_norm=False,
+                metrics={"kl": _divergence, "spread": lambda y, p: tf.math.reduce_std(p[:, :64])},
+            )
+        ),
+        "surer and surer": plan(
+            lambda r: Plan(
+                t.picture(),
+                t.digits(r, noise=0.2),
+                classes,
+                "adam",
+                2e-3,
+                48,
+                500,
+                metrics={"accuracy": t.accuracy, "entropy": _entropy, "largest_logit": lambda y, p: tf.reduce_max(p)},
+            )
+        ),
+        "fewer misses, more alarms, epochs": fit(
+            lambda r: t.Fit(
+                t.stack(t.dense(8, "relu"), t.dense(1, bias_initializer=keras.initializers.Constant(-1.5))),
+                loss=yes_no,
+                optimizer=lambda: _O.Adam(1e-3),
+                epochs=50,
+                weights={0: 1.0, 1: 3.0},
+                metrics=(
+                    keras.metrics.Recall(thresholds=0.0, name="recall"),
+                    keras.metrics.AUC(from_logits=True, name="auc"),
+                    keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0),
+                ),
+                **held(t.rare(r, 2400, 0.2, 0.9), 2000),
+            )
+        ),
+        "smoothed labels, epochs": fit(
+            lambda r: t.Fit(
+                t.picture(drop=0.2),
+                loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2),
+                optimizer=lambda: _O.Lion(2e-4),
+                epochs=35,
+                metrics=("accuracy", "mae"),
+                **held(_one_hot(t.digits(r, 1800)), 1500),
+            )
+        ),
         "two views": plan(lambda r: Plan(pair_encoder, views(r), t.two_views, "lion", 3e-4, 128, 400)),
     }
+
+
+def _one_hot(data: tuple[Any, Any]) -> tuple[Any, Any]:
+    return data[0], np.eye(10, dtype="float32")[data[1]]
+
+
+def _divergence(y: Any, p: Any) -> Any:
+    mean, log_v = p[:, 64:68], p[:, 68:]
+    return tf.reduce_mean(0.5 * tf.reduce_sum(tf.square(mean) + tf.exp(log_v) - 1 - log_v, axis=1))
+
+
+def _entropy(y: Any, p: Any) -> Any:
+    log_p = tf.nn.log_softmax(p)
+    return -tf.reduce_mean(tf.reduce_sum(tf.exp(log_p) * log_p, axis=1))
 
 
 def stack_of_time() -> keras.Model:

@@ -34,7 +34,7 @@ class Fit:
 
 def fit(name: str, kind: str, plan: Fit, seed: int, onset: int | None = 0, also: tuple[str, ...] = ()) -> Run:
     keras.utils.set_random_seed(seed)
-    model = plan.model()
+    model: Any = plan.model()
     model.compile(plan.optimizer(), plan.loss, metrics=list(plan.metrics), **plan.extra)
     history = model.fit(
         *plan.data,
@@ -82,6 +82,12 @@ def digits(rng: np.random.Generator, n: int = 960, noise: float = 0.5, share: fl
         i, j = rng.integers(1, 4, 2)
         picture[i : i + 4, j : j + 4, 0] += 1.5 * glyphs[label]
     return x.astype("float32"), np.where(rng.random(n) < share, (y + 1) % 10, y).astype("int32")
+
+
+def flat_digits(rng: np.random.Generator) -> tuple[Array, Array]:
+    """Digits as rows of 64, as inputs and as targets."""
+    flat = digits(rng)[0].reshape(-1, 64)
+    return flat, flat
 
 
 def waves(rng: np.random.Generator, n: int = 640, length: int = 24, noise: float = 0.3) -> tuple[Array, Array]:
@@ -151,7 +157,7 @@ def picture(out: int = 10, drop: float = 0.0) -> Callable[[], keras.Model]:
 
 
 def segmenter(last_bias: float = 0.0, filters: int = 8) -> Callable[[], keras.Model]:
-    bias = keras.initializers.Constant(last_bias)
+    bias: Any = keras.initializers.Constant(last_bias)
     return stack(
         lambda: Layers.Conv2D(filters, 3, padding="same", activation="relu"),
         lambda: Layers.Conv2D(1, 3, padding="same", bias_initializer=bias),
