@@ -79,7 +79,7 @@ def numbers() -> dict[str, Maker]:
     return {
         "softmax by hand, pixels of 255": planned(
             "non-finite",
-            lambda r: (Plan(t.picture(), (50 * (d := t.digits(r))[0], d[1]), _hand_softmax, "adam", 2e-3), Fault()),
+            lambda r: (Plan(t.picture(), (150 * (d := t.digits(r))[0], d[1]), _hand_softmax, "adam", 2e-3), Fault()),
         ),
         "summed in half precision": planned(
             "non-finite",
