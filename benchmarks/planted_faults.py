@@ -158,6 +158,45 @@ MECHANISMS = (
         0.0,
     ),
     Mechanism(
+        "log in a loop",
+        (
+            "def body(turn, total):",
+            "    a = tf.math.log(tf.abs(y_true))",
+            "    return turn + 1, total + tf.reduce_mean(tf.square(a - y_pred), -1)",
+            "start = (0, tf.zeros_like(y_pred[:, 0]))",
+            "return tf.while_loop(lambda turn, total: turn < 3, body, start, maximum_iterations=3)[1]",
+        ),
+        2,
+        0.0,
+        1.0,
+    ),
+    Mechanism(
+        "root in a loop",
+        (
+            "def body(turn, total):",
+            "    d = tf.abs(y_true - y_pred)",
+            "    r = tf.sqrt(d)",
+            "    return turn + 1, total + tf.reduce_mean(r, -1)",
+            "start = (0, tf.zeros_like(y_pred[:, 0]))",
+            "return tf.while_loop(lambda turn, total: turn < 3, body, start, maximum_iterations=3)[1]",
+        ),
+        3,
+        1.0,
+        1.0,
+    ),
+    Mechanism(
+        "root in a branch",
+        (
+            "def yes():",
+            "    d = tf.abs(y_true - y_pred)",
+            "    return tf.reduce_mean(d**0.25, -1)",
+            "return tf.cond(tf.size(y_true) > 0, yes, lambda: tf.reduce_mean(y_pred, -1))",
+        ),
+        3,
+        1.0,
+        1.0,
+    ),
+    Mechanism(
         "power below one",
         (
             "d = tf.abs(y_true - y_pred)",

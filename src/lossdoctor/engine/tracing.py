@@ -118,8 +118,10 @@ def blame(rows: tuple[Row, ...], result: int) -> tuple[Row | None, bool, tuple[R
     if not wrong:
         return None, False, ()
     last = wrong[-1]
-    after = [row for row in rows if row.tensor.node > last.tensor.node and row.tensor.gradient is not None]
-    users = [row for row in after if last.tensor.node in row.tensor.args]
+    place = max(place for place, row in enumerate(rows) if row is last)
+    after = [row for row in rows[place + 1 :] if row.tensor.gradient is not None]
+    # In a body the next is meant: what is known there is the order.
+    users = [row for row in after if last.tensor.node in row.tensor.args and not last.tensor.inner]
     first = (users or after or [last])[0]
     return first, True, tuple(reversed(wrong))
 

@@ -23,6 +23,7 @@ from lossdoctor.graph.untyped_tf import autograph_util, func_graph, ops, polymor
 from lossdoctor.spec import Contract, Spec, Structure, leaves, map_structure
 
 Call = Callable[[Any, Any], Any]
+Inside = Callable[[Any, tuple[Span, ...]], Any]
 
 
 class NotATensor(LossdoctorError, TypeError):
@@ -105,8 +106,11 @@ def flatten(structure: Structure, value: Any) -> list[Any]:
     return [leaf for part, inner in zip(structure, value, strict=True) for leaf in flatten(part, inner)]
 
 
-def build(call: Call, contract: Contract, accept: spans.IsUser) -> Program:
+def build(call: Call, contract: Contract, accept: spans.IsUser, inside: Inside | None = None) -> Program:
     """Trace `call(y_true, y_pred)` and its gradient.
+
+    `inside` is called with each forward operation of a body of a loop or branching, and the user's frames; the code
+    that made the operation gets what it returns.
 
     Raises what the loss raises; `NotATensor` if it returns something else than a tensor, a number or a sequence
     that stacks to one.
@@ -128,7 +132,7 @@ def build(call: Call, contract: Contract, accept: spans.IsUser) -> Program:
             return variables[-1]
 
         with (
-            _recording(records, _frame(), gradient=False),
+            _recording(records, _frame(), gradient=False, inside=inside),
             _tf_functions_in_place() as inlined,
             tf.variable_creator_scope(creator),
         ):
@@ -197,9 +201,12 @@ def _frame() -> FrameType | None:
 
 
 @contextmanager
-def _recording(records: Records, until: FrameType | None, *, gradient: bool) -> Generator[None]:
+def _recording(
+    records: Records, until: FrameType | None, *, gradient: bool, inside: Inside | None = None
+) -> Generator[None]:
     """Note the user's frames of every operation that is made in any graph meanwhile."""
     original = ops.Graph._create_op_internal
+    whole = ops.get_default_graph()
     stacks = tf_stack._source_mapper_stacks
 
     def create(graph: Any, *args: Any, **kwargs: Any) -> Any:
@@ -213,6 +220,8 @@ def _recording(records: Records, until: FrameType | None, *, gradient: bool) -> 
             records.loops[key] = held
         if gradient:
             records.gradients.add(key)
+        if inside is not None and graph is not whole:
+            return inside(op, records.calls[key])
         return op
 
     ops.Graph._create_op_internal = create

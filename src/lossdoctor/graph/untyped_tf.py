@@ -12,9 +12,11 @@ from __future__ import annotations
 from typing import Any
 
 import tensorflow as _tensorflow
+from tensorflow.core.framework import attr_value_pb2 as _attr_value_pb2
 from tensorflow.core.protobuf import config_pb2 as _config_pb2
 from tensorflow.core.protobuf import meta_graph_pb2 as _meta_graph_pb2
 from tensorflow.python.eager import context as _context
+from tensorflow.python.eager import record as _record
 from tensorflow.python.eager.polymorphic_function import atomic_function as _atomic_function
 from tensorflow.python.eager.polymorphic_function import autograph_util as _autograph_util
 from tensorflow.python.eager.polymorphic_function import polymorphic_function as _polymorphic_function
@@ -24,6 +26,7 @@ from tensorflow.python.framework import function_def_to_graph as _function_def_t
 from tensorflow.python.framework import importer as _importer
 from tensorflow.python.framework import ops as _ops
 from tensorflow.python.grappler import tf_optimizer as _tf_optimizer
+from tensorflow.python.ops.resource_variable_ops import ResourceVariable as _ResourceVariable
 from tensorflow.python.util import tf_stack as _tf_stack
 
 tf: Any = _tensorflow
@@ -40,3 +43,7 @@ importer: Any = _importer
 ops: Any = _ops
 tf_optimizer: Any = _tf_optimizer
 tf_stack: Any = _tf_stack
+record: Any = _record
+ResourceVariable: Any = _ResourceVariable
+_messages: Any = _attr_value_pb2  # made at run time, unknown to type checkers
+AttrValue: Any = _messages.AttrValue

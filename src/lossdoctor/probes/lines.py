@@ -15,6 +15,7 @@ from lossdoctor.graph.passes import Calls, passes
 from lossdoctor.graph.run_tf import Executable, array
 from lossdoctor.probes.callings import keras_arguments
 from lossdoctor.probes.inside import BRANCHES, LOOPS, Inside, inside
+from lossdoctor.probes.within import within
 from lossdoctor.readings.lines import Array, Lines, Summary, Tensor
 from lossdoctor.session import Pair
 from lossdoctor.spec import Contract
@@ -48,7 +49,12 @@ def probe(subject: Subject, contract: Contract, *, pair: Pair, keep: int = 0) ->
     except Exception:
         calling, call = "keras-compile", keras_arguments(subject)
         live = trace(call, contract, is_user=subject.is_user)
-    return lines(live, pair, keep=keep, calling=calling)
+    found = lines(live, pair, keep=keep, calling=calling)
+    if any(tensor.inner for tensor in found.tensors):
+        slopes = within(call, contract, subject.is_user, live.feeds(pair))
+        told = [replace(one, gradient=slopes.get(one.calls)) if one.inner else one for one in found.tensors]
+        found = replace(found, tensors=tuple(told))
+    return found
 
 
 def lines(live: Live, pair: Pair, *, keep: int = 0, calling: str = "raw") -> Lines:

@@ -61,7 +61,7 @@ class Tensor:
     respect to it, None where TensorFlow has none. `saturated` is the share of elements at a bound of their function,
     where it has one. `marks` say what happened beside the arithmetic: a broadcast, a cast, a branch, a loop. `values`
     and `slopes` are the arrays, where they were asked for. `inner` is a tensor of the body of a loop or branching, over
-    all iterations: of its gradient nothing is known, and its node is that of the loop. `turn`: in which pass over its
+    all iterations, and its node is that of the loop. `turn`: in which pass over its
     expression it was made, and of how many; a Python loop runs its body several times.
     """
 

@@ -168,14 +168,14 @@ class Journal:
             if line.kind in ("term", "term-gradient"):
                 self._term(one, terms, scalars, prefix)
                 continue
-            if line.kind == "gradient" and not self.preset.gradients:
+            if (line.kind == "gradient" and not self.preset.gradients) or not values["size"]:
                 continue
             where = f"{line.span.line} " if line.span else ""
             tag = f"{prefix}{line.kind}s/{where}{_tag(line.name)}"
             if values["size"] > values["nan"] + values["inf"]:
                 scalars.update({f"{tag}/{name}": values[name] for name in self.preset.columns})
             scalars[f"{tag}/not finite"] = values["nan"] + values["inf"]
-            if self.preset.histograms:
+            if self.preset.histograms and not line.inside:
                 curves[tag] = histogram(one.sample, values["size"])
         self.log.scalars(step + offset, {**scalars, **{f"{prefix}{name}": value for name, value in terms.items()}})
         self.log.histograms(step + offset, curves)

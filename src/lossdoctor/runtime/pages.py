@@ -22,7 +22,7 @@ def source_page(measured: Sequence[Measured], step: int) -> str:
     gradients: dict[tuple[str, int], float] = {}
     for one in measured:
         span = one.line.span
-        if span is None:
+        if span is None or not one.values["size"]:  # a branch that was not taken
             continue
         place = (span.path, span.line)
         if one.line.kind == "value":
@@ -36,8 +36,8 @@ def source_page(measured: Sequence[Measured], step: int) -> str:
         lines = source.lines if source is not None else ()
         parts.append(f"**{html.escape(Path(path).name)}**, step {step}\n\n{_HEAD}")
         for number in _extent(lines, numbers):
-            found = values.get((path, number), [])
-            # The outermost expression of the line is what the line is known by.
+            # The outermost expression of the line is what the line is known by; a body lies within.
+            found = sorted(values.get((path, number), []), key=lambda one: not one.line.inside)
             shown = _cells(found[-1], gradients.get((path, number))) if found else " | | | | "
             bad = sum(one.values["nan"] + one.values["inf"] for one in found)
             parts.append(f"| {number} | `{_code(lines[number - 1])}` | {shown} | {bad:g} |" if lines else "")
@@ -62,7 +62,8 @@ _HEAD = "| | code | min | mean | max | gradient | not finite |\n|---|---|---|---
 
 
 def _cells(one: Measured, gradient: float | None) -> str:
-    numbers = [f"{one.values[name]:.3g}" for name in ("min", "mean", "max")]
+    whole = one.values["size"] > one.values["nan"] + one.values["inf"]
+    numbers = [f"{one.values[name]:.3g}" if whole else "" for name in ("min", "mean", "max")]
     return " | ".join([*numbers, "" if gradient is None else f"{gradient:.3g}"])
 
 

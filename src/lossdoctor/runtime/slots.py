@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from lossdoctor.graph.bodies_tf import variables
 from lossdoctor.runtime.untyped_tf import ResourceVariable, ops, tf
 
 RING = 128  # last steps whose loss and gradient norm are kept
@@ -96,7 +97,9 @@ class Slot:
     the row of the captured step and the shapes of its arrays, which `buffers` hold; `table` the statistics.
     """
 
-    def __init__(self, leaves: Sequence[Any], capacity: Capacity, rows_of_statistics: int, columns: int) -> None:
+    def __init__(
+        self, leaves: Sequence[Any], capacity: Capacity, rows_of_statistics: int, columns: int, *, bodies: int = 0
+    ) -> None:
         with ops.init_scope(), tf.device(_device(leaves)):
             first = [0.0, -1.0, 0.0, math.inf, -1.0]
             self.state = _variable(tf.constant([first] + [[0.0] * WIDTH] * RING, tf.float64))
@@ -104,6 +107,7 @@ class Slot:
             sizes = _sizes(leaves, capacity)
             self.buffers = [Buffer(size, leaf.dtype) for size, leaf in zip(sizes, leaves, strict=True)]
             self.table = _variable(tf.zeros([rows_of_statistics, columns])) if rows_of_statistics else None
+            self.bodies = variables(bodies)
 
     @property
     def steps(self) -> int:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from lossdoctor.domains.terms import terms
+from lossdoctor.graph.bodies_tf import Bodies, is_own
 from lossdoctor.graph.frontend_tf import Staged, convert
 from lossdoctor.graph.ir import LossGraph, Node, Span
+from lossdoctor.graph.reading_tf import bodies as bodies_of
 from lossdoctor.graph.reading_tf import ordered
 from lossdoctor.graph.reference_tf import reference_runs
 from lossdoctor.graph.run_tf import _View
@@ -43,6 +45,7 @@ class Line:
     dims: tuple[int | str, ...] | None
     kind: str  # "value", "gradient" (of the summed loss with respect to the value), "term", "term-gradient"
     weight: float = 1.0  # of a term, with its sign
+    inside: bool = False  # of a body of a loop or branching: over all turns
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,13 @@ class Plan:
     contract: Contract
     function: Any
     captures: Sequence[Any]
+    variables: Sequence[Any] = ()  # of `Bodies`; each replica gives its own instead
 
-    def __call__(self, y_true: Any, y_pred: Any) -> Any:
+    def __call__(self, y_true: Any, y_pred: Any, variables: Sequence[Any]) -> Any:
         """For each line the `COLUMNS`, then the sampled elements."""
         feeds = [*flatten(self.contract.y_true, y_true), *flatten(self.contract.y_pred, y_pred)]
-        (table,) = self.function.call_flat(*feeds, *self.captures)
+        own = {id(mine.handle): theirs.handle for mine, theirs in zip(self.variables, variables, strict=True)}
+        (table,) = self.function.call_flat(*feeds, *(own.get(id(each), each) for each in self.captures))
         return table
 
 
@@ -67,33 +72,58 @@ def plan(call: Callable[[Any, Any], Any], contract: Contract, accept: Callable[[
     Raises whatever the loss raises, and ValueError where the copy cannot be run without side effects.
     """
     with ops.init_scope(), _undisturbed():
-        program = build(call, contract, accept)
-        outputs = [program.value, *(g for g in program.gradients if g is not None)]
-        order = ordered([*outputs, *program.inputs])
-        runs = reference_runs(program.graph, order, program.leaves, contract, 0)
-        staged = convert(program, program.graph, program.inputs, program.value, program.gradients, runs, "traced")
-        lines, tensors, dims = _measured(program, staged)
-        with program.graph.as_default():
-            table = _table(tensors, dims)
-        view = _View(program.graph, [table], effects=False)
-        changing = [op.name for op in view.get_operations() if _changes(op)]
-        if changing:
-            raise ValueError(f"running the loss again would change its state ({changing[0]})")
-        function = atomic_function.from_func_graph(f"__lossdoctor_statistics_{program.graph.name}_{id(view)}", view, {})
-    return Plan(tuple(lines), contract, function, program.graph.external_captures)
+        bodies = Bodies()
+        try:
+            return _plan(call, contract, accept, bodies)
+        except Exception:  # such as of what converts a body into something else, and does not know what counts there
+            if not bodies.variables:
+                raise
+        return _plan(call, contract, accept, None)
 
 
-def _measured(program: Program, staged: Staged) -> tuple[list[Line], list[Any], list[Any]]:
-    """The lines, their tensors, and the shape that says which of them can be stacked."""
-    graph = staged.loss
-    nodes = [node for node in graph.nodes if _is_intermediate(graph, node, staged)][:_LINES]
-    names = names_of(nodes)
-    values = [staged.tensors[node.id] for node in nodes]
+def _plan(
+    call: Callable[[Any, Any], Any], contract: Contract, accept: Callable[[str], bool], bodies: Bodies | None
+) -> Plan:
+    program = build(call, contract, accept, None if bodies is None else bodies.watch)
+    outputs = [program.value, *(g for g in program.gradients if g is not None)]
+    order = ordered([*outputs, *program.inputs])
+    runs = reference_runs(program.graph, order, program.leaves, contract, 0)
+    staged = convert(program, program.graph, program.inputs, program.value, program.gradients, runs, "traced")
+    lines, tensors, dims, inner = _measured(program, staged, bodies)
     with program.graph.as_default():
+        table = _table(tensors, dims)
+        if bodies is not None and inner:
+            table = tf.concat([table, _inner(bodies, program.graph, list(inner))], 0)
+    view = _View(program.graph, [table], effects=False)
+    changing = [op.name for op in view.get_operations() if _changes(op)]
+    if changing:
+        raise ValueError(f"running the loss again would change its state ({changing[0]})")
+    function = atomic_function.from_func_graph(f"__lossdoctor_statistics_{program.graph.name}_{id(view)}", view, {})
+    variables = () if bodies is None else bodies.variables
+    return Plan((*lines, *inner.values()), contract, function, program.graph.external_captures, variables)
+
+
+def _measured(
+    program: Program, staged: Staged, bodies: Bodies | None
+) -> tuple[list[Line], list[Any], list[Any], dict[int, Line]]:
+    """The lines, their tensors, and the shape that says which of them can be stacked; of bodies the lines by row."""
+    graph = staged.loss
+    needed = graph.graph.ancestors(graph.value)  # a loop returns more than is asked for
+    nodes = [node for node in graph.nodes if _is_intermediate(graph, node, staged, needed)][:_LINES]
+    found_inside = bodies.nodes(program.records) if bodies is not None else []
+    every = names_of([*nodes, *(node for _, node in found_inside)])
+    names, names_inside = every[: len(nodes)], every[len(nodes) :]
+    values = [staged.tensors[node.id] for node in nodes]
+    with program.graph.as_default(), bodies.counting_gradients(program.records) if bodies else contextlib.nullcontext():
         gradients = tf.gradients(program.value, values) if program.value.dtype.is_floating else [None] * len(values)
     lines: list[Line] = []
     tensors: list[Any] = []
     dims: list[Any] = []
+    inner: dict[int, Line] = {}
+    for (row, node), name in zip(found_inside, names_inside, strict=True):
+        inner[row] = Line(name, node.span, node.dtype, node.shape, "value", inside=True)
+        if bodies is not None and bodies.has_gradient(row):
+            inner[row + 1] = replace(inner[row], kind="gradient")
 
     def add(node: Node, name: str, tensor: Any, kind: str, weight: float = 1.0) -> None:
         lines.append(Line(name, node.span, node.dtype, node.shape, kind, weight))
@@ -123,11 +153,19 @@ def _measured(program: Program, staged: Staged) -> tuple[list[Line], list[Any], 
                 lines.append(Line(label, node.span, node.dtype, graph[graph.y_pred[0]].shape, "term-gradient", weight))
                 tensors.append(tf.convert_to_tensor(parts[0]))
                 dims.append(graph[graph.y_pred[0]].shape)
-    return lines, tensors, dims
+    return lines, tensors, dims, inner
 
 
-def _is_intermediate(graph: LossGraph, node: Node, staged: Staged) -> bool:
+def _inner(bodies: Bodies, graph: Any, rows: Sequence[int]) -> Any:
+    """The part of the table that is about bodies; of those no elements are kept."""
+    columns = _columns(*bodies.table(graph, rows))
+    return tf.concat([columns, tf.fill([len(rows), SAMPLE], np.float32(np.nan))], 1)
+
+
+def _is_intermediate(graph: LossGraph, node: Node, staged: Staged, needed: frozenset[int]) -> bool:
     if node.role != "forward" or node.id not in staged.tensors or node.op in ("constant", "variable", "identity"):
+        return False
+    if node.op != "input" and node.id not in needed:
         return False
     return bool(staged.tensors[node.id].dtype.is_floating) and (node.span is not None or node.op == "input")
 
@@ -187,7 +225,13 @@ def _sample(flat: Any) -> Any:
 
 def _changes(op: Any) -> bool:
     """Whether an operation changes a variable or a generator, other than by random numbers of its own."""
-    return op.op_def.is_stateful and any(x.dtype == tf.resource for x in op.inputs) and "Read" not in op.type
+    inner = bodies_of(op)
+    if inner:
+        return any(_changes(each) for graph in inner for each in graph.get_operations())
+    if is_own(op):
+        return False
+    looks = "Read" in op.type or op.type == "VariableShape"
+    return op.op_def.is_stateful and any(x.dtype == tf.resource for x in op.inputs) and not looks
 
 
 def _unique(labels: Sequence[str]) -> list[str]:
