@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from pathlib import Path
@@ -197,3 +198,54 @@ def test_unusable_arguments(arguments: dict[str, Any], tmp_path: Path) -> None:
 def test_a_model_without_a_watched_loss_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"lossdoctor\.watch"):
         fitted.fit(lambda: fitted.two_terms, bad=False, callbacks=[ld.Monitor(tmp_path)])
+
+
+class Interrupt:
+    """Makes a callback that breaks off at a batch."""
+
+    def __new__(cls, batch: int) -> Any:
+        import keras
+
+        def broken(number: int, logs: Any = None) -> None:
+            if number == batch:
+                raise KeyboardInterrupt
+
+        return keras.callbacks.LambdaCallback(on_train_batch_end=broken)
+
+
+def test_an_interrupted_run_is_written_once_it_is_left(tmp_path: Path) -> None:
+    loss = ld.watch(fitted.two_terms)
+    monitor = ld.Monitor(tmp_path, preset="full")
+    with pytest.raises(KeyboardInterrupt):
+        fitted.fit(lambda: loss, bad=False, callbacks=[monitor, Interrupt(4)])
+    assert monitor.journal is not None and monitor.journal.losses
+    monitor._closing()  # what the end of the process does, or the next run
+    assert steps(events(tmp_path), "loss") == [0, 1, 2, 3, 4]
+    monitor.begin(loss, step=5)
+    monitor.end()
+
+
+def test_a_resumed_run_is_written_at_whole_periods_of_its_own_steps(tmp_path: Path) -> None:
+    loss = ld.watch(fitted.two_terms)
+    fitted.fit(lambda: loss, bad=False, epochs=1)  # 7 steps that the recorder saw, and no monitor
+    fitted.fit(lambda: loss, bad=False, callbacks=[ld.Monitor(tmp_path)])
+    assert steps(events(tmp_path), "loss") == [0, 10]
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_live_line_leaves_others_a_line_of_their_own() -> None:
+    from lossdoctor.runtime.live import Live
+
+    screen, file = Screen(), io.StringIO()
+    for out in (screen, file):
+        live = Live(out)
+        live.show("step 10")
+        live.show("step 20")
+        live.keep("step 25")
+        live.show("step 30")
+    assert screen.getvalue() == "\r\x1b[Kstep 10\r\x1b[Kstep 20\r\x1b[Kstep 25\n\r\x1b[Kstep 30"
+    assert file.getvalue() == "step 25\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from lossdoctor.runtime.watched import WatchedLoss
 Action = Literal["log", "warn", "stop", "capture"] | Callable[[Alert], object]
 _NAMES = ("log", "warn", "stop", "capture")
 _LOG = logging.getLogger("lossdoctor")
+_FLUSH = 2.0  # seconds after which what was written is made visible
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class Journal:
         self._tabled = [-1] * len(self.losses)
         self._signatures = [0] * len(self.losses)
         self._noted: set[str] = set()
+        self._flushed = time.monotonic()
         self._places: dict[str, str] = {}  # file and line of each term
         self._latest: dict[str, float] = {}
 
@@ -98,6 +101,14 @@ class Journal:
         """Take over what the recorders have seen since the last time."""
         for place, loss in enumerate(self.losses):
             self._read(place, loss, rates)
+        if time.monotonic() - self._flushed > _FLUSH:
+            self.log.flush()
+            self._flushed = time.monotonic()
+
+    def left(self) -> None:
+        """Close the record of a run that was interrupted, with what the recorders have seen."""
+        self.read({})
+        self.close(max((seen + offset for seen, offset in zip(self._next, self._offsets, strict=True)), default=0))
 
     def close(self, step: int) -> None:
         """Write the last pages."""
@@ -134,7 +145,7 @@ class Journal:
             values = {"loss": row.loss, "grad_norm": row.gradient_norm, **rates}
             if table is not None and table[0] == row.step:
                 values.update(table[1])
-            if row.step % self.preset.every == 0 or not np.isfinite([row.loss, row.gradient_norm]).all():
+            if step % self.preset.every == 0 or not np.isfinite([row.loss, row.gradient_norm]).all():
                 names = {f"{prefix}{name}": value for name, value in values.items() if not name.startswith("term/")}
                 self.log.scalars(step, names, important=True)
             for alert in self._banks[place].update(step, values):

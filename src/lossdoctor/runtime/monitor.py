@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ import numpy as np
 from lossdoctor.findings import UsageError
 from lossdoctor.runtime.capture import flat
 from lossdoctor.runtime.journal import PRESETS, Action, Journal, actions_of
+from lossdoctor.runtime.live import Live
 from lossdoctor.runtime.places import length_of
 from lossdoctor.runtime.slots import RING
 from lossdoctor.runtime.untyped_tf import keras
@@ -41,7 +42,7 @@ class Monitor(keras.callbacks.Callback):
         losses: the watched losses, where they are not in `compile`.
         hparams: hyperparameters to show; by default those of optimizer, loss and fit.
         parameters: of the detectors, by detector and name.
-        live: show the latest numbers in the terminal.
+        live: show the latest numbers on one line of the terminal, and keep those of each epoch; a file gets only these.
 
     Raises:
         UsageError: an argument is unusable.
@@ -85,6 +86,8 @@ class Monitor(keras.callbacks.Callback):
         self.hparams = hparams
         self.parameters = parameters
         self.live = live
+        self._live = Live()
+        self._closing: Any = None  # closes the record of a run that is left without an end
         self.journal: Journal | None = None
         self._losses = [losses] if isinstance(losses, WatchedLoss) else None if losses is None else list(losses)
         self._snapshot: dict[str, Any] | None = None
@@ -122,6 +125,8 @@ class Monitor(keras.callbacks.Callback):
                 "Invalid value for `losses`. Expected a loss that `lossdoctor.watch` made, in `compile` or in "
                 f"Monitor(losses=…). Received: {losses!r}"
             )
+        if self._closing is not None:  # an interrupted run
+            self._closing()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.journal = Journal(
             self.folder,
@@ -136,6 +141,8 @@ class Monitor(keras.callbacks.Callback):
         )
         self.journal.starts_at(step)
         self._steps = step
+        self._since = 0
+        self._closing = weakref.finalize(self, self.journal.left)
         told = {**_about(given), **(hparams or {}), **(self.hparams or {})}
         self.journal.log.hparams(told, str(self.folder))
 
@@ -170,9 +177,13 @@ class Monitor(keras.callbacks.Callback):
 
     def end(self) -> None:
         """Look once more and close the record."""
-        if self.journal is not None:
+        if self.journal is not None and self._closing is not None:
             self._look({})
+            self._closing.detach()
+            self._closing = None
             self.journal.close(self._steps)
+            if self.live:
+                self._live.keep(self._line)
 
     def _look(self, rates: Mapping[str, float]) -> None:
         journal = self.journal
@@ -180,8 +191,11 @@ class Monitor(keras.callbacks.Callback):
         self._since = 0
         journal.read(rates)
         if self.live:
-            sys.stderr.write(f"\r\x1b[Kstep {self._steps}  {journal.line}")
-            sys.stderr.flush()
+            self._live.show(self._line)
+
+    @property
+    def _line(self) -> str:
+        return f"step {self._steps}  {self.journal.line}" if self.journal is not None else ""
 
     # ---- Keras ---------------------------------------------------------------------------------------------------
 
@@ -216,6 +230,8 @@ class Monitor(keras.callbacks.Callback):
         self._steps = int(np.asarray(self.model.optimizer.iterations))
         values = {name: float(value) for name, value in (logs or {}).items() if name != "loss"}
         self.journal.measured(max(0, self._steps - 1), values)
+        if self.live:
+            self._live.keep(self._line)
         if self.journal.stopped:
             self.model.stop_training = True
 
