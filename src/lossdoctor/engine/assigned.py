@@ -46,6 +46,8 @@ def _names(path: str) -> Iterator[tuple[Place, str]]:
             name, value = "return", statement.value
         if name and value is not None:
             yield place_of(value, lines), name
+            assert isinstance(statement, ast.stmt)
+            yield place_of(statement, lines), name  # for AutoGraph, which knows statements only
 
 
 def place_of(node: ast.expr | ast.stmt, lines: list[str]) -> Place:

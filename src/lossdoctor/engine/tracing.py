@@ -79,7 +79,7 @@ def _traced(job: Job, session: Session, source: str, sample: int | None, worst: 
         **heading(job, start, places),
         source=source,
         batch=batch,
-        rows=rows,
+        rows=arranged(rows),
         result=lines.result,
         agrees=lines.agrees,
         calling=lines.calling,
@@ -103,7 +103,15 @@ def _row(tensor: Tensor, places: Places, assigned: Assigned, parameters: tuple[s
     name = assigned.name(span)
     if name == "return" and len(tensor.calls) > 1:
         name = assigned.name(tensor.calls[-2]) or name  # of the call, for what a helper returns
-    return Row(tensor, name, places.path(span.path), span.line)
+    return Row(tensor, name or _of_statement(span.text), places.path(span.path), span.line)
+
+
+def _of_statement(text: str) -> str:
+    """A name for what TensorFlow makes of a Python statement: the test of an `if`, what a loop leaves behind."""
+    keyword, _, rest = " ".join(text.split()).partition(" ")
+    if keyword in ("if", "elif", "while") and rest.endswith(":"):
+        return rest[:-1]
+    return "after the loop" if keyword == "for" and rest.endswith(":") else ""
 
 
 def blame(rows: tuple[Row, ...], result: int) -> tuple[Row | None, bool, tuple[Row, ...]]:
@@ -118,12 +126,47 @@ def blame(rows: tuple[Row, ...], result: int) -> tuple[Row | None, bool, tuple[R
     if not wrong:
         return None, False, ()
     last = wrong[-1]
-    place = max(place for place, row in enumerate(rows) if row is last)
-    after = [row for row in rows[place + 1 :] if row.tensor.gradient is not None]
-    # In a body the next is meant: what is known there is the order.
-    users = [row for row in after if last.tensor.node in row.tensor.args and not last.tensor.inner]
+    if last.tensor.inner:
+        return _inside(rows, last.tensor.node), True, tuple(reversed(wrong))
+    after = [row for row in rows if row.tensor.node > last.tensor.node and row.tensor.gradient is not None]
+    users = [row for row in after if last.tensor.node in row.tensor.args]
     first = (users or after or [last])[0]
     return first, True, tuple(reversed(wrong))
+
+
+def _inside(rows: tuple[Row, ...], node: int) -> Row:
+    """The row of a loop or branching whose backward pass is the first to make a non-finite gradient."""
+    parts = [row for row in rows if row.tensor.inner and row.tensor.node == node]
+    wrong = [
+        (one.number, row) for row in parts for one in row.tensor.iterations if one.gradient and not one.gradient.finite
+    ]
+    latest = max((number for number, _ in wrong), default=None)  # backwards, the last iteration is the first
+    last = [row for number, row in wrong if number == latest]
+    last = (last or [row for row in parts if row.tensor.gradient is not None and not row.tensor.gradient.finite])[-1]
+    return next((row for row in parts if row.tensor.part in last.tensor.feeds), last)
+
+
+def arranged(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """The rows of bodies beneath that of their loop or branching, where they stand on other lines than it."""
+    found: list[Row] = []
+    waiting: list[Row] = []
+    for row in rows:
+        if row.tensor.inner:
+            waiting.append(row)
+            continue
+        own = [one for one in waiting if one.tensor.node == row.tensor.node or _calls(row, one)]
+        beneath = own if any((one.path, one.line) != (row.path, row.line) for one in own) else []
+        found += [one for one in waiting if one not in beneath]
+        # By the lines that lead there: both branches of an `if` stand in order, whichever was taken first.
+        found += [row, *sorted(beneath, key=lambda one: [span.line for span in one.tensor.calls])]
+        waiting = []
+    return (*found, *waiting)
+
+
+def _calls(outer: Row, inner: Row) -> bool:
+    """Whether one stands on the line that had the other run."""
+    own = [span.path for span in outer.tensor.calls[-1:]]
+    return any([span.path] == own and span.line == outer.line for span in inner.tensor.calls[:-1])
 
 
 def _batch(contract: Contract, pair: Pair) -> int:

@@ -16,10 +16,13 @@ _names = itertools.count()
 
 
 class _View:
-    """A FuncGraph with other outputs, and without the operations that these do not need."""
+    """A FuncGraph with other inputs and outputs, and without the operations that these do not need."""
 
-    def __init__(self, graph: Any, fetches: Sequence[Any], *, effects: bool) -> None:
+    def __init__(
+        self, graph: Any, fetches: Sequence[Any], *, effects: bool, inputs: Sequence[Any] | None = None
+    ) -> None:
         self._graph = graph
+        self.inputs = list(graph.inputs if inputs is None else inputs)
         self.outputs = list(fetches)
         self.control_outputs = list(graph.control_outputs) if effects else []
         self._operations = graph.get_operations() if effects else _needed(fetches)
@@ -50,17 +53,28 @@ class Executable:
     the tensors need is run (the runtime would keep every stateful operation of the function). With `xla` the
     function is compiled as under `jit_compile=True`, once for each shape of the inputs. `inner` is a body of a loop or
     branching, whose operation gives it what it captures: there captures are inputs as well.
+    `inputs` are those of the graph, unless others of its placeholders are given.
     """
 
     def __init__(
-        self, graph: Any, fetches: Sequence[Any], *, effects: bool, xla: bool = False, inner: bool = False
+        self,
+        graph: Any,
+        fetches: Sequence[Any],
+        *,
+        effects: bool,
+        xla: bool = False,
+        inner: bool = False,
+        inputs: Sequence[Any] | None = None,
     ) -> None:
         name = f"__inference_lossdoctor_{graph.name}_{next(_names)}"
         # The attribute that `tf.function(jit_compile=True)` puts on what it calls.
         attributes = {"_XlaMustCompile": True} if xla else {}
-        self._function = atomic_function.from_func_graph(name, _View(graph, fetches, effects=effects), attributes)
+        given = graph.inputs if inputs is None else inputs
+        self._function = atomic_function.from_func_graph(
+            name, _View(graph, fetches, effects=effects, inputs=given), attributes
+        )
         self._captures: Any = () if inner else graph.external_captures
-        self._inputs = [tensor.dtype for tensor in graph.inputs[: len(graph.inputs) - len(self._captures)]]
+        self._inputs = [tensor.dtype for tensor in given[: len(given) - len(self._captures)]]
         self._unoptimised: Any = None  # options, made once: making them takes as long as a small graph
 
     def __call__(self, feeds: Sequence[Any], *, optimised: bool) -> list[Any]:

@@ -26,6 +26,7 @@ from tensorflow.python.framework import function_def_to_graph as _function_def_t
 from tensorflow.python.framework import importer as _importer
 from tensorflow.python.framework import ops as _ops
 from tensorflow.python.grappler import tf_optimizer as _tf_optimizer
+from tensorflow.python.ops import handle_data_util as _handle_data
 from tensorflow.python.ops.resource_variable_ops import ResourceVariable as _ResourceVariable
 from tensorflow.python.util import tf_stack as _tf_stack
 
@@ -41,6 +42,7 @@ func_graph: Any = _func_graph
 function_def_to_graph: Any = _function_def_to_graph
 importer: Any = _importer
 ops: Any = _ops
+handle_data: Any = _handle_data
 tf_optimizer: Any = _tf_optimizer
 tf_stack: Any = _tf_stack
 record: Any = _record

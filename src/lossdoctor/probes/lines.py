@@ -50,17 +50,19 @@ def probe(subject: Subject, contract: Contract, *, pair: Pair, keep: int = 0) ->
         calling, call = "keras-compile", keras_arguments(subject)
         live = trace(call, contract, is_user=subject.is_user)
     found = lines(live, pair, keep=keep, calling=calling)
-    if any(tensor.inner for tensor in found.tensors):
+    if not all(tensor.graded for tensor in found.tensors):  # a long loop, a body that cannot be run backwards by itself
         slopes = within(call, contract, subject.is_user, live.feeds(pair))
-        told = [replace(one, gradient=slopes.get(one.calls)) if one.inner else one for one in found.tensors]
+        told = [one if one.graded else _graded(one, slopes.get(one.calls)) for one in found.tensors]
         found = replace(found, tensors=tuple(told))
     return found
 
 
+def _graded(tensor: Tensor, gradient: Summary | None) -> Tensor:
+    return tensor if gradient is None else replace(tensor, gradient=gradient, graded=True)
+
+
 def lines(live: Live, pair: Pair, *, keep: int = 0, calling: str = "raw") -> Lines:
     """The same for a loss that is traced."""
-    import tensorflow as tf
-
     staged = live.staged
     graph = staged.loss
     feeds = live.feeds(pair)
@@ -76,11 +78,13 @@ def lines(live: Live, pair: Pair, *, keep: int = 0, calling: str = "raw") -> Lin
     floats = [
         node for node in shown if staged.tensors[node].dtype.is_floating and graph[node].attrs.get("role") != "y_true"
     ]
-    with staged.graph.as_default():
-        total = staged.value if staged.value.dtype.is_floating else None
-        found = tf.gradients(total, [staged.tensors[node] for node in floats]) if total is not None and floats else []
-        slopes = {node: tf.convert_to_tensor(g) for node, g in zip(floats, found, strict=False) if g is not None}
-    control = dict(_control(staged, graph))
+    holders = dict(_holders(staged, graph))
+    leaving = {node: list(op.outputs) for node, op in holders.items()}
+    asked = [staged.tensors[node] for node in floats] + [tensor for some in leaving.values() for tensor in some]
+    found = _gradients(staged, asked)
+    slopes = {node: g for node, g in zip(floats, found, strict=False) if g is not None}
+    beyond = iter(found[len(floats) :])
+    control = {node: _asked(op) for node, op in holders.items()}
     fetches = [
         *Live.outputs(staged),
         *(staged.tensors[node] for node in shown),
@@ -94,11 +98,11 @@ def lines(live: Live, pair: Pair, *, keep: int = 0, calling: str = "raw") -> Lin
     gradients = {node: next(rest) for node in slopes}
     controls = {node: next(rest) for node in control}
     tensors: list[Tensor] = []
-    within = {node: _within(live, graph[node].name, feeds) for node in control}
+    within = {node: _within(live, op, [next(beyond) for _ in leaving[node]], feeds) for node, op in holders.items()}
     refused = {node: one.refused for node, one in within.items() if one.refused}
     for node in shown:
         for holder in [holder for holder in within if holder <= node]:
-            tensors += within.pop(holder).tensors(holder)
+            tensors += within.pop(holder).tensors(holder, keep)
         told = _tensor(graph, graph[node], values, gradients.get(node), controls, refused, keep)
         tensors.append(replace(told, turn=turns.get(node, (1, 1))))
     batched = tuple(node for node in shown if (graph[node].shape or ("",))[:1] == ("B",))
@@ -139,26 +143,45 @@ def _shown(staged: Staged, turns: dict[int, tuple[int, int]]) -> list[int]:
     return kept if len(kept) <= _MOST else [*kept[: _MOST - 1], kept[-1]]
 
 
-def _control(staged: Staged, graph: LossGraph) -> Iterator[tuple[int, Any]]:
-    """What says how a loop or branch went: the number of iterations, the predicate."""
+def _holders(staged: Staged, graph: LossGraph) -> Iterator[tuple[int, Any]]:
+    """The loops and branchings of the loss."""
     for node in graph.nodes:
         if node.op in ("while", "cond") and node.role == "forward":
             try:
                 op = staged.graph.get_operation_by_name(node.name)
             except (KeyError, ValueError):
                 continue
-            if op.type in LOOPS:
-                yield node.id, op.outputs[0]  # the loop counter of tf.while_loop
-            elif op.type in BRANCHES:
-                yield node.id, op.inputs[0]
+            if op.type in (*LOOPS, *BRANCHES):
+                yield node.id, op
 
 
-def _within(live: Live, name: str, feeds: Sequence[Any]) -> Inside:
+def _asked(op: Any) -> Any:
+    """What says how a loop or branching went: the loop counter of tf.while_loop, the predicate."""
+    return op.outputs[0] if op.type in LOOPS else op.inputs[0]
+
+
+def _gradients(staged: Staged, asked: list[Any]) -> list[Any]:
+    """The gradients of the sum of the loss, None where there is none: one call, as each one changes the loops."""
+    import tensorflow as tf
+
+    known = [tensor for tensor in asked if tensor.dtype.is_floating or tensor.dtype == tf.variant]
+    if not known or not staged.value.dtype.is_floating:
+        return [None] * len(asked)
+    with staged.graph.as_default():
+        made = tf.gradients(staged.value, known)
+        found = {id(a): None if g is None else tf.convert_to_tensor(g) for a, g in zip(known, made, strict=True)}
+    return [found.get(id(tensor)) for tensor in asked]
+
+
+def _within(live: Live, op: Any, slopes: list[Any], feeds: Sequence[Any]) -> Inside:
     """What the bodies of a loop or branching make."""
-    graph = live.staged.graph
-    op = graph.get_operation_by_name(name)
-    inputs = Executable(graph, list(op.inputs), effects=False)(feeds, optimised=False)
-    return inside(op, inputs, live.program.records)
+    there = [slope for slope in slopes if slope is not None]
+    fetches = [*op.inputs, *there]
+    results = iter(Executable(live.staged.graph, fetches, effects=False)(feeds, optimised=False))
+    inputs = [next(results) for _ in op.inputs]
+    known = [None if slope is None else next(results) for slope in slopes]
+    known += [None] * (len(op.outputs) - len(known))  # what a gradient keeps of the forward pass
+    return inside(op, inputs, known, live.program.records)
 
 
 def _tensor(

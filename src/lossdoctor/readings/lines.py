@@ -54,6 +54,17 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class Iteration:
+    """One run of an expression inside of a loop: `number` counts from 1, of the outermost loop first."""
+
+    number: tuple[int, ...]
+    value: Summary
+    gradient: Summary | None
+    values: Array | None = None
+    slopes: Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Tensor:
     """One tensor that an expression of the user's makes.
 
@@ -61,8 +72,10 @@ class Tensor:
     respect to it, None where TensorFlow has none. `saturated` is the share of elements at a bound of their function,
     where it has one. `marks` say what happened beside the arithmetic: a broadcast, a cast, a branch, a loop. `values`
     and `slopes` are the arrays, where they were asked for. `inner` is a tensor of the body of a loop or branching, over
-    all iterations, and its node is that of the loop. `turn`: in which pass over its
-    expression it was made, and of how many; a Python loop runs its body several times.
+    all iterations, which `iterations` holds one by one; its node is that of the loop, `part` its number in there, and
+    `feeds` are the parts that take it. `graded` is False where its
+    gradient could not be told. `turn`: in which pass over its expression it was made, and of how many; a Python loop
+    runs its body several times.
     """
 
     node: int
@@ -80,6 +93,10 @@ class Tensor:
     slopes: Array | None = None
     inner: bool = False
     turn: tuple[int, int] = (1, 1)
+    graded: bool = True
+    part: int = 0
+    feeds: tuple[int, ...] = ()
+    iterations: tuple[Iteration, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ def asides(found: TraceResult, row: Row) -> list[str]:
     """What is said beside a line: which line of the loss's file called its helper, and the pass over it."""
     callers = [span.line for span in row.tensor.calls[:-1] if span.path == found.files.get(found.path, found.path)]
     said = [f"called on line {callers[-1]}"] if callers else []
+    if row.tensor.inner:
+        said = [f"inside of line {callers[-1]}"] if callers and callers[-1] != row.line else []
     turn, of = row.tensor.turn
     return [*said, f"pass {turn} of {of}"] if of > 1 else said
 
@@ -85,8 +87,13 @@ def of_finite(*values: float) -> list[str]:
     return ["-" if math.isnan(value) else number(value) for value in values]
 
 
+def of_line(row: Row) -> str:
+    """Where a link of a chain stands; nothing for an input."""
+    return f" (line {row.line})" if row.line else ""
+
+
 def slope(row: Row, gradient: Summary | None) -> str:
     """The norm of the gradient; "none" where TensorFlow has none, nothing where it is not known."""
     if gradient is None:
-        return "" if row.tensor.inner else "none"
+        return "none" if row.tensor.graded else ""
     return number(gradient.norm) if gradient.finite else "not finite"

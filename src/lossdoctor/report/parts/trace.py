@@ -19,6 +19,7 @@ from lossdoctor.report.parts.tensors import (
     marks_of,
     number,
     of_finite,
+    of_line,
     part_of,
     place_of,
     share,
@@ -62,7 +63,7 @@ def _add_verdict(sheet: Sheet, found: TraceResult) -> None:
         sheet.add(
             *sheet.field("blame", f"{where}: `{sheet.clip(row.tensor.text, 40)}` makes {what}{index}", style="bold red")
         )
-        links = list(dict.fromkeys(f"{sheet.clip(link.shown, 30)} (line {link.line})" for link in found.chain))
+        links = list(dict.fromkeys(f"{sheet.clip(link.shown, 30)}{of_line(link)}" for link in found.chain))
         if len(links) > 1:
             links = [*links[:5], links[-1]] if len(links) > 6 else links
             sheet.add(*sheet.field("chain", f" {sheet.arrow} ".join(links), limit=4))
@@ -125,7 +126,8 @@ def _add_lines(sheet: Sheet, found: TraceResult) -> None:
             blamed = found.blamed is not None and place_of(found.blamed) == place
             sign = ">" if blamed else " "
             beside = f"  ({', '.join(said)})" if (said := asides(found, row)) else ""
-            text = sheet.clip(sheet.one_line(source), sheet.width - 9 - len(beside))
+            indent = "  " if row.tensor.inner else ""
+            text = sheet.clip(indent + sheet.one_line(source), sheet.width - 9 - len(beside))
             style = "bold red" if blamed else "bold"
             sheet.add(Text.assemble((f"{sign}{row.line:>4} | {text}", style), (beside, "dim")))
         _add_row(sheet, found, row)
@@ -220,6 +222,14 @@ def _tensor(found: TraceResult, row: Row) -> dict[str, Any]:
         "gradient": None if gradient is None else _summary(gradient),
         "saturated": tensor.saturated,
         "inner": tensor.inner,
+        "iterations": [
+            {
+                "iteration": list(one.number),
+                "value": _summary(one.value),
+                "gradient": None if one.gradient is None else _summary(one.gradient),
+            }
+            for one in tensor.iterations
+        ],
         "pass": tensor.turn[0],
         "passes": tensor.turn[1],
         "marks": list(tensor.marks),

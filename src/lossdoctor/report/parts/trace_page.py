@@ -12,6 +12,7 @@ from lossdoctor.report.parts.tensors import (
     marks_of,
     number,
     of_finite,
+    of_line,
     part_of,
     place_of,
     share,
@@ -83,7 +84,7 @@ def _verdict(found: TraceResult) -> str:
         where = f"{row.path}:{row.line}" if row.line else "an input"
         what = "the first non-finite value" if not found.backward else "the first non-finite gradient, backwards"
         said = f"{escape(where)}: <code>{escape(row.tensor.text)}</code> makes {what}."
-        links = list(dict.fromkeys(f"<code>{escape(one.shown)}</code> (line {one.line})" for one in found.chain))
+        links = list(dict.fromkeys(f"<code>{escape(one.shown)}</code>{of_line(one)}" for one in found.chain))
         if len(links) > 1:
             said += "<br>" + " → ".join(links)
         boxes.append(f'<p class="box bad">{said}</p>')
