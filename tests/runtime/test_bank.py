@@ -22,8 +22,8 @@ SWING = [
 ]
 
 
-def alerts(loss: list[float], validation: list[float] | None = None) -> list[Alert]:
-    bank = DetectorBank()
+def alerts(loss: list[float], validation: list[float] | None = None, unit: str = "step") -> list[Alert]:
+    bank = DetectorBank.for_unit(unit)
     held_out = [{}] * len(loss) if validation is None else [{"val_loss": value} for value in validation]
     return [
         alert
@@ -60,3 +60,38 @@ def test_a_held_out_loss_at_rest_in_its_last_digits_is_no_stall() -> None:
     for digits in (np.float32, np.float64):
         held_out = (0.28 + 3 * np.exp(-step / 6)).astype(digits)
         assert alerts(list(np.exp(-step / 40)), [float(value) for value in held_out]) == []
+
+
+def test_an_epoch_that_destroys_the_network_is_a_divergence() -> None:
+    noise = np.random.default_rng(0).normal(size=60)
+    loss = np.where(np.arange(60) < 30, 0.05 + 2 * np.exp(-np.arange(60) / 6) + 0.01 * noise, 2.5 + 1e-4 * noise)
+    loss[30] = 4e7
+    held_out = np.where(np.arange(60) < 30, loss + 0.3 + 0.05 * noise[::-1], 2.53)
+    found = alerts(list(loss), list(held_out), "epoch")
+    assert [(alert.kind, alert.since) for alert in found] == [("divergence", 29)]
+
+
+def test_one_epoch_far_above_the_whole_fall_is_a_spike() -> None:
+    noise = np.random.default_rng(0).normal(size=50)
+    loss = 0.3 + 2.0 * np.exp(-np.arange(50) / 25) + 0.02 * noise
+    assert alerts(list(loss), unit="epoch") == []
+    loss[30] = 4.0
+    assert [(alert.kind, alert.since) for alert in alerts(list(loss), unit="epoch")] == [("spike", 30)]
+
+
+def test_a_loss_of_guessing_that_moves_in_its_last_digits_only_learns_nothing() -> None:
+    loss = [math.log(3) * (1 + 1e-3 * math.exp(-epoch / 4)) for epoch in range(40)]
+    assert [(alert.kind, alert.since) for alert in alerts(loss, unit="epoch")] == [("no-learning", 0)]
+
+
+def test_a_distance_beside_an_accuracy_is_no_metric_of_its_own() -> None:
+    bank = DetectorBank.for_unit("epoch")
+    found: list[Alert] = []
+    for epoch in range(40):
+        row = {"loss": 2.3 * math.exp(-epoch / 30), "mae": 0.3 + 0.03 * epoch}
+        found += bank.update(epoch, {**row, "accuracy": 1 - math.exp(-epoch / 20)})
+    assert found == []
+    alone = DetectorBank.for_unit("epoch")
+    for epoch in range(40):
+        found += alone.update(epoch, {"loss": 2.3 * math.exp(-epoch / 30), "mae": 0.3 + 0.03 * epoch})
+    assert [(alert.detector, alert.series) for alert in found] == [("metric-disagreement", "mae")]

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 def test_the_metric_that_worsens_is_told(name: str, metric: str) -> None:
     outcome = judge(fresh_faulty.kinds()[name](name, 0))
     assert not outcome.early
-    assert [alert.series for alert in outcome.alerts][:1] == [metric]
+    assert [(alert.detector, alert.series) for alert in outcome.alerts][:1] == [("metric-disagreement", metric)]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ _FOLLOWS: dict[Kind, frozenset[Kind]] = {
 }
 # A row of a log by epochs averages many steps, so that fewer of them are enough.
 _BY_EPOCH: dict[str, dict[str, float]] = {
-    "divergence": {"stays": 8},
+    "divergence": {"stays": 8, "outburst": 1},
+    "spike": {"patience": 6, "beyond": 1.5},
     "no-learning": {"rows": 20, "known": 20, "dead": 6, "ending": 12},
     "term-imbalance": {"rows": 24},
     "metric-disagreement": {"rows": 6},

@@ -30,7 +30,8 @@ class Divergence(Detector):
     warm_up: rows before anything is said. rise: of the scale (the descent, or the level) that the loss has to rise
     above its best level. level: of the level that it started at, likewise. noise: standard deviations that it has to
     rise. runaway: scales above the start at which three rising rows are enough. stays: half of the rows
-    for which a loss that leapt to where it started, or higher, has to stay there.
+    for which a loss that leapt to where it started, or higher, has to stay there. outburst: rows of which the median
+    says that it blew up.
     """
 
     code, name, family, severity = "LD702", "divergence", "divergence", "error"
@@ -41,6 +42,7 @@ class Divergence(Detector):
     noise: float = 7.0
     runaway: float = 10.0
     stays: int = 20
+    outburst: int = 5
 
     def look(self, log: Log) -> Alert | None:
         loss = log.loss
@@ -120,7 +122,7 @@ class Divergence(Detector):
         after = values[int(np.argmax(values)) :]
         latest = after[-max(self.stays, len(after) // 3) :]
         above = max(now.scale, median(latest) - now.start)
-        if len(after) < 2 * self.stays or median(after[:5]) - now.start < self.runaway * above:
+        if len(after) < 2 * self.stays or median(after[: self.outburst]) - now.start < self.runaway * above:
             return 0.0
         rate, error = slope(latest)
         lowest = median(latest) - max(2 * error - rate, 0.0) * len(latest)  # if it fell on for as long

@@ -33,7 +33,8 @@ class Spike(Detector):
     warm_up: rows before the first spike can be told. window: rows whose median and scatter say what is usual. factor:
     how many times larger than the largest outburst so far (more where outbursts are frequent). sigmas: scatters at
     the least. share: of the descent, or of the level, at the least. recovery: rows within which it has to recover.
-    quiet: rows without another. patience: rows after which half the factor is enough that the first rows need.
+    quiet: rows without another. patience: rows after which half the factor is enough that the first rows need. beyond:
+    times the fall within the window, from where on its trend is no scatter.
     """
 
     code, name, family, severity = "LD704", "spike", "spike", "warning"
@@ -46,6 +47,7 @@ class Spike(Detector):
     recovery: int = 16
     quiet: int = 4
     patience: float = 20.0
+    beyond: float = math.inf
     _largest: float = field(default=0.0, repr=False)
     _highest: float = field(default=0.0, repr=False)
     _seen: list[float] = field(default_factory=list, repr=False)
@@ -62,8 +64,10 @@ class Spike(Detector):
         near = before[-15:]
         level = median(near)
         # Where the loss falls steeply its neighbours scatter by the trend too, which is as it should be.
-        scatter = max(spread(before[-20:]), 1.2 * spread(_above(before)), 1e-12 * abs(level))
         excess = loss.last - level
+        # ... but not beside what is far above the whole fall.
+        fall = 0.0 if self._beyond(before, level, excess) else spread(before[-20:])
+        scatter = max(fall, 1.2 * spread(_above(before)), 1e-12 * abs(level))
         z = excess / scatter if scatter > 0 else (math.inf if excess > 0 else 0.0)
         if z > self.sigmas and self._told < _MOST:
             strength = self._unusual(loss, before, level, excess, z)
@@ -78,6 +82,10 @@ class Spike(Detector):
             del self._seen[:-400]
         return None
 
+    def _beyond(self, before: Array, level: float, excess: float) -> bool:
+        """Whether an outburst is far above all of the fall that the window holds."""
+        return excess > self.beyond * (float(before.max()) - level)
+
     def _unusual(self, loss: Series, before: Array, level: float, excess: float, z: float) -> float:
         """How far an outburst is beyond its threshold."""
         now = course(loss)
@@ -89,7 +97,8 @@ class Spike(Detector):
         # Where the loss falls, what it fell from is no outburst: the highest is that above the level of its own time.
         low = float(before.min()) - 1e-9 * abs(level)
         centre = max(level - low, 1e-300)
-        highest = float(_above(before).max()) if len(before) == self.window else float(before.max()) - level
+        far = len(before) == self.window or self._beyond(before, level, excess)
+        highest = float(_above(before).max()) if far else float(before.max()) - level
         reach = math.log((centre + max(highest, 0.0)) / centre)
         logarithmic = math.log((excess + centre) / centre) / max(1.7 * reach, 0.4)
         # What has happened before is how this loss is, and of a few rows nobody knows how it is.

@@ -108,7 +108,8 @@ class NoLearning(Detector):
         """Whether the level strays by itself, as that of a game of two networks does."""
         now, later = course(loss), loss.values[loss.n // 3 :]
         noise = scale_of_noise(loss.values)
-        if scale_of_noise(later) < 0.5 * spread(later) or now.unrest > self.tolerance * abs(level):
+        still = spread(later) < 0.1 * self.tolerance * abs(level)  # whatever the course of the last digits
+        if (scale_of_noise(later) < 0.5 * spread(later) and not still) or now.unrest > self.tolerance * abs(level):
             return True
         strays, expected = _straying(later, max(loss.n // 16, 5))
         if strays > max(1.55 * expected, 0.5 * self.tolerance * abs(level)):

@@ -11,7 +11,7 @@ from lossdoctor.runtime.detectors.alert import Alert
 from lossdoctor.runtime.detectors.course import course
 from lossdoctor.runtime.detectors.detector import Detector
 from lossdoctor.runtime.detectors.log import GRADIENT, RATE, VALIDATION, Log
-from lossdoctor.runtime.detectors.series import Series, median, scale_of_noise, slope
+from lossdoctor.runtime.detectors.series import Array, Series, median, scale_of_noise, slope
 from lossdoctor.runtime.detectors.standstill import Standstill, standstill
 
 _SAME = 6  # rows of exactly one value
@@ -29,7 +29,8 @@ class Stall(Detector):
     gain: variances of the noise by which a stop has to explain the loss better than any smooth course, twice as many
     where the norm of the gradient does not stop; together: the same of both where it does. remaining: of the scale
     of the run that the loss would have fallen by had it gone on. unchanged: of the usual change of the validation loss
-    from one validation to the next, that is none.
+    from one validation to the next, that is none. nothing: of the highest learning rate, that moves nothing; most:
+    share of the run for which it may be less.
     """
 
     code, name, family, severity = "LD706", "stall", "stall", "warning"
@@ -40,14 +41,17 @@ class Stall(Detector):
     together: float = 15.0
     remaining: float = 0.04
     unchanged: float = 0.02
+    nothing: float = 1e-3
+    most: float = 0.4
     _fell: int | None = field(default=None, repr=False)
     _next: int = field(default=20, repr=False)
+    _told_faded: bool = field(default=False, repr=False)
 
     def look(self, log: Log) -> Alert | None:
         loss = log.loss
         if loss is None:
             return None
-        collapsed = self._collapsed(log, loss)
+        collapsed = self._collapsed(log, loss) or self._faded(log, loss)
         if collapsed is not None or loss.n < 12:
             return collapsed
         if self._frozen(loss):
@@ -105,7 +109,9 @@ class Stall(Detector):
         stands = changes[-_UNCHANGED:].max() < self.unchanged * usual and usual > _DIGITS * abs(validation.last)
         # What has just leapt quietens down, and what a schedule ends does so bit by bit.
         sudden = 0.2 * usual < changes[-_UNCHANGED - 1] and changes.max() < 20 * usual
-        if not (stands and sudden):
+        # Far above where it was, the weights were destroyed: that is no stop.
+        lately = validation.values[-3 * _UNCHANGED - 1 : -_UNCHANGED - 1]
+        if not (stands and sudden) or validation.last > median(lately) + 4 * usual:
             return None
         at = validation.n - 1 - _UNCHANGED
         text = (
@@ -123,6 +129,31 @@ class Stall(Detector):
             return False
         lost = float(values[-2 * _SAME : -_SAME].max()) - values[-1]
         return values[-_SAME - 1] != values[-1] and lost > 0.02 * course(loss).scale
+
+    def _faded(self, log: Log, loss: Series) -> Alert | None:
+        """A schedule that ends long before the training does, while the gradient still says where to go."""
+        rate, gradient = log.get(RATE), log.get(GRADIENT)
+        if self._told_faded or rate is None or rate.n != loss.n or loss.n < 60 or not log.due:
+            return None
+        low = rate.values < self.nothing * float(rate.values.max())
+        at = loss.n - int(low.sum())
+        if not low[at:].all() or loss.n - at < self.most * loss.n or at < 12:
+            return None
+        steep = (
+            gradient is not None
+            and gradient.n == loss.n
+            and median(gradient.values[at:]) > 0.5 * median(gradient.values[: at // 2])
+        )
+        if not steep or loss.last <= 0.0 or _moved(loss.values, at):
+            return None
+        self._told_faded = True
+        step = loss.steps[at]
+        text = (
+            f"The learning rate has been below {self.nothing:.0e} of its highest since {log.unit} {step}, the loss has "
+            f"stayed at {median(loss.values[at:]):.4g} since, and the gradient is as large as ever. The schedule "
+            "counts steps for epochs, or ends too early: check its length."
+        )
+        return self.alert(log, loss.name, step, 1.0, text)
 
     def _collapsed(self, log: Log, loss: Series) -> Alert | None:
         rate = log.get(RATE)
@@ -151,6 +182,13 @@ class Stall(Detector):
             f"at {loss.last:.4g} since. The schedule ends too early, or a callback lowered it too often: check both."
         )
         return self.alert(log, loss.name, step, 1.0, text)
+
+
+def _moved(values: Array, at: int) -> bool:
+    """Whether the level has changed since a row, beyond its error."""
+    before, after = values[max(2 * at - len(values), 0) : at], values[at:]
+    error = math.hypot(*(float(part.std()) / math.sqrt(len(part)) for part in (before, after)))
+    return float(before.mean() - after.mean()) > 3 * error
 
 
 def _fading(log: Log, row: int) -> bool:

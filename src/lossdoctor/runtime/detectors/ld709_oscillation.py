@@ -25,7 +25,8 @@ class Oscillation(Detector):
     """Parameters.
 
     rhythm: share of the variance about a line that one frequency has to explain. size: amplitude as a share of the
-    scale; regular: the same where the loss changes sides at every row.
+    scale; regular: the same where the loss changes sides at every row. teeth: times the loss at the start that the
+    peaks of a course of any other shape reach, where its mean is lower.
     """
 
     code, name, family, severity = "LD709", "oscillation", "oscillation", "warning"
@@ -33,6 +34,7 @@ class Oscillation(Detector):
     rhythm: float = 0.7
     size: float = 0.1
     regular: float = 0.015
+    teeth: float = 1.5
 
     def look(self, log: Log) -> Alert | None:
         loss = log.loss
@@ -68,7 +70,8 @@ class Oscillation(Detector):
         if found is not None and found[0] >= self._needed(len(values)) and _coherent(values, found[1]):
             return found
         # Batches in a fixed order repeat themselves too, about a level that training has brought down.
-        return _cycle(values) if len(values) >= 32 and float(values.mean()) > start else None
+        above = float(values.mean()) > start or 0.0 < self.teeth * start < float(np.quantile(values, 0.95))
+        return _cycle(values) if len(values) >= 32 and above else None
 
     def _needed(self, width: int) -> float:
         """Noise of few rows has a rhythm by chance: of 12 rows three frequencies of six explain most of the "

@@ -54,7 +54,7 @@ class Overfitting(Detector):
             )
             rise = float(smooth[-1] - smooth[best])
             need = max(
-                self.rise * max(float(smooth[0] - smooth[best]), 0.1 * abs(float(smooth[best]))), self.noise * sigma
+                self.rise * max(float(smooth[0] - smooth[best]), 0.2 * abs(float(smooth[best]))), self.noise * sigma
             )
             fallen = float(smooth[0] - smooth[best]) > 2 * sigma or len(since) >= _NEVER_FELL
             # It never fell, or the loss has left what is validated below zero: they are not the same function.

@@ -17,6 +17,9 @@ from lossdoctor.runtime.detectors.series import Array, Series, median, running_m
 # Names of metrics as Keras, scikit-learn and PyTorch's loggers give them, by what is better.
 _HIGHER = re.compile(r"(^|_)(acc|accuracy|auc|prc|precision|recall|f1|iou|dice|r2|map|bleu|psnr|ssim)(_|$)")
 _LOWER = re.compile(r"(^|_)(mae|mse|rmse|mape|msle|error|error_rate|perplexity|absolute_error|squared_error|wer)(_|$)")
+# Of classes: beside one of these a distance from the labels says nothing, as of scores that are no probabilities.
+_OF_CLASSES = re.compile(r"(^|_)(acc|accuracy|auc|prc|precision|recall|f1)(_|$)")
+_DISTANCE = re.compile(r"(^|_)(mae|mse|rmse|mape|msle|absolute_error|squared_error)(_|$)")
 
 
 @dataclass
@@ -41,7 +44,10 @@ class MetricDisagreement(Detector):
     def look(self, log: Log) -> Alert | None:
         if not log.due:
             return None
+        classes = any(_OF_CLASSES.search(_plain(name)) for name in log.series)
         for name in sorted(log.fresh):
+            if classes and _DISTANCE.search(_plain(name)):
+                continue
             loss = log.known(VALIDATION if name.startswith("val_") else LOSS)
             sign = _sense(name)
             if sign and loss is not None and loss.name != name:
@@ -88,9 +94,13 @@ class MetricDisagreement(Detector):
         return before - after > max(self.falls * course(loss).scale, 4 * error) and _falling(since)
 
 
+def _plain(name: str) -> str:
+    return name.lower().replace("/", "_").replace("-", "_")
+
+
 def _sense(name: str) -> int:
     """+1 for a metric that is better when higher, -1 when lower, 0 for what is no metric by its name."""
-    plain = name.lower().replace("/", "_").replace("-", "_")
+    plain = _plain(name)
     if "loss" in plain:
         return 0
     return 1 if _HIGHER.search(plain) else -1 if _LOWER.search(plain) else 0
