@@ -249,3 +249,9 @@ def test_the_live_line_leaves_others_a_line_of_their_own() -> None:
         live.show("step 30")
     assert screen.getvalue() == "\r\x1b[Kstep 10\r\x1b[Kstep 20\r\x1b[Kstep 25\n\r\x1b[Kstep 30"
     assert file.getvalue() == "step 25\n"
+
+
+def test_long_code_leaves_room_for_the_numbers_beside_it() -> None:
+    from lossdoctor.runtime.pages import _clipped
+
+    assert _clipped("x = 1") == "x = 1" and len(_clipped("x" * 200)) == 60

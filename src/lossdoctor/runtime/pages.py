@@ -13,6 +13,7 @@ from lossdoctor.runtime.statistics import Line
 from lossdoctor.subject.locate import source_of
 
 _SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
+_LONGEST = 60  # characters of a line of code beside numbers
 _AROUND = 1  # lines of source before and after those that compute something
 
 
@@ -40,7 +41,7 @@ def source_page(measured: Sequence[Measured], step: int) -> str:
             found = sorted(values.get((path, number), []), key=lambda one: not one.line.inside)
             shown = _cells(found[-1], gradients.get((path, number))) if found else " | | | | "
             bad = sum(one.values["nan"] + one.values["inf"] for one in found)
-            parts.append(f"| {number} | `{_code(lines[number - 1])}` | {shown} | {bad:g} |" if lines else "")
+            parts.append(f"| {number} | `{_code(_clipped(lines[number - 1]))}` | {shown} | {bad:g} |" if lines else "")
     return "\n".join(parts)
 
 
@@ -57,7 +58,7 @@ def _indent(text: str) -> int:
     return len(text) - len(text.lstrip())
 
 
-# TensorBoard breaks words anywhere where a table is too wide: short heads, three digits.
+# TensorBoard breaks words anywhere where a table is too wide: short heads, three digits, no long code.
 _HEAD = "| | code | min | mean | max | gradient | not finite |\n|---|---|---|---|---|---|---|"
 
 
@@ -65,6 +66,10 @@ def _cells(one: Measured, gradient: float | None) -> str:
     whole = one.values["size"] > one.values["nan"] + one.values["inf"]
     numbers = [f"{one.values[name]:.3g}" if whole else "" for name in ("min", "mean", "max")]
     return " | ".join([*numbers, "" if gradient is None else f"{gradient:.3g}"])
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def _code(text: str) -> str:
