@@ -10,6 +10,7 @@ from lossdoctor.graph.ir import LossGraph, Span
 from lossdoctor.readings import Counterexample, Direction
 from lossdoctor.rules.registry import Rule, Suspicion
 from lossdoctor.source.names import is_loss_name
+from lossdoctor.spec import Contract, Spec
 
 _SCANS = ("cumulative_sum", "cumulative_prod", "cumulative_logsumexp")
 
@@ -17,7 +18,9 @@ RULE = Rule(code="LD601", name="wrong-direction", family="wrong-direction", seve
 
 
 @RULE.check
-def wrong_direction(direction: Direction, graph: LossGraph, dependence: Reading[Dependence]) -> Iterator[Suspicion]:
+def wrong_direction(
+    direction: Direction, graph: LossGraph, dependence: Reading[Dependence], contract: Contract
+) -> Iterator[Suspicion]:
     found = direction.comparison
     if graph.stage != "traced" or not direction.applicable or found is None or _accumulated(graph, dependence):
         return
@@ -39,7 +42,7 @@ def wrong_direction(direction: Direction, graph: LossGraph, dependence: Reading[
         message = "the loss is higher the more is earned: named after a gain, it minimises it"
     elif direction.says_the_opposite and not direction.critic:
         message = "the loss rises towards the target: a score that should be maximised is minimised"
-    elif found.beaten_by_all and not direction.critic:
+    elif found.beaten_by_all and not direction.critic and _of_one_kind(contract):
         message = "the loss is higher at the target than for whatever else was tried, as if a term had the wrong sign"
     else:
         return
@@ -86,6 +89,13 @@ def _suspicion(graph: LossGraph, message: str, example: Counterexample) -> Suspi
         pair=example.pair,
         arguments={"target": example.target},
     )
+
+
+def _of_one_kind(contract: Contract) -> bool:
+    """Whether y_pred is to be what y_true is; labels may name what is to be avoided."""
+    true, pred = contract.y_true, contract.y_pred
+    same = isinstance(true, Spec) and isinstance(pred, Spec) and (true.kind, true.dims) == (pred.kind, pred.dims)
+    return same and isinstance(true, Spec) and true.kind in ("real", "positive", "unit")
 
 
 def _accumulated(graph: LossGraph, dependence: Reading[Dependence]) -> bool:
