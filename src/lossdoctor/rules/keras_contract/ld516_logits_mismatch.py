@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
 
 from lossdoctor.domains.dependence import Dependence
@@ -32,12 +33,27 @@ def logits_mismatch(graph: LossGraph, contract: Contract) -> Iterator[Suspicion]
             told.add(node.span)
             yield RULE.at(
                 node,
-                message,
+                message + _third(node),
                 evidence="proved",
                 symptom=symptom if single and (not twice or _certain(contract)) else None,
                 arguments={"logits": _declares_logits(contract)},
                 replay="welcome",
             )
+
+
+def _third(node: Node) -> str:
+    """That something else was passed where a cross entropy of Keras has from_logits."""
+    try:
+        call = ast.parse(node.span.text, mode="eval").body if node.span is not None else None
+    except SyntaxError:
+        return ""
+    if not isinstance(call, ast.Call) or len(call.args) < 3 or not ast.unparse(call.func).endswith("_crossentropy"):
+        return ""
+    given = call.args[2]
+    if isinstance(given, ast.Constant | ast.Starred) and not isinstance(getattr(given, "value", None), float):
+        return ""
+    text = ast.unparse(given)
+    return "" if "logits" in text else f"; `{text}` is passed for `from_logits`, the third parameter"
 
 
 @RULE.check
