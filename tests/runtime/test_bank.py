@@ -71,6 +71,17 @@ def test_an_epoch_that_destroys_the_network_is_a_divergence() -> None:
     assert [(alert.kind, alert.since) for alert in found] == [("divergence", 29)]
 
 
+def test_one_row_beyond_all_measure_after_which_all_is_forgotten_is_a_divergence() -> None:
+    noise = np.random.default_rng(0).normal(size=200)
+    before = 0.3 + 4 * np.exp(-np.arange(200) / 15) + 0.05 * noise
+    loss = np.where(np.arange(200) < 80, before, 3.0 + 0.4 * noise)
+    loss[80] = 4e6
+    assert [(alert.kind, alert.since) for alert in alerts(list(loss))] == [("divergence", 79)]
+    comes_back = before.copy()
+    comes_back[80] = 4e6
+    assert [alert.kind for alert in alerts(list(comes_back))] == ["spike"]
+
+
 def test_one_epoch_far_above_the_whole_fall_is_a_spike() -> None:
     noise = np.random.default_rng(0).normal(size=50)
     loss = 0.3 + 2.0 * np.exp(-np.arange(50) / 25) + 0.02 * noise

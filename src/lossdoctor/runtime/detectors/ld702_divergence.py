@@ -119,15 +119,24 @@ class Divergence(Detector):
 
         What a network that was destroyed gives: no harder task and no outburst leads there.
         """
-        after = values[int(np.argmax(values)) :]
+        at = int(np.argmax(values))
+        after = values[at:]
         latest = after[-max(self.stays, len(after) // 3) :]
         above = max(now.scale, median(latest) - now.start)
-        if len(after) < 2 * self.stays or median(after[: self.outburst]) - now.start < self.runaway * above:
+        if len(after) < 2 * self.stays:
             return 0.0
         rate, error = slope(latest)
         lowest = median(latest) - max(2 * error - rate, 0.0) * len(latest)  # if it fell on for as long
-        need = max(self.level * abs(now.start), self.noise * 1.25 * now.noise / math.sqrt(len(latest)))
-        return (median(latest) - now.start) / need if lowest > now.start + need else 0.0
+        doubt = self.noise * 1.25 * now.noise / math.sqrt(len(latest))
+        need = max(self.level * abs(now.start), doubt)
+        if median(after[: self.outburst]) - now.start >= self.runaway * above and lowest > now.start + need:
+            return (median(latest) - now.start) / need
+        if at < self.warm_up or after[0] - now.start < self.runaway**3 * above:
+            return 0.0
+        # One row beyond all measure, and what was learned before it is gone.
+        before = median(values[at - self.warm_up : at])
+        need = max(self.rise * now.scale, doubt)
+        return (median(latest) - before) / need if lowest > before + need else 0.0
 
     @staticmethod
     def _undone(latest: Array, now: Course) -> bool:
