@@ -53,7 +53,8 @@ def fit(loss: Callable[[], Any], *, bad: bool, strategy: Any = None, callbacks: 
         keras.utils.set_random_seed(1)
         model = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(8), keras.layers.Dropout(0.2)])
         model.add(keras.layers.Dense(OUTPUTS))
-        model.compile(keras.optimizers.Adam(), loss=loss(), **compiled)
+        optimizer = compiled.pop("optimizer", None) or keras.optimizers.Adam()
+        model.compile(optimizer, loss=loss(), **compiled)
     x, y = data(bad=bad)
     settings = {"batch_size": BATCH, "epochs": 2, "shuffle": False, "verbose": 0, **fitting}
     model.fit(x, y, callbacks=list(callbacks), **settings)

@@ -37,6 +37,14 @@ def test_a_nan_is_told_once_at_its_step() -> None:
     assert [(alert.kind, alert.step, alert.since) for alert in found] == [("non-finite", 20, 20)]
 
 
+def test_only_a_nan_that_reaches_the_weights_is_said_to_do_so() -> None:
+    (loss,) = alerts([1.0] * 5 + [math.nan])
+    assert "NaN too" in loss.message and loss.message.endswith("of this step.")
+    (held_out,) = alerts([1.0 / (1 + step) for step in range(6)], [1.0] * 5 + [math.nan], "epoch")
+    assert held_out.series == "val_loss" and "NaN too" not in held_out.message
+    assert held_out.message.endswith("of this epoch.")
+
+
 def test_parameters_are_checked() -> None:
     with pytest.raises(UsageError, match="Expected a detector of"):
         DetectorBank({"spikes": {}})

@@ -40,6 +40,7 @@ def steps(found: Any, tag: str) -> list[int]:
 
 
 def test_everything_is_in_the_event_file_at_its_step(tmp_path: Path) -> None:
+    from tensorboard.plugins.hparams import plugin_data_pb2
     from tensorboard.util.tensor_util import make_ndarray
 
     loss = ld.watch(fitted.two_terms, every=3)
@@ -68,7 +69,26 @@ def test_everything_is_in_the_event_file_at_its_step(tmp_path: Path) -> None:
     page = found.Tensors("source")[-1].tensor_proto.string_val[0].decode()
     assert "| 19 | `" in page and "fit = tf.reduce_mean" in page
     assert "float32" in found.Tensors("shapes")[0].tensor_proto.string_val[0].decode()
-    assert found.PluginTagToContent("hparams")
+    (started,) = found.PluginTagToContent("hparams").values()
+    # No name of its own: TensorBoard takes the run's folder, and shows trials of one name as one.
+    assert plugin_data_pb2.HParamsPluginData.FromString(started).session_start_info.group_name == ""
+
+
+def test_an_alert_says_what_the_scaling_of_the_loss_does(tmp_path: Path) -> None:
+    import keras
+
+    def alerts(optimizer: Any, folder: str) -> tuple[Any, str]:
+        monitor = ld.Monitor(tmp_path / folder, actions="log")
+        loss = ld.watch(fitted.log_of_target)
+        model = fitted.fit(lambda: loss, bad=True, jit_compile=False, callbacks=[monitor], optimizer=optimizer)
+        (alert,) = monitor.alerts
+        return model, alert.message
+
+    scaled, message = alerts(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD()), "scaled")
+    assert "skips this update" in message and "NaN too" not in message
+    assert all(np.isfinite(weight).all() for weight in scaled.get_weights())
+    _, message = alerts(keras.optimizers.SGD(), "plain")
+    assert "NaN too" in message and "scal" not in message
 
 
 def test_a_fault_is_alerted_captured_and_stops_the_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

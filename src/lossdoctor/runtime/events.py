@@ -68,8 +68,12 @@ class EventLog:
         """A text, which TensorBoard shows as Markdown."""
         self._write(step, [self._value(tag, self._text, np.array(markdown.encode(), dtype=object))], True)
 
-    def hparams(self, values: Mapping[str, Any], name: str) -> None:
-        """The hyperparameters of the run: numbers, truth values and texts."""
+    def hparams(self, values: Mapping[str, Any], name: str = "") -> None:
+        """The hyperparameters of the run: numbers, truth values and texts.
+
+        Without a name TensorBoard calls the trial by the run's folder below the log folder, which no other run has;
+        trials of one name are shown as one.
+        """
         from tensorboard.plugins.hparams import summary_v2 as api  # `api` itself imports TensorFlow
 
         plain = {

@@ -60,6 +60,7 @@ class Journal:
         captures: captures that are saved at most.
         extra: gives further arrays for a capture (weights), or None.
         data: inputs and targets of all samples, among which those of a capture are looked for.
+        skips: the optimizer leaves out an update with gradients that are not finite.
     """
 
     folder: Path
@@ -71,6 +72,7 @@ class Journal:
     captures: int = 3
     extra: Callable[[], Mapping[str, Any] | None] = lambda: None
     data: tuple[Any, Any] | None = None
+    skips: bool = False
     epoch: int | None = None
     inputs: deque[tuple[int, Any]] = field(default_factory=lambda: deque[tuple[int, Any]](maxlen=RING))
     indices: deque[tuple[int, tuple[int, ...]]] = field(
@@ -84,6 +86,8 @@ class Journal:
         self.log = EventLog(self.folder, self.max_bytes)
         self._banks = [DetectorBank(self.parameters) for _ in self.losses]
         self._run = DetectorBank(self.parameters)  # of what is known of the run as a whole
+        for bank in (*self._banks, self._run):
+            bank.log.skips = self.skips
         self._offsets = [0] * len(self.losses)
         self._next = [slot_steps(loss) for loss in self.losses]
         self._tabled = [-1] * len(self.losses)

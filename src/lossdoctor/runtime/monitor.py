@@ -113,8 +113,16 @@ class Monitor(keras.callbacks.Callback):
         *,
         step: int = 0,
         hparams: Mapping[str, Any] | None = None,
+        skips: bool = False,
     ) -> None:
         """Open the record of a run whose next step is `step`.
+
+        Args:
+            losses: the watched losses, where they were not given before.
+            step: the number of the next step.
+            hparams: hyperparameters to show.
+            skips: whether the optimizer leaves out an update with gradients that are not finite, as one that scales
+                the loss does.
 
         Raises:
             UsageError: no watched loss was given.
@@ -138,13 +146,14 @@ class Monitor(keras.callbacks.Callback):
             self.captures,
             lambda: self._snapshot,
             self.data,
+            skips,
         )
         self.journal.starts_at(step)
         self._steps = step
         self._since = 0
         self._closing = weakref.finalize(self, self.journal.left)
         told = {**_about(given), **(hparams or {}), **(self.hparams or {})}
-        self.journal.log.hparams(told, str(self.folder))
+        self.journal.log.hparams(told)
 
     def step(
         self, count: int = 1, *, x: Any = None, indices: Any = None, rates: Mapping[str, float] | None = None
@@ -202,7 +211,10 @@ class Monitor(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         losses = self._losses or watched_losses(self.model)
         self.begin(
-            losses, step=int(np.asarray(self.model.optimizer.iterations)), hparams=_hparams(self.model, self.params)
+            losses,
+            step=int(np.asarray(self.model.optimizer.iterations)),
+            hparams=_hparams(self.model, self.params),
+            skips=isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer),
         )
         executions = int(getattr(self.model, "steps_per_execution", 1) or 1)
         # Looked at before the ring of the recorder is full.

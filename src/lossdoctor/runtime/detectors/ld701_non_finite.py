@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lossdoctor.runtime.detectors.alert import Alert
 from lossdoctor.runtime.detectors.detector import Detector
-from lossdoctor.runtime.detectors.log import LOSS, Log
+from lossdoctor.runtime.detectors.log import GRADIENT, LOSS, Log
 
 
 @dataclass
@@ -32,17 +32,29 @@ class NonFinite(Detector):
             whole = name not in self._gaps and (name == LOSS or seen >= self.unbroken)
             infinite = math.isinf(log.broken[name])
             if found is None and (infinite or whole):
-                found = self.alert(log, name, log.step, 1.0, _message(name, log.broken[name], seen))
+                found = self.alert(log, name, log.step, 1.0, _message(log, name, seen))
         for name in log.broken.keys() | {n for n, s in log.series.items() if s.rows[-1] != log.row}:
             self._gaps.add(name)
         return found
 
 
-def _message(name: str, value: float, seen: int) -> str:
+def _message(log: Log, name: str, seen: int) -> str:
+    value = log.broken[name]
     shown = {math.inf: "inf", -math.inf: "-inf"}.get(value, "nan")
     before = "from the first row on" if seen == 0 else f"after {seen} finite values"
     return (
-        f"`{name}` is {shown}, {before}. A logarithm, division, root or exponential left its "
-        "domain, or a number overflowed; every update "
-        "after it is NaN too. Run `lossdoctor check` on the loss, and look at the batch of this step."
+        f"`{name}` is {shown}, {before}. A logarithm, division, root or exponential left its domain, or a number "
+        f"overflowed{_effect(log, name)}. Run `lossdoctor check` on the loss, and look at the batch of this {log.unit}."
     )
+
+
+def _effect(log: Log, name: str) -> str:
+    """What it does to the weights, of a series that decides about them."""
+    if name not in (LOSS, GRADIENT):
+        return ""
+    if log.skips:
+        return (
+            "; the scaling of the loss skips this update, so that the weights stay as they were, but lowers the scale "
+            "at every such batch"
+        )
+    return "; unless the update is skipped, every one after it is NaN too"

@@ -19,6 +19,7 @@ class Log:
 
     `row` counts the calls of `add`, from 0. `fresh` are the finite numbers of the latest row by series, `broken` its
     numbers that are NaN or infinite. `ended` is set when no row will follow. `unit` says what `step` counts.
+    `skips` is set where the optimizer leaves out an update with gradients that are not finite.
     """
 
     def __init__(self, unit: str = "step") -> None:
@@ -29,6 +30,7 @@ class Log:
         self.fresh: dict[str, float] = {}
         self.broken: dict[str, float] = {}
         self.ended = False
+        self.skips = False
         self._terms = Terms()
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
