@@ -271,6 +271,20 @@ def test_the_live_line_leaves_others_a_line_of_their_own() -> None:
     assert file.getvalue() == "step 25\n"
 
 
+def test_the_live_line_is_kept_once_and_takes_one_row() -> None:
+    from lossdoctor.runtime.live import Live
+
+    screen, file = Screen(), io.StringIO()
+    for out in (screen, file):
+        live = Live(out)
+        live.keep("step 25")  # at the end of an epoch
+        live.show("step 25")
+        live.keep("step 25")  # at the end of the run
+        live.show("x" * 200)
+    assert screen.getvalue() == f"step 25\n\r\x1b[Kstep 25\r\x1b[K\r\x1b[K{'x' * 78}…"
+    assert file.getvalue() == "step 25\n"
+
+
 def test_long_code_leaves_room_for_the_numbers_beside_it() -> None:
     from lossdoctor.runtime.pages import _clipped
 
