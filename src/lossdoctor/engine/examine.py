@@ -28,7 +28,7 @@ from lossdoctor.findings import ErrorItem, Finding, Gap, LossReport
 from lossdoctor.readings import Executions, HalfRounding, NeedlessDouble
 from lossdoctor.rules.registry import Rule, Suspicion, all_rules
 from lossdoctor.session import Loaded, Pair, Session, SessionError, Settings, Traced
-from lossdoctor.spec import Contract
+from lossdoctor.spec import Contract, leaves
 from lossdoctor.spec.ragged import lowered
 from lossdoctor.subject.inference import infer
 
@@ -66,10 +66,11 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     if isinstance(start, ErrorItem):
         return start
     loaded, contract, traced = start.loaded, start.contract, start.traced
+    cast_to = _cast_to(loaded, contract)
     settings = replace(
         job.settings,
         magnitude=contract.magnitude,  # which data may widen
-        dtype=job.settings.dtype or loaded.computes_in or None,
+        dtype=job.settings.dtype or cast_to or None,
     )
     meaning = meant(job, loaded, contract)
     readings = Readings(session, loaded, contract, traced, settings, meaning.formula)
@@ -111,10 +112,10 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
         y_true=contract.shown[0],
         y_pred=contract.shown[1],
         origin=contract.origin,
-        assumptions=(*contract.assumptions, *_cast(loaded)),
+        assumptions=(*contract.assumptions, *(() if not cast_to else (_CAST.format(cast_to),))),
         verdict=verdict(findings, complete=ran and not notes),
         findings=findings,
-        facts=(*(() if loaded.computes_in else found_facts), *narrow.facts),  # else of a dtype that never reaches it
+        facts=(*(() if cast_to else found_facts), *narrow.facts),  # else of a dtype that never reaches it
         gaps=(*limits, *narrow.gaps),
         seconds=readings.seconds,
     )
@@ -196,10 +197,14 @@ def suspicions_of(readings: Readings, job: Job, notes: list[str]) -> Iterator[Su
                     )
 
 
-def _cast(loaded: Loaded) -> tuple[str, ...]:
-    if not loaded.computes_in:
-        return ()
-    return (f"Keras casts y_true and y_pred to {loaded.computes_in}, which is the dtype of this loss",)
+_CAST = "Keras casts y_true and y_pred to {}, which is the dtype of this loss"
+
+
+def _cast_to(loaded: Loaded, contract: Contract) -> str:
+    """The half precision in which the loss computes what is given in another; "" if it is given that, or computes in
+    what it is given."""
+    given = {spec.dtype for structure in (contract.y_true, contract.y_pred) for _, spec in leaves(structure)}
+    return loaded.computes_in if given & {"float32", "float64"} else ""
 
 
 _EXHAUSTED = ("MemoryError", "ResourceExhaustedError")
