@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ Array = NDArray[Any]
 # An array, or a tuple or table of these for structured inputs.
 Value = Any
 Execution = Literal["eager", "graph", "xla", "unoptimised"]
+_TEXT = 70  # characters of the source of what raised
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,16 @@ class Raised:
     calls: tuple[Span, ...] = ()  # the user's frames, outermost first
     callee: str = ""  # in full, what the innermost of them called; "….__init__" where it made an object
     left_out: str = ""  # a parameter behind y_true and y_pred that is None, in the outermost of them
+
+    def at(self, path: str) -> str:
+        """Where it was raised, as " in line 8, `ops.log(p)`", of another file than `path` with its name."""
+        if not self.calls:
+            return ""
+        span = self.calls[-1]
+        file = "" if span.path == path else f" of {PurePath(span.path).name}"
+        body = span.text.startswith(("for ", "while ", "if ", "with "))  # its first line says where
+        text = " ".join((span.text.partition("\n")[0] if body else span.text).split())
+        return f" in line {span.line}{file}, `{text if len(text) <= _TEXT else text[: _TEXT - 1] + '…'}`"
 
 
 @dataclass(frozen=True, slots=True)

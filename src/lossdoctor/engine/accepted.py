@@ -61,9 +61,8 @@ def refusal(loaded: Loaded, refused: Sequence[Traced]) -> str:
     raised = next((traced.raised for traced in refused if traced.raised is not None), None)
     if raised is None:
         return f"`{loaded.name}` accepts none of the natural specs; state them with --y-true and --y-pred"
-    where = f" (line {raised.calls[-1].line})" if raised.calls else ""
     return (
-        f"`{loaded.name}` raises {raised.type}{where} for every natural spec: {raised.message}. "
+        f"`{loaded.name}` raises {raised.type}{raised.at(loaded.path)} for every natural spec: {raised.message}. "
         "State what it is given with --y-true and --y-pred"
     )
 

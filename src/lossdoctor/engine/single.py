@@ -17,6 +17,7 @@ from lossdoctor.engine.run import job_of, live_job
 from lossdoctor.findings import ErrorItem, Heading, UsageError
 from lossdoctor.graph.ir import LossGraph
 from lossdoctor.session import Session, SessionError, Settings
+from lossdoctor.spec import Spec
 from lossdoctor.worker.remote import WorkerPool
 
 if TYPE_CHECKING:
@@ -95,8 +96,15 @@ def traced(job: Job, session: Session) -> tuple[Opened, LossGraph]:
         raise UsageError(start.message)
     if start.traced.traced is None:
         raised = start.traced.raised
-        why = "" if raised is None else f": {raised.type}: {shorten(raised.message, _WHY)}"
-        raise UsageError(_unable(f"`{start.loaded.name}` cannot be traced{why}"))
+        name, at = start.loaded.name, "" if raised is None else raised.at(start.loaded.path)
+        why = "" if raised is None else f": {raised.type}{at}: {shorten(raised.message, _WHY)}"
+        for argument, structure in (("y_true", start.contract.y_true), ("y_pred", start.contract.y_pred)):
+            if isinstance(structure, Spec) and not structure.dims and raised is not None:
+                raise UsageError(
+                    f"Invalid value for `{argument}`. Expected an array whose first axis is the batch. "
+                    f"Received: a single number, of which `{name}` makes {raised.type}{at}"
+                )
+        raise UsageError(_unable(f"`{name}` cannot be traced{why}"))
     return start, start.traced.traced
 
 

@@ -40,6 +40,7 @@ def trace(target: str, *, sample: int | None = None, worst: int = 0, **given: Un
     Raises:
         UsageError: unusable arguments.
     """
+    _check(sample, worst)
     data = given.get("data")
     source = "" if data is None else str(data)
     return in_worker(target, partial(_traced, source=source, sample=sample, worst=worst), **given)
@@ -53,8 +54,16 @@ def trace_object(
     Raises:
         UsageError: it is no loss, or cannot be traced.
     """
+    _check(sample, worst)
     work = partial(_traced, source="the arrays given", sample=sample, worst=worst)
     return in_process(loss, y_true, y_pred, settings, work)
+
+
+def _check(sample: object, worst: object) -> None:
+    for name, value in (("sample", sample), ("worst", worst)):
+        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        if not whole and not (name == "sample" and value is None):
+            raise UsageError(f"Invalid value for `{name}`. Expected an integer of at least 0. Received: {value!r}")
 
 
 def _traced(job: Job, session: Session, source: str, sample: int | None, worst: int) -> TraceResult:
@@ -82,6 +91,7 @@ def _traced(job: Job, session: Session, source: str, sample: int | None, worst: 
         rows=arranged(rows),
         result=lines.result,
         agrees=lines.agrees,
+        varies=lines.varies,
         calling=lines.calling,
         blamed=blamed,
         backward=backward,
@@ -97,7 +107,8 @@ def _traced(job: Job, session: Session, source: str, sample: int | None, worst: 
 
 def _row(tensor: Tensor, places: Places, assigned: Assigned, parameters: tuple[str, str]) -> Row:
     if not tensor.calls:
-        name = {"y_true": parameters[0], "y_pred": parameters[1]}.get(tensor.text, tensor.text)
+        role, bracket, key = tensor.text.partition("[")
+        name = {"y_true": parameters[0], "y_pred": parameters[1]}.get(role, role) + bracket + key
         return Row(tensor, name if tensor.op == "input" else "", "", 0)
     span: Span = tensor.calls[-1]
     name = assigned.name(span)

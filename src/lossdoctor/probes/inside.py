@@ -60,15 +60,18 @@ class Inside:
             self.made[key] = make(bodies(op)[which])
         return self.made[key]
 
-    def tensors(self, node: int, keep: int = 0) -> Iterator[Tensor]:
-        """One tensor for each expression, over all iterations; its node is that of the loop or branching."""
+    def tensors(self, node: int, keep: int = 0, said: int = 0) -> Iterator[Tensor]:
+        """One tensor for each expression, over all iterations; its node is that of the loop or branching.
+
+        `said`: the iterations that the line of the loop tells of.
+        """
         parts = {key: part for part, key in enumerate(self.seen, 1)}
         for part, one in enumerate(self.seen.values(), 1):
             values = [Summary.of(run.value) for run in one.runs]
             slopes = [None if run.gradient is None else Summary.of(run.gradient) for run in one.runs]
             known = [slope for slope in slopes if slope is not None]
             marks = list(one.where)
-            if len(values) > 1:
+            if len(values) > 1 and len(values) != said:
                 marks.append(f"over {len(values)} iterations")
             bad = [run.number for run, value in zip(one.runs, values, strict=True) if not value.finite]
             if bad and len(values) > 1:

@@ -13,10 +13,11 @@ from lossdoctor.graph.frontend_tf import Live, Staged, trace
 from lossdoctor.graph.ir import LossGraph, Node
 from lossdoctor.graph.passes import Calls, passes
 from lossdoctor.graph.run_tf import Executable, array
+from lossdoctor.ops.table import TABLE
 from lossdoctor.probes.callings import keras_arguments
 from lossdoctor.probes.inside import BRANCHES, LOOPS, Inside, inside
 from lossdoctor.probes.within import within
-from lossdoctor.readings.lines import Array, Lines, Summary, Tensor
+from lossdoctor.readings.lines import Array, Lines, Summary, Tensor, Varies
 from lossdoctor.session import Pair
 from lossdoctor.spec import Contract
 from lossdoctor.subject.subject import Subject
@@ -49,7 +50,7 @@ def probe(subject: Subject, contract: Contract, *, pair: Pair, keep: int = 0) ->
     except Exception:
         calling, call = "keras-compile", keras_arguments(subject)
         live = trace(call, contract, is_user=subject.is_user)
-    found = lines(live, pair, keep=keep, calling=calling)
+    found = lines(live, pair, keep=keep, calling=calling, path=subject.loaded.path)
     if not all(tensor.graded for tensor in found.tensors):  # a long loop, a body that cannot be run backwards by itself
         slopes = within(call, contract, subject.is_user, live.feeds(pair))
         told = [one if one.graded else _graded(one, slopes.get(one.calls)) for one in found.tensors]
@@ -61,7 +62,7 @@ def _graded(tensor: Tensor, gradient: Summary | None) -> Tensor:
     return tensor if gradient is None else replace(tensor, gradient=gradient, graded=True)
 
 
-def lines(live: Live, pair: Pair, *, keep: int = 0, calling: str = "raw") -> Lines:
+def lines(live: Live, pair: Pair, *, keep: int = 0, calling: str = "raw", path: str = "") -> Lines:
     """The same for a loss that is traced."""
     staged = live.staged
     graph = staged.loss
@@ -69,9 +70,9 @@ def lines(live: Live, pair: Pair, *, keep: int = 0, calling: str = "raw") -> Lin
     try:
         plain = [array(tensor) for tensor in live.function(feeds, optimised=True)]
     except Exception as error:  # whatever the loss raises
-        told = live.raised(error)
+        told = live.raised(_forward(staged, feeds) or error)
         raise UsageError(
-            f"the loss raises {told.type} on this batch: {told.message}; `lossdoctor check` says more"
+            f"the loss raises {told.type} on this batch{told.at(path)}: {told.message}; `lossdoctor check` says more"
         ) from None
     turns = _turns(staged)
     shown = _shown(staged, turns)
@@ -102,12 +103,34 @@ def lines(live: Live, pair: Pair, *, keep: int = 0, calling: str = "raw") -> Lin
     refused = {node: one.refused for node, one in within.items() if one.refused}
     for node in shown:
         for holder in [holder for holder in within if holder <= node]:
-            tensors += within.pop(holder).tensors(holder, keep)
+            tensors += within.pop(holder).tensors(holder, keep, _turned(graph, holder, shown, controls))
         told = _tensor(graph, graph[node], values, gradients.get(node), controls, refused, keep)
         tensors.append(replace(told, turn=turns.get(node, (1, 1))))
     batched = tuple(node for node in shown if (graph[node].shape or ("",))[:1] == ("B",))
     agrees = all(_alike(a, b) for a, b in zip(outputs, plain, strict=True))
-    return Lines(tuple(tensors), graph.value, agrees, calling, batched)
+    varies: Varies = ""
+    if not agrees:
+        again = [array(tensor) for tensor in live.function(feeds, optimised=True)]
+        if not all(_alike(a, b) for a, b in zip(again, plain, strict=True)):  # two runs alike differ as well
+            varies = "random" if _draws(staged) else "state"
+    return Lines(tuple(tensors), graph.value, agrees or bool(varies), calling, batched, varies)
+
+
+def _draws(staged: Staged) -> bool:
+    """Whether random numbers are drawn, in the loss or in the bodies of its loops and branches."""
+    program = staged.graph.as_graph_def()
+    nodes = [*program.node, *(node for function in program.library.function for node in function.node_def)]
+    rows = [TABLE.by_tf.get(node.op) for node in nodes]
+    return any(row is not None and row.kind == "random" for row in rows)
+
+
+def _forward(staged: Staged, feeds: Sequence[Any]) -> Exception | None:
+    """What the value alone raises: of what raises forwards, a gradient may have been the first to."""
+    try:
+        Executable(staged.graph, [staged.value], effects=False)(feeds, optimised=False)
+    except Exception as error:
+        return error
+    return None
 
 
 def _candidates(staged: Staged) -> Iterator[Node]:
@@ -141,6 +164,19 @@ def _shown(staged: Staged, turns: dict[int, tuple[int, int]]) -> list[int]:
     if len(kept) > _MOST:  # of a long loop the first passes and the last
         kept = [node for node in kept if turns.get(node, (1, 1))[0] <= _FIRST or turns[node][0] == turns[node][1]]
     return kept if len(kept) <= _MOST else [*kept[: _MOST - 1], kept[-1]]
+
+
+def _turned(graph: LossGraph, loop: int, shown: list[int], controls: dict[int, Array]) -> int:
+    """The iterations of a loop where the line of the loop says how many there were; else 0."""
+    said = graph[loop].op == "while" and any(_holder(graph, graph[node], controls).id == loop for node in shown)
+    return int(controls[loop]) if said else 0
+
+
+def _holder(graph: LossGraph, node: Node, controls: dict[int, Array]) -> Node:
+    """The loop or branching of which the user sees this; the node itself where it comes from elsewhere."""
+    while node.id not in controls and node.op in _PASSING and node.args:
+        node = graph[node.args[0]]
+    return node
 
 
 def _holders(staged: Staged, graph: LossGraph) -> Iterator[tuple[int, Any]]:
@@ -198,7 +234,7 @@ def _tensor(
         node=node.id,
         op=node.op,
         args=node.args,
-        text=str(node.attrs.get("role", "")) + (f"[{node.attrs['key']!r}]" if node.attrs.get("key") else "")
+        text=str(node.attrs.get("role", "")) + _key(str(node.attrs.get("key", "")))
         if node.op == "input"
         else node.call,
         calls=node.calls,
@@ -211,6 +247,11 @@ def _tensor(
         values=value if value.size <= keep else None,
         slopes=gradient if gradient is not None and gradient.size <= keep else None,
     )
+
+
+def _key(key: str) -> str:
+    """How Python gets at a part of a structure: "[0]", "['boxes']", "['heads'][1]"."""
+    return "".join(f"[{part}]" if part.isdecimal() else f"[{part!r}]" for part in key.split(".") if part)
 
 
 def _saturated(graph: LossGraph, node: Node, value: Array) -> float | None:
@@ -243,9 +284,7 @@ def _marks(
         stretched = [shape for shape in shapes if shape != result and shape and max(shape) > 1]
         if stretched and all(len(shape) <= len(result) for shape in shapes) and _broadcast(shapes, result):
             yield f"broadcast {shapes[0]} with {shapes[1]}"
-    holder = node
-    while holder.id not in controls and holder.op in _PASSING and holder.args:
-        holder = graph[holder.args[0]]
+    holder = _holder(graph, node, controls)
     if holder.id in controls:
         seen = controls[holder.id]
         if holder.op == "while":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lossdoctor.graph.ir import Span
 
 Array = NDArray[Any]
+Varies = Literal["", "random", "state"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,8 @@ class Lines:
     """All tensors of a loss at one batch, in the order in which they are computed.
 
     `agrees` is False where a run for value and gradient only, as training has it, gives others than this run, which
-    fetches everything.
+    fetches everything. `varies` says why that cannot be compared: of two runs alike each gives numbers of its own, as
+    the loss draws some at random or keeps state.
     """
 
     tensors: tuple[Tensor, ...]
@@ -112,3 +114,4 @@ class Lines:
     agrees: bool
     calling: str
     batched: tuple[int, ...] = field(default=())  # nodes whose first axis is that of the batch
+    varies: Varies = ""

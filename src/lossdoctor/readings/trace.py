@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lossdoctor.findings import LossResult
-from lossdoctor.readings.lines import Tensor
+from lossdoctor.readings.lines import Tensor, Varies
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +51,4 @@ class TraceResult(LossResult):
     ranked: int = 0
     files: dict[str, str] = field(default_factory=dict[str, str])  # path as shown -> absolute path
     seconds: float = 0.0
+    varies: Varies = ""  # why it cannot be compared with a run for value and gradient only

@@ -40,6 +40,12 @@ def other_role(value: Any) -> str | None:
 
 def wrapped_function(value: Any) -> Any:
     """The function that does the work: of `functools.partial`, `tf.function`, decorators and Keras's own wrapper."""
+    return wrappers(value)[-1]
+
+
+def wrappers(value: Any) -> list[Any]:
+    """The callable, what it wraps, what that wraps and so on: the last is the function that does the work."""
+    found = [value]
     for _ in range(32):  # a wrapper can point at itself
         inner = None
         if is_loss(value) and type(value).__name__ == "LossFunctionWrapper" and is_keras_module(type(value).__module__):
@@ -52,9 +58,10 @@ def wrapped_function(value: Any) -> Any:
                 if callable(inner):
                     break
         if not callable(inner) or inner is value:
-            return value
+            return found
         value = inner
-    return value
+        found.append(value)
+    return found
 
 
 def positional_parameters(value: Any) -> tuple[tuple[str, ...], int, bool] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import sys
@@ -13,7 +14,7 @@ from lossdoctor.findings import UsageError
 from lossdoctor.graph.ir import Span
 from lossdoctor.source.module import SourceClass, SourceFunction, SourceModule, read_module
 from lossdoctor.subject.frames import is_user_file
-from lossdoctor.subject.kinds import is_loss, positional_parameters, wrapped_function
+from lossdoctor.subject.kinds import is_loss, positional_parameters, wrappers
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,12 @@ def definition_of(value: Any) -> Definition:
 
     Of an instance it is the class, the most derived one of the user's; of wrappers the function that they wrap.
     """
-    inner = wrapped_function(value)
+    chain = wrappers(value)
+    inner = chain[-1]
     if inspect.isfunction(inner) or inspect.ismethod(inner):
-        return _of_function(inner)
+        # A partial has bound the first parameters: what is given are the next.
+        given = next((part for part in chain if isinstance(part, functools.partial)), inner)
+        return _of_function(inner, given)
     return _of_class(inner if inspect.isclass(inner) else type(inner), inner)
 
 
@@ -69,13 +73,13 @@ def source_function(value: Any) -> SourceFunction | None:
     return None
 
 
-def _of_function(function: Any) -> Definition:
+def _of_function(function: Any, given: Any) -> Definition:
     code = function.__code__
     path = os.path.abspath(code.co_filename) if os.path.exists(code.co_filename) else ""
     source = source_function(function) if path else None
     line = source.line if source else code.co_firstlineno
     name, qualname = function.__name__, function.__qualname__
-    parameters = ("y", "y_pred") if name == "compute_loss" else _parameters(function)  # of a Keras model
+    parameters = ("y", "y_pred") if name == "compute_loss" else _parameters(given)  # of a Keras model
     return Definition(name, qualname, path, line, parameters, _header(path, line, name))
 
 

@@ -9,6 +9,12 @@ import numpy as np
 from lossdoctor.readings.lines import Array, Summary
 from lossdoctor.readings.trace import Row, TraceResult
 
+# Why the trace cannot be compared with a run for value and gradient only.
+VARIES = {
+    "random": "the loss draws random numbers: each run has others, these are those of one run",
+    "state": "two runs of the loss on this batch differ: it keeps state, and these are the numbers of one run",
+}
+
 _SHORT = {"float": "f", "int": "i", "uint": "u", "bfloat": "bf"}
 
 

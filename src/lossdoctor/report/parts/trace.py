@@ -15,6 +15,7 @@ from lossdoctor.report.parts.excerpt import source_lines
 from lossdoctor.report.parts.heading import title
 from lossdoctor.report.parts.sheet import INDENT, Sheet
 from lossdoctor.report.parts.tensors import (
+    VARIES,
     asides,
     marks_of,
     number,
@@ -67,6 +68,8 @@ def _add_verdict(sheet: Sheet, found: TraceResult) -> None:
         if len(links) > 1:
             links = [*links[:5], links[-1]] if len(links) > 6 else links
             sheet.add(*sheet.field("chain", f" {sheet.arrow} ".join(links), limit=4))
+    if found.varies:
+        sheet.add(*sheet.field("random" if found.varies == "random" else "state", VARIES[found.varies], style="yellow"))
     if not found.agrees:
         sheet.add(
             *sheet.field(
@@ -182,7 +185,8 @@ def document(found: TraceResult, versions: dict[str, str]) -> dict[str, Any]:
         **opening(found, versions),
         "batch": {"source": found.source, "samples": found.batch, "sample": found.sample},
         "calling": found.calling,
-        "agrees_with_unfetched_run": found.agrees,
+        "agrees_with_unfetched_run": None if found.varies else found.agrees,
+        "varies": found.varies or None,
         "blame": None
         if found.blamed is None
         else {

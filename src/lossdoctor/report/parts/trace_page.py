@@ -8,6 +8,7 @@ from lossdoctor.readings.trace import Row, TraceResult
 from lossdoctor.report import View
 from lossdoctor.report.parts.excerpt import source_lines
 from lossdoctor.report.parts.tensors import (
+    VARIES,
     asides,
     marks_of,
     number,
@@ -88,6 +89,9 @@ def _verdict(found: TraceResult) -> str:
         if len(links) > 1:
             said += "<br>" + " → ".join(links)
         boxes.append(f'<p class="box bad">{said}</p>')
+    if found.varies:
+        told = VARIES[found.varies]
+        boxes.append(f'<p class="box">{told[0].upper()}{told[1:]}.</p>')
     if not found.agrees:
         boxes.append(
             '<p class="box bad">A run for value and gradient only, as training has it, gives other numbers: there the '
