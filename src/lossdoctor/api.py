@@ -304,7 +304,7 @@ def replay(file: str | Path, loss: Any = None, *, mends: bool = True, seed: int 
         seed: of every random draw, at least 0.
 
     Returns:
-        `status` ("stands", "mended", "elsewhere", "not-reproduced"), `statement`, `samples`, `findings`.
+        `status` ("stands", "mended", "finite", "elsewhere", "not-reproduced"), `statement`, `samples`, `findings`.
 
     Raises:
         UsageError: it is no capture, or the loss cannot be loaded or traced.

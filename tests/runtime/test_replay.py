@@ -109,6 +109,8 @@ def test_faults_beside_the_loss_are_told_apart(tmp_path: Path) -> None:
         ),
         "places of all replicas": (Capture(about(indices=(70,) * 6), broken, ones), "stands", "in sample 1"),
         "a place that is not known": (Capture(about(indices=(70, -1, 90)), broken, ones), "stands", "in sample 1"),
+        "an alert": (Capture(about(reason="spike"), ones, ones), "finite", "for spike"),
+        "broken beside an alert": (Capture(about(reason="spike"), broken, ones), "stands", "y_true is not finite"),
         "same source": (Capture(about(), ones, ones), "not-reproduced", "same source"),
     }
     for name, (captured, status, words) in cases.items():
@@ -116,5 +118,6 @@ def test_faults_beside_the_loss_are_told_apart(tmp_path: Path) -> None:
         found = ld.replay(file, mean_square, mends=False)
         assert ("of the data set" in found.statement) == (name == "places in the data"), name
         assert (found.status, words in found.statement) == (status, True), name
+    ld.testing.assert_replays_clean(save(cases["an alert"][0], tmp_path / "c.npz"), mean_square)
     with pytest.raises(AssertionError, match="does not replay clean"):
         ld.testing.assert_replays_clean(save(cases["y_true"][0], tmp_path / "c.npz"), mean_square)

@@ -19,8 +19,9 @@ def replay(options: argparse.Namespace) -> int:
       lossdoctor replay runs/x/capture-000317.npz
       lossdoctor replay capture-000317.npz --target losses.py:dice
 
-    The exit status is 1 while the fault stands, 0 once the loss is mended, and 2 if the capture cannot be
-    replayed or gives finite numbers with the same source.
+    The exit status is 1 while the fault stands, 0 once the loss is mended or for a batch that was captured
+    for another reason and is finite, and 2 if the capture cannot be replayed or gives finite numbers with the same
+    source.
     """
     from lossdoctor import engine
     from lossdoctor.cli.output import check_writable

@@ -173,7 +173,8 @@ def _finite(capture: Capture, changed: Sequence[str]) -> tuple[Status, str]:
     if not np.isfinite(about.scale):
         return "elsewhere", "the gradient that arrives at the loss is not finite: what uses the loss is to blame"
     if about.reason != "non-finite":
-        return "elsewhere", f"the batch was captured for another reason ({about.reason}); the loss is finite on it"
+        found = f"value and gradient, as when the batch was captured (for {about.reason})"
+        return "finite", f"{found}; `lossdoctor trace --data` shows its numbers"
     if changed:
         return "mended", f"value and gradient are finite; {', '.join(Path(path).name for path in changed)} has changed"
     if capture.truncated:

@@ -9,8 +9,9 @@ from lossdoctor.findings import Finding
 from lossdoctor.runtime.capture import About
 
 # stands: the loss still gives a value or gradient that is not finite. mended: it did, and its source has changed
-# since. elsewhere: what broke lies outside of the loss. not-reproduced: the same source gives finite numbers now.
-Status = Literal["stands", "mended", "elsewhere", "not-reproduced"]
+# since. finite: the batch was captured for another reason. elsewhere: what broke lies outside of the loss.
+# not-reproduced: the same source gives finite numbers now.
+Status = Literal["stands", "mended", "finite", "elsewhere", "not-reproduced"]
 
 
 @dataclass(frozen=True)
@@ -45,5 +46,5 @@ class Replayed:
 
     @property
     def clean(self) -> bool:
-        """Whether the loss gives finite numbers on the captured batch, and is known to be the reason."""
-        return self.status == "mended"
+        """Whether the loss gives finite numbers on the captured batch, and it is known why."""
+        return self.status in ("mended", "finite")

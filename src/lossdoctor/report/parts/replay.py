@@ -15,7 +15,13 @@ from lossdoctor.report.parts.sheet import Sheet
 from lossdoctor.runtime.replayed import Replayed
 
 SCHEMA_VERSION = 1
-_STYLES = {"stands": "bold red", "mended": "bold green", "elsewhere": "yellow", "not-reproduced": "yellow"}
+_STYLES = {
+    "stands": "bold red",
+    "mended": "bold green",
+    "finite": "bold green",
+    "elsewhere": "yellow",
+    "not-reproduced": "yellow",
+}
 
 
 def render(found: Replayed, view: View) -> str:

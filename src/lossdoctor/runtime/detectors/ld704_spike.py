@@ -34,7 +34,8 @@ class Spike(Detector):
     how many times larger than the largest outburst so far (more where outbursts are frequent). sigmas: scatters at
     the least. share: of the descent, or of the level, at the least. recovery: rows within which it has to recover.
     quiet: rows without another. patience: rows after which half the factor is enough that the first rows need. beyond:
-    times the fall within the window, from where on its trend is no scatter.
+    times the fall within the window, from where on its trend is no scatter. rest: share of the outburst below which it
+    may take `patient` times as long, while it falls.
     """
 
     code, name, family, severity = "LD704", "spike", "spike", "warning"
@@ -48,6 +49,8 @@ class Spike(Detector):
     quiet: int = 4
     patience: float = 20.0
     beyond: float = math.inf
+    rest: float = 0.05
+    patient: float = 4.0
     _largest: float = field(default=0.0, repr=False)
     _highest: float = field(default=0.0, repr=False)
     _seen: list[float] = field(default_factory=list, repr=False)
@@ -116,7 +119,9 @@ class Spike(Detector):
         excess = loss.last - burst.level
         if excess > burst.excess and burst.back == 0:
             burst.excess = excess
-        if loss.n - burst.row > self.recovery + self.quiet:
+        # What is left of an outburst far above the whole fall may take long to go, as long as it does go.
+        falling = excess < self.rest * burst.excess and excess < median(loss.values[-self.recovery :]) - burst.level
+        if loss.n - burst.row > (self.recovery + self.quiet) * (self.patient if falling else 1):
             self._current = None  # it stays up: that is for another detector
             return None
         if excess > min(0.3 * burst.excess, burst.room):
