@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from lossdoctor.findings import LossResult
 from lossdoctor.readings.lines import Tensor, Varies
+
+_AFTER, _BEFORE = re.compile(r"([(\[{]) "), re.compile(r",? ([)\]}])")
+
+
+def on_one_line(text: str) -> str:
+    """Source as it would stand on one line: no blanks or last commas inside of brackets that are left of the breaks."""
+    return _BEFORE.sub(r"\1", _AFTER.sub(r"\1", " ".join(text.split())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +27,7 @@ class Row:
 
     @property
     def shown(self) -> str:
-        return self.name or self.tensor.text
+        return on_one_line(self.name or self.tensor.text)
 
 
 @dataclass(frozen=True, slots=True)

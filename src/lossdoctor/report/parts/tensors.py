@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from lossdoctor.readings.lines import Array, Summary
-from lossdoctor.readings.trace import Row, TraceResult
+from lossdoctor.readings.trace import Row, TraceResult, on_one_line
 
 # Why the trace cannot be compared with a run for value and gradient only.
 VARIES = {
@@ -23,14 +23,40 @@ def place_of(row: Row) -> tuple[str, int, int]:
     return row.path, row.line, row.tensor.turn[0]
 
 
+def statement(found: TraceResult, row: Row, lines: tuple[str, ...]) -> str:
+    """The source that a row stands under: its line, with those that its expression goes on to, on one."""
+    if not 0 < row.line <= len(lines):
+        return row.tensor.text
+    place = place_of(row)
+    spans = [one.tensor.calls[-1] for one in found.rows if one.tensor.calls and place_of(one) == place]
+    end = max((span.end_line for span in spans), default=row.line)
+    first, *more = lines[row.line - 1 : max(end, row.line)]
+    # A body is not part of the line that holds it, and behind a comment nothing can stand.
+    if not more or first.rstrip().endswith(":") or any("#" in line for line in (first, *more)):
+        return first.rstrip()
+    return first[: len(first) - len(first.lstrip())] + on_one_line("\n".join([first, *more]))
+
+
 def asides(found: TraceResult, row: Row) -> list[str]:
     """What is said beside a line: which line of the loss's file called its helper, and the pass over it."""
     callers = [span.line for span in row.tensor.calls[:-1] if span.path == found.files.get(found.path, found.path)]
-    said = [f"called on line {callers[-1]}"] if callers else []
+    said = [f"called on line {callers[-1]}"] if callers and not _delegated(found, row, callers[-1]) else []
     if row.tensor.inner:
         said = [f"inside of line {callers[-1]}"] if callers and callers[-1] != row.line else []
     turn, of = row.tensor.turn
     return [*said, f"pass {turn} of {of}"] if of > 1 else said
+
+
+def _delegated(found: TraceResult, row: Row, line: int) -> bool:
+    """Whether that one line only calls a helper that does everything: to say so beside each line says nothing."""
+    return (
+        all(
+            one.tensor.inner or (len(one.tensor.calls) > 1 and one.tensor.calls[0] == row.tensor.calls[0])
+            for one in found.rows
+            if one.tensor.calls
+        )
+        and line == row.tensor.calls[0].line
+    )
 
 
 def marks_of(found: TraceResult, row: Row, value: Summary, gradient: Summary | None, *, zeros: bool) -> list[str]:

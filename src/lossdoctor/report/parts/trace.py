@@ -25,6 +25,7 @@ from lossdoctor.report.parts.tensors import (
     place_of,
     share,
     slope,
+    statement,
     summaries,
     typed,
 )
@@ -125,7 +126,7 @@ def _add_lines(sheet: Sheet, found: TraceResult) -> None:
                 path = row.path
                 sheet.add(Text(f"{'':>{INDENT}}{path}", "dim"))
             lines = source_lines(sheet.view.root / found.files.get(row.path, row.path))
-            source = lines[row.line - 1].strip() if 0 < row.line <= len(lines) else row.tensor.text
+            source = statement(found, row, lines).strip()
             blamed = found.blamed is not None and place_of(found.blamed) == place
             sign = ">" if blamed else " "
             beside = f"  ({', '.join(said)})" if (said := asides(found, row)) else ""

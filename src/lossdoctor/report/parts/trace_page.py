@@ -18,6 +18,7 @@ from lossdoctor.report.parts.tensors import (
     place_of,
     share,
     slope,
+    statement,
     summaries,
     typed,
 )
@@ -114,7 +115,7 @@ def _rows(found: TraceResult, view: View) -> list[str]:
 
 def _line(found: TraceResult, row: Row, view: View) -> str:
     lines = source_lines(view.root / found.files.get(row.path, row.path))
-    source = lines[row.line - 1].rstrip() if 0 < row.line <= len(lines) else row.tensor.text
+    source = statement(found, row, lines)
     blamed = found.blamed is not None and place_of(found.blamed) == place_of(row)
     said = [*([row.path] if row.path != found.path else []), *asides(found, row)]
     beside = f' <span class="from">  {escape(", ".join(said))}</span>' if said else ""
