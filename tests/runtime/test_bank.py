@@ -98,6 +98,22 @@ def test_one_epoch_far_above_the_whole_fall_is_a_spike() -> None:
     assert [(alert.kind, alert.since) for alert in alerts(list(loss), unit="epoch")] == [("spike", 30)]
 
 
+def test_an_outburst_whose_rest_goes_away_slowly_is_a_spike() -> None:
+    rng = np.random.default_rng(0)
+    usual = 0.01 + 14 * np.exp(-np.arange(400) / 25) + 0.004 * rng.normal(size=400)
+    assert alerts(list(usual)) == []
+    loss = usual.copy()
+    loss[200] = 3600.0
+    after = np.arange(199)
+    loss[201:] += 7 * np.exp(-after / 14) * rng.uniform(0.8, 1.2, 199)  # plain gradient descent after one outlier
+    found = alerts(list(loss))
+    assert [(alert.kind, alert.since) for alert in found] == [("spike", 200)] and found[0].step < 240
+    stays = usual.copy()
+    stays[200] = 3600.0
+    stays[201:] += 7 + rng.normal(size=199)
+    assert "spike" not in [alert.kind for alert in alerts(list(stays))]
+
+
 def test_a_loss_of_guessing_that_moves_in_its_last_digits_only_learns_nothing() -> None:
     loss = [math.log(3) * (1 + 1e-3 * math.exp(-epoch / 4)) for epoch in range(40)]
     assert [(alert.kind, alert.since) for alert in alerts(loss, unit="epoch")] == [("no-learning", 0)]
