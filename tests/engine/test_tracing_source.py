@@ -46,3 +46,7 @@ def test_the_call_of_a_helper_is_told_where_it_is_not_all_that_there_is() -> Non
     assert "called on line" in str(lossdoctor.trace(helping, T, P))
     assert "called on line" not in str(lossdoctor.trace(Delegating(), T, P))
     assert "called on line" not in lossdoctor.trace(keras.losses.MeanSquaredError(), T, P).to_html()
+
+
+def test_the_page_tells_what_was_assumed() -> None:
+    assert "assumed: y_true is taken as" in lossdoctor.trace(helped, T, P).to_html()

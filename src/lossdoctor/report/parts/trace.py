@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from lossdoctor.readings.lines import Summary
-from lossdoctor.readings.trace import Row, TraceResult
+from lossdoctor.readings.trace import Row, TraceResult, on_one_line
 from lossdoctor.report import View
 from lossdoctor.report.json import opening
 from lossdoctor.report.parts.excerpt import source_lines
@@ -63,7 +63,11 @@ def _add_verdict(sheet: Sheet, found: TraceResult) -> None:
         bad = row.tensor.value
         index = f", first at {list(bad.first_bad)}" if not found.backward and bad.first_bad is not None else ""
         sheet.add(
-            *sheet.field("blame", f"{where}: `{sheet.clip(row.tensor.text, 40)}` makes {what}{index}", style="bold red")
+            *sheet.field(
+                "blame",
+                f"{where}: `{sheet.clip(on_one_line(row.tensor.text), 40)}` makes {what}{index}",
+                style="bold red",
+            )
         )
         links = list(dict.fromkeys(f"{sheet.clip(link.shown, 30)}{of_line(link)}" for link in found.chain))
         if len(links) > 1:

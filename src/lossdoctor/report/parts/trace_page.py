@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from lossdoctor.readings.trace import Row, TraceResult
+from lossdoctor.readings.trace import Row, TraceResult, on_one_line
 from lossdoctor.report import View
 from lossdoctor.report.parts.excerpt import source_lines
 from lossdoctor.report.parts.tensors import (
@@ -33,7 +33,7 @@ body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80re
 code, td, .line {{ font: 13px/1.5 Menlo, Consolas, "DejaVu Sans Mono", monospace }}
 .scroll {{ overflow-x: auto }}
 table {{ border-collapse: collapse; width: 100% }}
-th {{ text-align: right; font-weight: 600; color: #666; font-size: 13px; padding: 2px 8px;
+th {{ text-align: right; font-weight: 600; color: #666; font-size: 13px; padding: 2px 8px; white-space: nowrap;
      border-bottom: 1px solid #ccc }}
 td {{ text-align: right; padding: 1px 8px; white-space: nowrap; vertical-align: top }}
 th:nth-child(-n+2), td:nth-child(-n+2), td:last-child {{ text-align: left }}
@@ -65,6 +65,7 @@ def as_html(found: TraceResult, view: View) -> str:
         f"y_true <code>{escape(found.y_true)}</code>, y_pred <code>{escape(found.y_pred)}</code>",
         f"{samples}, {escape(found.source)}",
     ]
+    about += [f"assumed: {escape(one)}" for one in found.assumptions]
     if found.calling != "raw":
         about.append("called as Keras does: y_true cast to the dtype of y_pred, and squeezed")
     return _PAGE.format(
@@ -85,7 +86,7 @@ def _verdict(found: TraceResult) -> str:
     else:
         where = f"{row.path}:{row.line}" if row.line else "an input"
         what = "the first non-finite value" if not found.backward else "the first non-finite gradient, backwards"
-        said = f"{escape(where)}: <code>{escape(row.tensor.text)}</code> makes {what}."
+        said = f"{escape(where)}: <code>{escape(on_one_line(row.tensor.text))}</code> makes {what}."
         links = list(dict.fromkeys(f"<code>{escape(one.shown)}</code>{of_line(one)}" for one in found.chain))
         if len(links) > 1:
             said += "<br>" + " → ".join(links)
