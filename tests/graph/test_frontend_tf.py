@@ -95,6 +95,26 @@ def test_loops_and_branches_are_nodes_with_bodies() -> None:
     assert any(node.call == "tf.math.log(y_pred)" for node in nested(backward[0].bodies) if node.role == "gradient")
 
 
+def test_a_variable_keeps_its_shape_in_a_body() -> None:
+    """It reaches the body by its handle, which is a scalar."""
+    import tensorflow as tf
+
+    from lossdoctor.graph.frontend_tf import trace
+
+    weights = tf.Variable([1.0, 2.0])
+
+    def loss(y_true: Any, y_pred: Any) -> Any:
+        def body(turn: Any, total: Any) -> Any:
+            return turn + 1, total + tf.reduce_sum(weights * 2.0) * tf.reduce_mean(y_pred - y_true, -1)
+
+        return tf.while_loop(lambda turn, _: turn < 3, body, (0, tf.zeros(tf.shape(y_pred)[:1])))[1]
+
+    contract = parse_contract("float32[B,2] real", "float32[B,2] real")
+    traced = trace(loss, contract, is_user=lambda _: True).traced
+    product = next(next(traced.where("while", role="forward")).bodies[1].where("multiply"))
+    assert product.shape == (2,)
+
+
 def nested(bodies: tuple[Graph, ...]) -> list[Any]:
     return [node for body in bodies for node in (*body.nodes, *nested(tuple(b for n in body.nodes for b in n.bodies)))]
 

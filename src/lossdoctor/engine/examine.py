@@ -93,9 +93,9 @@ def examine(job: Job, session: Session) -> LossReport | ErrorItem:
     found_facts = tuple(facts(readings, witnesses))
     ran = complete(readings, witnesses)
     limits = [*gaps(readings, witnesses, places, findings), *(_internal(note, loaded, places) for note in notes)]
-    if traced.traced is None and traced.raised is not None and traced.raised.type in _EXHAUSTED:
-        need = f"tracing it, which needs more memory than the limit ({traced.raised.message})"
-        limits.append(Gap(need, places.path(loaded.path), loaded.line, "everything that is read off the graph"))
+    if traced.traced is None and traced.raised is not None and not findings:
+        said = f"tracing it, which raised {traced.raised.type}: {traced.raised.message[:120]}"
+        limits.append(Gap(said, places.path(loaded.path), loaded.line, "all that is read off the graph"))
     narrow = _narrow(job, readings, places, notes)
     if settings.mends:
         job.progress(job.target, "trying mends")
@@ -205,9 +205,6 @@ def _cast_to(loaded: Loaded, contract: Contract) -> str:
     what it is given."""
     given = {spec.dtype for structure in (contract.y_true, contract.y_pred) for _, spec in leaves(structure)}
     return loaded.computes_in if given & {"float32", "float64"} else ""
-
-
-_EXHAUSTED = ("MemoryError", "ResourceExhaustedError")
 
 
 def _kept(finding: Finding, job: Job) -> bool:

@@ -179,8 +179,10 @@ class Conversion:
         inner = Conversion(self.records, place=place)
         for index, (placeholder, arg) in enumerate(zip(graph.inputs, args, strict=True)):
             outer = self.nodes[arg]
-            shape = _merge(placeholder.shape, outer.shape)
-            dtype = outer.dtype if placeholder.dtype == tf.resource else ""
+            # A variable reaches a body by its handle, which is a scalar whatever the variable is.
+            handle = placeholder.dtype == tf.resource
+            shape = outer.shape if handle else _merge(placeholder.shape, outer.shape)
+            dtype = outer.dtype if handle else ""
             inner.add_input(placeholder, {"role": "argument", "index": index}, shape, dtype)
         inputs = tuple(range(len(graph.inputs)))
         outputs = tuple(inner.run(graph.outputs))
