@@ -108,19 +108,21 @@ def lines(live: Live, pair: Pair, *, keep: int = 0, calling: str = "raw", path: 
         tensors.append(replace(told, turn=turns.get(node, (1, 1))))
     batched = tuple(node for node in shown if (graph[node].shape or ("",))[:1] == ("B",))
     agrees = all(_alike(a, b) for a, b in zip(outputs, plain, strict=True))
-    varies: Varies = ""
-    if not agrees:
+    # Two runs may draw the same by a seed, which says nothing of the optimiser.
+    varies: Varies = "random" if _draws(staged, kept=False) else ""
+    if not agrees and not varies:
         again = [array(tensor) for tensor in live.function(feeds, optimised=True)]
         if not all(_alike(a, b) for a, b in zip(again, plain, strict=True)):  # two runs alike differ as well
-            varies = "random" if _draws(staged) else "state"
+            varies = "random" if _draws(staged, kept=True) else "state"
     return Lines(tuple(tensors), graph.value, agrees or bool(varies), calling, batched, varies)
 
 
-def _draws(staged: Staged) -> bool:
-    """Whether random numbers are drawn, in the loss or in the bodies of its loops and branches."""
+def _draws(staged: Staged, *, kept: bool) -> bool:
+    """Whether random numbers are drawn, in the loss or in the bodies of its loops and branches: by operations with a
+    state of their own, or also (`kept`) by those that are given a seed, which a variable may hold."""
     program = staged.graph.as_graph_def()
     nodes = [*program.node, *(node for function in program.library.function for node in function.node_def)]
-    rows = [TABLE.by_tf.get(node.op) for node in nodes]
+    rows = [TABLE.by_tf.get(node.op) for node in nodes if kept or not node.op.startswith("Stateless")]
     return any(row is not None and row.kind == "random" for row in rows)
 
 
