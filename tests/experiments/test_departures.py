@@ -50,7 +50,9 @@ def test_sound_losses_are_not_blamed(name: str, symptom: str, pool: WorkerPool) 
     found = isolated(PATH, name, symptom, pool)
     assert found.culprit is None
     nothing = "nothing differs at the inputs that were compared" if symptom == "differs" else f"no {symptom} showed"
-    assert found.gaps == (nothing,)
+    (gap,) = found.gaps
+    # A busy machine compares fewer inputs with float64 in the time for it, and says so.
+    assert gap == nothing or (symptom == "precision-loss" and gap.startswith("no precision is lost in "))
 
 
 LOSSES = """
