@@ -1,10 +1,12 @@
-"""Trainings that no detector's parameters were chosen on: other tasks, optimizers and faults than `keras_runs.py`.
+"""Trainings made by somebody who had not read the detectors: other tasks, optimizers and faults than `keras_runs.py`.
 
     python -m benchmarks.fresh_runs --half 1 --seeds 2
     python -m benchmarks.fresh_runs --cache DIR      # keeps the logs, and judges those it finds there
 
 Each kind says what is right to answer, and from which row on, before a detector has seen it. A kind is in one half or
-the other by its name. Some logs are by step, of a loop of its own, others the history of `fit`.
+the other by its name. At first sight 74 % of the faulty runs of half 0 were alarmed and 81 % of half 1; since then
+detectors were mended by what half 0 showed, and one by half 1, so that neither is unseen any more. Some logs are by
+step, of a loop of its own, others the history of `fit`.
 """
 
 from __future__ import annotations
