@@ -136,8 +136,42 @@ def test_series_and_statistics_are_those_of_the_loss() -> None:
     assert by_name["gradient", "fit"]["min"] == by_name["gradient", "fit"]["max"] == 1.0
     # The mean over the batch divides the gradient of the sum by 8.
     assert by_name["gradient", "y_pred"]["norm"] / 8 == pytest.approx(rows[-1].gradient_norm, rel=1e-5)
-    terms = {one.line.name: one.line.weight for one in found[1] if one.line.kind == "term"}
-    assert len(terms) == 2 and pytest.approx(0.1) in terms.values()
+    assert by_name["term", "fit"]["mean"] == pytest.approx(fit["mean"])
+    assert by_name["term", "penalty"]["mean"] == pytest.approx(0.1 * penalty["mean"])
+
+
+def divided_by_the_target(y_true: Any, y_pred: Any) -> Any:
+    import tensorflow as tf
+
+    relative = tf.reduce_mean(tf.abs(y_true - y_pred) / y_true, axis=-1)
+    size = tf.reduce_mean(tf.square(y_pred), axis=-1)
+    return relative + 0.01 * size
+
+
+def summed(y_true: Any, y_pred: Any) -> Any:
+    import tensorflow as tf
+
+    fit = tf.reduce_sum(tf.square(y_true - y_pred), axis=-1)
+    gain = tf.reduce_sum(tf.exp(-tf.abs(y_pred)), axis=-1)
+    return tf.reduce_mean(fit - 0.3 * gain)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize(
+    ("function", "names"), [(divided_by_the_target, ["relative", "size"]), (summed, ["fit", "gain"])]
+)
+def test_the_terms_add_up_to_the_loss(function: Any, names: list[str], jit: bool) -> None:
+    from lossdoctor.runtime.readout import series, statistics
+
+    loss = ld.watch(function, every=1)
+    fitted.fit(lambda: loss, bad=False, jit_compile=jit, epochs=1)
+    found = statistics(loss)
+    assert found is not None and loss.notes == []
+    terms = {one.line.name: one.values["mean"] for one in found[1] if one.line.kind == "term"}
+    assert list(terms) == names
+    assert sum(terms.values()) == pytest.approx(series(loss, 0)[-1].loss, rel=1e-4)
+    slopes = [one.values["norm"] for one in found[1] if one.line.kind == "term-gradient"]
+    assert len(slopes) == 2 and all(slope > 0.0 for slope in slopes)
 
 
 def test_a_custom_loop_with_a_nested_function_and_a_gradient_that_breaks() -> None:

@@ -202,9 +202,9 @@ class Journal:
             whole = one.values["nan"] + one.values["inf"] == 0
             if one.line.span is not None:
                 self._places[f"{prefix}term/{name}"] = f"{Path(one.line.span.path).name}:{one.line.span.line}"
-            terms[f"term/{name}"] = one.line.weight * one.values["mean"] if whole else float("nan")
+            terms[f"term/{name}"] = one.values["mean"] if whole else float("nan")
         else:
-            scalars[f"{prefix}term gradient/{name}"] = abs(one.line.weight) * one.values["norm"]
+            scalars[f"{prefix}term gradient/{name}"] = one.values["norm"]
 
     def _retraced(self, place: int, loss: WatchedLoss, step: int, prefix: str) -> None:
         again = self._signatures[place] > 0

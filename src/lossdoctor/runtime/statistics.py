@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from lossdoctor.domains.terms import terms
 from lossdoctor.graph.bodies_tf import Bodies, is_own
 from lossdoctor.graph.frontend_tf import Staged, convert
 from lossdoctor.graph.ir import LossGraph, Node, Span
@@ -25,6 +24,7 @@ from lossdoctor.graph.reference_tf import reference_runs
 from lossdoctor.graph.run_tf import _View
 from lossdoctor.graph.trace_tf import Program, build, flatten
 from lossdoctor.graph.untyped_tf import atomic_function
+from lossdoctor.runtime.addends import Addend, addends
 from lossdoctor.runtime.naming import names_of
 from lossdoctor.runtime.untyped_tf import ops, tf
 from lossdoctor.spec import Contract
@@ -32,7 +32,6 @@ from lossdoctor.spec import Contract
 COLUMNS = ("min", "max", "mean", "norm", "zeros", "nan", "inf", "size")
 SAMPLE = 256  # elements of an intermediate from which its histogram is made
 _LINES = 400  # intermediates at most: a loss with more is an unrolled loop
-_TERMS = 16  # terms whose gradient at y_pred is measured
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,6 @@ class Line:
     dtype: str
     dims: tuple[int | str, ...] | None
     kind: str  # "value", "gradient" (of the summed loss with respect to the value), "term", "term-gradient"
-    weight: float = 1.0  # of a term, with its sign
     inside: bool = False  # of a body of a loop or branching: over all turns
 
 
@@ -89,7 +87,7 @@ def _plan(
     order = ordered([*outputs, *program.inputs])
     runs = reference_runs(program.graph, order, program.leaves, contract, 0)
     staged = convert(program, program.graph, program.inputs, program.value, program.gradients, runs, "traced")
-    lines, tensors, dims, inner = _measured(program, staged, bodies)
+    lines, tensors, dims, inner = _measured(program, staged, contract, bodies)
     with program.graph.as_default():
         table = _table(tensors, dims)
         if bodies is not None and inner:
@@ -104,7 +102,7 @@ def _plan(
 
 
 def _measured(
-    program: Program, staged: Staged, bodies: Bodies | None
+    program: Program, staged: Staged, contract: Contract, bodies: Bodies | None
 ) -> tuple[list[Line], list[Any], list[Any], dict[int, Line]]:
     """The lines, their tensors, and the shape that says which of them can be stacked; of bodies the lines by row."""
     graph = staged.loss
@@ -125,8 +123,8 @@ def _measured(
         if bodies is not None and bodies.has_gradient(row):
             inner[row + 1] = replace(inner[row], kind="gradient")
 
-    def add(node: Node, name: str, tensor: Any, kind: str, weight: float = 1.0) -> None:
-        lines.append(Line(name, node.span, node.dtype, node.shape, kind, weight))
+    def add(node: Node, name: str, tensor: Any, kind: str) -> None:
+        lines.append(Line(name, node.span, node.dtype, node.shape, kind))
         tensors.append(tensor)
         dims.append(node.shape)
 
@@ -135,25 +133,24 @@ def _measured(
     for node, name, gradient in zip(nodes, names, gradients, strict=True):
         if gradient is not None:
             add(node, name, tf.convert_to_tensor(gradient), "gradient")
-    found = [term for term in terms(graph) if term.depends and term.node in staged.tensors]
-    if len(found) > 1:
-        known = dict(zip((node.id for node in nodes), names, strict=True))
-        predictions = [x for leaf, x in zip(program.leaves, program.inputs, strict=True) if leaf.role == "y_pred"]
-        floats = [x for x in predictions if x.dtype.is_floating]
-        labels = _unique([known.get(term.node) or graph[term.node].call for term in found])
-        for term, label in list(zip(found, labels, strict=True))[:_TERMS]:
-            weight = float(term.sign or 1) if term.weight is None else term.weight
-            node, tensor = graph[term.node], staged.tensors[term.node]
-            if not tensor.dtype.is_floating:
-                continue
-            add(node, label, tensor, "term", weight)
-            with program.graph.as_default():
-                parts = tf.gradients(tensor, floats) if floats else []
-            if parts and parts[0] is not None:
-                lines.append(Line(label, node.span, node.dtype, graph[graph.y_pred[0]].shape, "term-gradient", weight))
-                tensors.append(tf.convert_to_tensor(parts[0]))
-                dims.append(graph[graph.y_pred[0]].shape)
+    for term in _addends(program, staged, contract):
+        lines.append(Line(term.name, term.span, graph[graph.value].dtype, graph[graph.value].shape, "term"))
+        tensors.append(term.value)
+        dims.append(graph[graph.value].shape)
+        if term.gradient is not None:
+            shape = graph[graph.y_pred[0]].shape
+            lines.append(Line(term.name, term.span, graph[graph.y_pred[0]].dtype, shape, "term-gradient"))
+            tensors.append(term.gradient)
+            dims.append(shape)
     return lines, tensors, dims, inner
+
+
+def _addends(program: Program, staged: Staged, contract: Contract) -> list[Addend]:
+    """The terms; none where the way from them to the value cannot be followed: the lines are measured all the same."""
+    try:
+        return addends(program, staged, contract)
+    except Exception:
+        return []
 
 
 def _inner(bodies: Bodies, graph: Any, rows: Sequence[int]) -> Any:
@@ -232,15 +229,6 @@ def _changes(op: Any) -> bool:
         return False
     looks = "Read" in op.type or op.type == "VariableShape"
     return op.op_def.is_stateful and any(x.dtype == tf.resource for x in op.inputs) and not looks
-
-
-def _unique(labels: Sequence[str]) -> list[str]:
-    seen: dict[str, int] = {}
-    out: list[str] = []
-    for label in labels:
-        seen[label] = seen.get(label, 0) + 1
-        out.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
-    return out
 
 
 @contextlib.contextmanager
