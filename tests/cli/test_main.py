@@ -221,6 +221,8 @@ def test_rules_lists_and_explains(capsys: pytest.CaptureFixture[str]) -> None:
     assert "WHAT IT FINDS" in by_code
     assert main(["rules", "log-of-zero"]) == SUCCESS
     assert capsys.readouterr().out == by_code
+    assert main(["rules", "LD702"]) == SUCCESS
+    assert "After `warm_up` rows" in capsys.readouterr().out  # without colour, marks tell a name from a word
 
 
 def test_jobs() -> None:

@@ -70,3 +70,29 @@ def test_nothing_heavy_is_imported(diverging: Path) -> None:
         "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'sympy', 'matplotlib', 'tensorboard')))"
     )
     assert subprocess.run([sys.executable, "-c", code, str(diverging)], check=False).returncode == 0
+
+
+def test_a_log_of_many_series_names_those_that_every_run_has_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {"step": n, **{f"values/{k}": float(n) for k in range(9)}, "term/fit": 0.5, "loss": 0.5 if n < 1 else "nan"}
+        for n in range(20)
+    ]
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(row).replace('"nan"', "NaN") + "\n" for row in rows), encoding="utf-8")
+    assert main(["monitor", str(path)]) == 1
+    text = capsys.readouterr().out
+    assert "steps 0 to 19: loss, 9 under values/, term/fit" in text
+    assert "after 1 finite value." in text and "strength" not in text
+    assert any(line.split() == ["^", "0.5"] for line in text.splitlines())  # the range, of one number
+
+
+def test_the_range_stands_beside_the_marks_where_they_leave_no_room(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log.csv"
+    losses = [1.2345 - n / 40 for n in range(14)] + ["nan"] * 6
+    path.write_text("step,loss\n" + "".join(f"{n},{loss}\n" for n, loss in enumerate(losses)), encoding="utf-8")
+    assert main(["monitor", str(path)]) == 1
+    assert "^  0.9095 to 1.234\n" in capsys.readouterr().out

@@ -47,7 +47,7 @@ def fit(loss: Callable[[], Any], *, bad: bool, strategy: Any = None, callbacks: 
     """Train a model with dropout for two epochs and return it; `loss()` is made in the scope of the strategy."""
     import keras
 
-    names = ("validation_data", "sample_weight", "epochs", "shuffle")
+    names = ("validation_data", "sample_weight", "epochs", "shuffle", "verbose")
     fitting = {key: compiled.pop(key) for key in names if key in compiled}
     with strategy.scope() if strategy is not None else nullcontext():
         keras.utils.set_random_seed(1)

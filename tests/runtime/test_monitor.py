@@ -112,6 +112,25 @@ def test_a_fault_is_alerted_captured_and_stops_the_training(tmp_path: Path, capl
         assert archive["extra.weights_step"] == 4
 
 
+def test_a_warning_starts_on_a_line_of_its_own_beside_the_progress_bar(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Loud(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            print(record.getMessage())
+
+    handler = Loud()
+    logging.getLogger("lossdoctor").addHandler(handler)
+    try:
+        monitor = ld.Monitor(tmp_path, check_every=1)
+        fitted.fit(lambda: ld.watch(fitted.log_of_target), bad=True, callbacks=[monitor], verbose=1)
+    finally:
+        logging.getLogger("lossdoctor").removeHandler(handler)
+    lines = capsys.readouterr().out.splitlines()
+    (alert,) = (place for place, line in enumerate(lines) if "step 4: non-finite" in line)
+    assert lines[alert].startswith("step 4: ") and lines[alert + 1].startswith("step 4: the batch is kept")
+
+
 def test_an_alert_of_a_term_names_its_line(tmp_path: Path) -> None:
     import tensorflow as tf
 

@@ -61,6 +61,7 @@ class Journal:
         extra: gives further arrays for a capture (weights), or None.
         data: inputs and targets of all samples, among which those of a capture are looked for.
         skips: the optimizer leaves out an update with gradients that are not finite.
+        aside: called before each warning, which may come while a line of the terminal is unfinished.
     """
 
     folder: Path
@@ -73,6 +74,7 @@ class Journal:
     extra: Callable[[], Mapping[str, Any] | None] = lambda: None
     data: tuple[Any, Any] | None = None
     skips: bool = False
+    aside: Callable[[], None] = lambda: None
     epoch: int | None = None
     inputs: deque[tuple[int, Any]] = field(default_factory=lambda: deque[tuple[int, Any]](maxlen=RING))
     indices: deque[tuple[int, tuple[int, ...]]] = field(
@@ -161,7 +163,7 @@ class Journal:
         for note in loss.notes:
             if note not in self._noted:
                 self._noted.add(note)
-                _LOG.warning("%s: %s", loss.name, note)
+                self._warn("%s: %s", loss.name, note)
 
     def _prefix(self, loss: WatchedLoss) -> str:
         return f"{loss.name}/" if len(self.losses) > 1 else ""
@@ -212,13 +214,17 @@ class Journal:
         if loss.plan is not None:
             self.log.text(step, f"{prefix}shapes", shapes_page(loss.plan.lines, loss.signatures[-1]))
         if again:
-            _LOG.warning("step %d: %s was traced again, now for %s", step, loss.name, loss.signatures[-1])
+            self._warn("step %d: %s was traced again, now for %s", step, loss.name, loss.signatures[-1])
 
     def _pages(self, place: int, loss: WatchedLoss) -> None:
         found = statistics(loss)
         if found is not None:
             step = found[0] + self._offsets[place]
             self.log.text(step, f"{self._prefix(loss)}source", source_page(found[1], step))
+
+    def _warn(self, text: str, *values: object) -> None:
+        self.aside()
+        _LOG.warning(text, *values)
 
     # ---- alerts and captures ------------------------------------------------------------------------------------
 
@@ -232,7 +238,7 @@ class Journal:
         (self.folder / "alerts.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         for action in self.actions.get(alert.kind, self.actions.get("", ("warn",))):
             if action == "warn":
-                _LOG.warning("step %d: %s of %s: %s", alert.step, alert.kind, alert.series, alert.message)
+                self._warn("step %d: %s of %s: %s", alert.step, alert.kind, alert.series, alert.message)
             elif action == "stop":
                 self.stopped = True
             elif action == "capture" and loss is not None:
@@ -257,7 +263,7 @@ class Journal:
         if x is None and self.data is not None and about.indices and min(about.indices) >= 0:
             x = rows_at(self.data[0], about.indices)
         self.saved.append(save(replace(found, about=about, x=_arrays(x)), file, self.extra()))
-        _LOG.warning("step %d: the batch is kept; lossdoctor replay %s", found.about.step, file)
+        self._warn("step %d: the batch is kept; lossdoctor replay %s", found.about.step, file)
         if found.about.reason != "non-finite":
             loss.rearm()  # a batch that was asked for is no reason to miss the one that breaks
 

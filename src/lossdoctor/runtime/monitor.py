@@ -93,6 +93,7 @@ class Monitor(keras.callbacks.Callback):
         self._snapshot: dict[str, Any] | None = None
         self._since = 0
         self._steps = 0
+        self._drawn = False  # whether a progress bar of Keras stands on the line
         self._pace = check_every
 
     @property
@@ -147,6 +148,7 @@ class Monitor(keras.callbacks.Callback):
             lambda: self._snapshot,
             self.data,
             skips,
+            self._aside,
         )
         self.journal.starts_at(step)
         self._steps = step
@@ -202,6 +204,12 @@ class Monitor(keras.callbacks.Callback):
         if self.live:
             self._live.show(self._line)
 
+    def _aside(self) -> None:
+        """End the line that Keras's progress bar draws again and again, so that a warning starts on its own."""
+        if self._drawn and (self.params or {}).get("verbose") in (1, "auto"):
+            print(flush=True)
+        self._drawn = False
+
     @property
     def _line(self) -> str:
         return f"step {self._steps}  {self.journal.line}" if self.journal is not None else ""
@@ -230,6 +238,7 @@ class Monitor(keras.callbacks.Callback):
         done = int(getattr(self.model, "steps_per_execution", 1) or 1)
         self._steps += done
         self._since += done
+        self._drawn = batch > 0  # by the batches before: callbacks of Keras's own come after those of the user
         if self._since >= self._pace:
             self._look(self._rates())
             self._remember()
@@ -242,6 +251,7 @@ class Monitor(keras.callbacks.Callback):
         self._steps = int(np.asarray(self.model.optimizer.iterations))
         values = {name: float(value) for name, value in (logs or {}).items() if name != "loss"}
         self.journal.measured(max(0, self._steps - 1), values)
+        self._drawn = False
         if self.live:
             self._live.keep(self._line)
         if self.journal.stopped:

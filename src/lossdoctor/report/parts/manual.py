@@ -44,7 +44,12 @@ def page(markdown: str, view: View) -> str:
         legacy_windows=False,
         _environ={},
     )
-    console.print(_Page(markdown, hyperlinks=False, code_theme="ansi_dark"))
+    shown = _Page(markdown, hyperlinks=False, code_theme="ansi_dark")
+    if not color:  # where nothing sets code apart, a parameter's name reads as a word of the sentence
+        for child in (child for token in shown.parsed for child in token.children or ()):
+            if child.type == "code_inline":
+                child.content = f"`{child.content}`"
+    console.print(shown)
     lines = (line.rstrip() for line in stream.getvalue().split("\n"))
     text = "\n".join(lines)
     return text if color else sheet.clean(text)

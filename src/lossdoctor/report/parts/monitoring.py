@@ -26,6 +26,8 @@ _NEEDS = {
     "val_loss": "overfitting",
 }
 
+_MANY = 6  # series with one prefix, above which they are not named one by one
+
 
 def render(runs: Sequence[Monitored], view: View) -> str:
     """Each run with its alerts: a curve of the series with the place marked, what it means and what to do."""
@@ -47,7 +49,7 @@ def _add_run(sheet: Sheet, run: Monitored) -> None:
     left = Text.assemble((dash * 2 + " ", "dim"), (name, "bold"), " ")
     sheet.add(sheet.spread(left, Text.assemble(" ", (verdict, style), (f" {dash * 2}", "dim")), fill=dash))
     span = f"{table.unit}s {table.steps[0]} to {table.steps[-1]}" if table.steps else "no rows"
-    sheet.add(*sheet.field("log", f"{len(table.rows)} rows, {span}: {', '.join(table.series())}", limit=3))
+    sheet.add(*sheet.field("log", f"{len(table.rows)} rows, {span}: {_series(table)}", limit=3))
     for number, note in enumerate(table.notes):
         sheet.add(*sheet.field("" if number else "note", note))
     missing = [what for series, what in _NEEDS.items() if series not in table.series()]
@@ -57,6 +59,20 @@ def _add_run(sheet: Sheet, run: Monitored) -> None:
     for alert in run.alerts:
         sheet.gap()
         _add_alert(sheet, table, alert)
+
+
+def _series(table: LogTable) -> str:
+    """The names of the series, those that every run has first; of many with one prefix how many they are."""
+    names = table.series()
+    usual = [name for name in ("loss", "val_loss", "grad_norm", "learning_rate") if name in names]
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        if name not in usual:
+            groups.setdefault(name.partition("/")[0] if "/" in name else "", []).append(name)
+    told = list(usual)
+    for prefix, members in groups.items():
+        told += [f"{len(members)} under {prefix}/"] if prefix and len(members) > _MANY else members
+    return ", ".join(told)
 
 
 def _add_alert(sheet: Sheet, table: LogTable, alert: Alert) -> None:
@@ -74,7 +90,8 @@ def _add_alert(sheet: Sheet, table: LogTable, alert: Alert) -> None:
             for line in sheet.wrap(sheet.prose(alert.message), sheet.width - 2 * INDENT)
         )
     )
-    sheet.add(*sheet.field("strength", f"{alert.strength:.3g} times the threshold", style="dim"))
+    if alert.strength != 1.0:  # of what either is so or is not, there are no degrees
+        sheet.add(*sheet.field("strength", f"{alert.strength:.3g} times the threshold", style="dim"))
     sheet.add(*sheet.field("more", f"lossdoctor rules {code}", style="dim"))
 
 
@@ -92,13 +109,15 @@ def _add_curve(sheet: Sheet, steps: list[int], values: list[float], alert: Alert
         marks[cell] = "." if plain else "·"
     marks[left], marks[right] = "|", "^"
     finite = [value for value in values if math.isfinite(value)]
-    note = f"{min(finite):.4g} to {max(finite):.4g}" if finite else ""
+    note = " to ".join(dict.fromkeys(f"{value:.4g}" for value in (min(finite), max(finite)))) if finite else ""
     line = "".join(marks).rstrip()
     # The range stands where the marks leave room.
     if len(line) + len(note) + 2 <= width:
         line = line + " " * (width - len(line) - len(note)) + note
     elif left > len(note) + 1:
         line = note + line[len(note) :]
+    elif note and len(line) + len(note) + 2 <= sheet.width - 2 * INDENT:
+        line = f"{line}  {note}"
     sheet.add(Text(" " * INDENT + line, "dim"))
 
 

@@ -41,7 +41,7 @@ class NonFinite(Detector):
 def _message(log: Log, name: str, seen: int) -> str:
     value = log.broken[name]
     shown = {math.inf: "inf", -math.inf: "-inf"}.get(value, "nan")
-    before = "from the first row on" if seen == 0 else f"after {seen} finite values"
+    before = "from the first row on" if seen == 0 else f"after {seen} finite value{'s' if seen != 1 else ''}"
     return (
         f"`{name}` is {shown}, {before}. A logarithm, division, root or exponential left its domain, or a number "
         f"overflowed{_effect(log, name)}. Run `lossdoctor check` on the loss, and look at the batch of this {log.unit}."
