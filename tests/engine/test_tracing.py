@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import sys
@@ -17,6 +18,7 @@ from lossdoctor.engine.printing import emitted
 from lossdoctor.findings import UsageError
 from lossdoctor.readings.lines import Summary, Tensor
 from lossdoctor.readings.trace import Row
+from lossdoctor.report.parts.tensors import shortened
 from lossdoctor.results import Trace
 
 HELPER = """\
@@ -150,6 +152,42 @@ def test_shapes_are_whole_and_numbers_do_not_touch(width: int) -> None:
     assert " f32[4,12,12,3] " in first and " -0.000123 " in first and " 0 " in other and " -0 " not in other
     page = found.to_html()
     assert "first &lt; second" in page and "l.py:a&lt;b" in page and "f32[4,12,12,3]" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "parts", "room", "shown"),
+    [
+        ("f(a, 1) + g(b)", {"f(a, 1)", "g(b)"}, 14, "f(a, 1) + g(b)"),
+        ("f(a, 1) + g(b)", {"f(a, 1)", "g(b)"}, 13, "... + g(b)"),
+        ("f(a, 1) + g(b)", {"f(a, 1)", "g(b)"}, 9, "... + ..."),
+        ("(a + b + c) / (d + e)", {"a + b + c", "a + b", "d + e"}, 16, "(...) / (d + e)"),
+        ("long_name - b * c", {"long_name - b"}, 5, "long_name - b * c"),  # in it as text, no part of it
+        ("größe(x) * y", {"größe(x)"}, 8, "... * y"),
+        ("if x > 0.0:", {"x > 0.0"}, 4, "if x > 0.0:"),
+    ],
+)
+def test_an_expression_is_shortened_at_its_parts(text: str, parts: set[str], room: int, shown: str) -> None:
+    assert shortened(text, parts, room) == shown
+
+
+@pytest.mark.real
+def test_a_sample_has_its_own_shape_a_clip_two_bounds_and_a_helper_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("clipping.py").write_text(
+        "import tensorflow as tf\n\n\ndef log_of(p):\n    clipped = tf.clip_by_value(p, 0.0, 1.0)\n"
+        "    return tf.math.log(clipped)\n\n\ndef loss(y_true, y_pred):\n    surprise = -log_of(y_pred)\n"
+        "    return tf.reduce_sum(y_true * surprise, -1)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = lossdoctor.trace(importlib.import_module("clipping").loss, T, P, sample=1)
+    text = " ".join(found.text().split())
+    assert [row.shown for row in found.chain] == ["log_of(…)", "surprise", "y_true * surprise", "return"]
+    assert "33% of the batch at a bound of tf.clip_by_value" in text  # its one 1 and two 0
+    assert " f32[3] " in text and " f32[] " in text and "f32[3,3]" not in text
+    (clipped,) = found["clipped"]
+    assert repr(clipped).endswith("clipping.py:5: float32[3,3], 0 to 1, |gradient| 1 nan and 1 inf of 9>")
 
 
 @pytest.mark.real

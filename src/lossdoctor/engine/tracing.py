@@ -113,7 +113,8 @@ def _row(tensor: Tensor, places: Places, assigned: Assigned, parameters: tuple[s
     span: Span = tensor.calls[-1]
     name = assigned.name(span)
     if name == "return" and len(tensor.calls) > 1:
-        name = assigned.name(tensor.calls[-2]) or name  # of the call, for what a helper returns
+        # Of the call, for what a helper returns; else of the helper, since the loss itself returns something too.
+        name = assigned.name(tensor.calls[-2]) or (f"{span.function}(…)" if span.function.isidentifier() else name)
     return Row(tensor, name or _of_statement(span.text), places.path(span.path), span.line)
 
 

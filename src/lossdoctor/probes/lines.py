@@ -259,9 +259,11 @@ def _key(key: str) -> str:
 def _saturated(graph: LossGraph, node: Node, value: Array) -> float | None:
     bounds: tuple[Any, ...] = _BOUNDS.get(node.op, ())
     if node.op in _LIMITS:
+        # A clip is two operations of one expression.
+        parts = [node, *(graph[arg] for arg in node.args if graph[arg].op in _LIMITS and graph[arg].calls == node.calls)]
         bounds = tuple(
             constant.reshape(-1)[0]
-            for constant in (graph[arg].constant for arg in node.args)
+            for constant in (graph[arg].constant for part in parts for arg in part.args)
             if constant is not None and constant.size == 1
         )
     if not bounds or not value.size:

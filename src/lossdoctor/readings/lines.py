@@ -65,7 +65,7 @@ class Iteration:
     slopes: Array | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Tensor:
     """One tensor that an expression of the user's makes.
 
@@ -98,6 +98,19 @@ class Tensor:
     part: int = 0
     feeds: tuple[int, ...] = ()
     iterations: tuple[Iteration, ...] = ()
+
+    def __repr__(self) -> str:
+        """In a console: what it is and how large, not its arrays."""
+        where = f" at {self.calls[-1].path}:{self.calls[-1].line}" if self.calls else ""
+        numbers, slope = _brief(self.value), "none" if self.gradient is None else _brief(self.gradient, norm=True)
+        shape = f"{self.dtype}[{','.join(map(str, self.shape))}]"
+        return f"<Tensor `{' '.join(self.text.split())}`{where}: {shape}, {numbers}, |gradient| {slope}>"
+
+
+def _brief(summary: Summary, *, norm: bool = False) -> str:
+    if not summary.finite:
+        return f"{summary.nan} nan and {summary.inf} inf of {summary.size}"
+    return f"{summary.norm:.4g}" if norm else f"{summary.low:.4g} to {summary.high:.4g}"
 
 
 @dataclass(frozen=True, slots=True)

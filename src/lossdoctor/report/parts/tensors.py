@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import math
+import re
+from collections.abc import Collection
 
 import numpy as np
 
@@ -15,6 +18,7 @@ VARIES = {
     "state": "two runs of the loss on this batch differ: it keeps state, and these are the numbers of one run",
 }
 
+_CALL = re.compile(r"([A-Za-z_][\w.]*)\s*\(")
 _SHORT = {"float": "f", "int": "i", "uint": "u", "bfloat": "bf"}
 
 
@@ -35,6 +39,27 @@ def statement(found: TraceResult, row: Row, lines: tuple[str, ...]) -> str:
     if not more or first.rstrip().endswith(":") or any("#" in line for line in (first, *more)):
         return first.rstrip()
     return first[: len(first) - len(first.lstrip())] + on_one_line("\n".join([first, *more]))
+
+
+def shortened(text: str, parts: Collection[str], room: int) -> str:
+    """An expression with "..." for those of its parts that have rows of their own, the longest first, until it fits.
+
+    Cut off at the end it would often read as the row of its first part does.
+    """
+    while len(text) > room:
+        try:
+            tree = ast.parse(text, mode="eval")
+        except (SyntaxError, ValueError):
+            return text
+        inner = [node for node in ast.walk(tree.body) if isinstance(node, ast.expr) and node is not tree.body]
+        found = [(ast.get_source_segment(text, node) or "", node) for node in inner]
+        longest = max((one for one in found if one[0] in parts), key=lambda one: len(one[0]), default=None)
+        if longest is None or len(longest[0]) <= len("..."):
+            return text
+        written = text.encode()
+        start, end = longest[1].col_offset, longest[1].end_col_offset or 0
+        text = (written[:start] + b"..." + written[end:]).decode()
+    return text
 
 
 def asides(found: TraceResult, row: Row) -> list[str]:
@@ -71,12 +96,19 @@ def marks_of(found: TraceResult, row: Row, value: Summary, gradient: Summary | N
     if zeros and value.size > 1 and value.zeros and row.tensor.dtype != "bool":
         marks.append(f"{share(value.zeros, value.size)} zeros")
     if row.tensor.saturated and row.tensor.saturated >= 0.005:
-        marks.append(f"{row.tensor.saturated:.0%} at a bound of {row.tensor.op}")
+        whole = " of the batch" if found.sample is not None else ""
+        marks.append(f"{row.tensor.saturated:.0%}{whole} at a bound of {_function(row)}")
     if found.blamed is row:
         marks.append(
             "first non-finite value" if not found.backward else "its backward pass makes the first non-finite gradient"
         )
     return marks
+
+
+def _function(row: Row) -> str:
+    """What the user called: one `clip` is a maximum and a minimum."""
+    called = _CALL.match(row.tensor.text)
+    return called[1] if called else row.tensor.op
 
 
 def summaries(found: TraceResult, row: Row) -> tuple[Summary, Summary | None]:
@@ -90,6 +122,12 @@ def summaries(found: TraceResult, row: Row) -> tuple[Summary, Summary | None]:
 
 def part_of(found: TraceResult, row: Row, values: Array) -> Array:
     return np.asarray(values[found.sample]) if row.tensor.node in found.batched and values.ndim else values
+
+
+def shape_of(found: TraceResult, row: Row) -> tuple[int, ...]:
+    """The shape of what the numbers are of: of one sample, where one was asked for."""
+    single = found.sample is not None and row.tensor.values is not None and row.tensor.node in found.batched
+    return row.tensor.shape[1:] if single else row.tensor.shape
 
 
 def counted(summary: Summary) -> str:

@@ -23,7 +23,9 @@ from lossdoctor.report.parts.tensors import (
     of_line,
     part_of,
     place_of,
+    shape_of,
     share,
+    shortened,
     slope,
     statement,
     summaries,
@@ -145,7 +147,11 @@ def _add_row(sheet: Sheet, found: TraceResult, row: Row) -> None:
     tensor = row.tensor
     value, gradient = summaries(found, row)
     width, shaped = _name_width(sheet, found), _shape_width(sheet, found)
-    name = sheet.clip(sheet.one_line(row.shown), width)
+    name = row.shown
+    if not row.name and row.line:
+        parts = {one.shown for one in found.rows if place_of(one) == place_of(row)} - {name}
+        name = shortened(name, parts, width).replace("...", sheet.ellipsis)
+    name = sheet.clip(sheet.one_line(name), width)
     numbers = of_finite(value.low, value.mean, value.high)
     if sheet.width >= _WIDE:
         numbers.append(share(value.zeros, value.size))
@@ -154,7 +160,7 @@ def _add_row(sheet: Sheet, found: TraceResult, row: Row) -> None:
         numbers += ["", ""] if gradient is None else of_finite(gradient.low, gradient.high)
     cells = "".join(f"{text:>{cells}}" for text, (_, cells) in zip(numbers, _columns(sheet), strict=True))
     bad = not value.finite or (gradient is not None and not gradient.finite)
-    shape = sheet.clip(typed(tensor.dtype, tensor.shape), shaped)
+    shape = sheet.clip(typed(tensor.dtype, shape_of(found, row)), shaped)
     sheet.add(Text(" " * INDENT + f"{name:<{width}} {shape:<{shaped}}" + cells, "red" if bad else ""))
     marks = marks_of(found, row, value, gradient, zeros=sheet.width < _WIDE)
     if marks:

@@ -16,6 +16,7 @@ from lossdoctor.report.parts.tensors import (
     of_line,
     part_of,
     place_of,
+    shape_of,
     share,
     slope,
     statement,
@@ -129,7 +130,7 @@ def _tensor(found: TraceResult, row: Row) -> str:
     value, gradient = summaries(found, row)
     cells = [
         row.shown,
-        typed(tensor.dtype, tensor.shape),
+        typed(tensor.dtype, shape_of(found, row)),
         *of_finite(value.low, value.mean, value.high),
         share(value.zeros, value.size),
         slope(row, gradient),
