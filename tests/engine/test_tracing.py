@@ -191,6 +191,28 @@ def test_a_sample_has_its_own_shape_a_clip_two_bounds_and_a_helper_its_name(
 
 
 @pytest.mark.real
+def test_a_statement_is_one_heading_and_two_calls_of_a_helper_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("two_calls.py").write_text(
+        "import tensorflow as tf\n\n\ndef scaled(x):\n    root = tf.sqrt(x)\n    return 2.0 * root\n\n\n"
+        "def loss(y_true, y_pred):\n    gap = (\n        tf.square(y_true)\n        - tf.square(y_pred)\n"
+        "        + (scaled(y_true) - scaled(y_pred))\n    )\n    silent = 0.0 * tf.exp(-tf.abs(gap))\n"
+        "    return tf.reduce_sum(tf.square(gap) + silent, -1)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = lossdoctor.trace(importlib.import_module("two_calls").loss, T + 1.0, P + 1.0)
+    text = found.text()
+    heads = [line for line in text.splitlines() if " | " in line and line[:6].strip("> ").isdigit()]
+    assert [line[:6].strip() for line in heads] == ["10", "5", "6", "5", "6", "10", "15", "16"]
+    assert "(line 13: scaled(y_true))" in heads[1] and "(line 13: scaled(y_pred))" in heads[3]
+    # Of the three tensors before it the gradient is zero because it is zero there.
+    assert text.count("gradient exactly zero") == 1
+    assert "(line 13: scaled" not in found.to_html() and "line 13: scaled(y_pred)" in found.to_html()
+
+
+@pytest.mark.real
 def test_the_command(module: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     np.savez("batch.npz", y_true=T, y_pred=P)
     command = ["trace", "tracing_losses.py:loss", "--data", "batch.npz", "--sample", "0", "--emit", "copy.py"]

@@ -260,7 +260,10 @@ def _saturated(graph: LossGraph, node: Node, value: Array) -> float | None:
     bounds: tuple[Any, ...] = _BOUNDS.get(node.op, ())
     if node.op in _LIMITS:
         # A clip is two operations of one expression.
-        parts = [node, *(graph[arg] for arg in node.args if graph[arg].op in _LIMITS and graph[arg].calls == node.calls)]
+        parts = [
+            node,
+            *(graph[arg] for arg in node.args if graph[arg].op in _LIMITS and graph[arg].calls == node.calls),
+        ]
         bounds = tuple(
             constant.reshape(-1)[0]
             for constant in (graph[arg].constant for part in parts for arg in part.args)

@@ -10,7 +10,7 @@ from collections.abc import Collection
 import numpy as np
 
 from lossdoctor.readings.lines import Array, Summary
-from lossdoctor.readings.trace import Row, TraceResult, on_one_line
+from lossdoctor.readings.trace import Row, TraceResult
 
 # Why the trace cannot be compared with a run for value and gradient only.
 VARIES = {
@@ -20,25 +20,6 @@ VARIES = {
 
 _CALL = re.compile(r"([A-Za-z_][\w.]*)\s*\(")
 _SHORT = {"float": "f", "int": "i", "uint": "u", "bfloat": "bf"}
-
-
-def place_of(row: Row) -> tuple[str, int, int]:
-    """What rows that stand under one heading share: file, line and the pass over it."""
-    return row.path, row.line, row.tensor.turn[0]
-
-
-def statement(found: TraceResult, row: Row, lines: tuple[str, ...]) -> str:
-    """The source that a row stands under: its line, with those that its expression goes on to, on one."""
-    if not 0 < row.line <= len(lines):
-        return row.tensor.text
-    place = place_of(row)
-    spans = [one.tensor.calls[-1] for one in found.rows if one.tensor.calls and place_of(one) == place]
-    end = max((span.end_line for span in spans), default=row.line)
-    first, *more = lines[row.line - 1 : max(end, row.line)]
-    # A body is not part of the line that holds it, and behind a comment nothing can stand.
-    if not more or first.rstrip().endswith(":") or any("#" in line for line in (first, *more)):
-        return first.rstrip()
-    return first[: len(first) - len(first.lstrip())] + on_one_line("\n".join([first, *more]))
 
 
 def shortened(text: str, parts: Collection[str], room: int) -> str:
@@ -62,28 +43,6 @@ def shortened(text: str, parts: Collection[str], room: int) -> str:
     return text
 
 
-def asides(found: TraceResult, row: Row) -> list[str]:
-    """What is said beside a line: which line of the loss's file called its helper, and the pass over it."""
-    callers = [span.line for span in row.tensor.calls[:-1] if span.path == found.files.get(found.path, found.path)]
-    said = [f"called on line {callers[-1]}"] if callers and not _delegated(found, row, callers[-1]) else []
-    if row.tensor.inner:
-        said = [f"inside of line {callers[-1]}"] if callers and callers[-1] != row.line else []
-    turn, of = row.tensor.turn
-    return [*said, f"pass {turn} of {of}"] if of > 1 else said
-
-
-def _delegated(found: TraceResult, row: Row, line: int) -> bool:
-    """Whether that one line only calls a helper that does everything: to say so beside each line says nothing."""
-    return (
-        all(
-            one.tensor.inner or (len(one.tensor.calls) > 1 and one.tensor.calls[0] == row.tensor.calls[0])
-            for one in found.rows
-            if one.tensor.calls
-        )
-        and line == row.tensor.calls[0].line
-    )
-
-
 def marks_of(found: TraceResult, row: Row, value: Summary, gradient: Summary | None, *, zeros: bool) -> list[str]:
     """What is remarkable of a tensor; with `zeros` the share of zeros too, where no column says it."""
     marks = list(row.tensor.marks)
@@ -91,7 +50,7 @@ def marks_of(found: TraceResult, row: Row, value: Summary, gradient: Summary | N
         marks.append(counted(value))
     if gradient is not None and not gradient.finite:
         marks.append(f"gradient: {counted(gradient)}")
-    elif gradient is not None and gradient.size and gradient.norm == 0.0 and row.tensor.node != found.result:
+    elif gradient is not None and _dead(gradient) and row.tensor.node != found.result and not _follows(found, row):
         marks.append("gradient exactly zero")
     if zeros and value.size > 1 and value.zeros and row.tensor.dtype != "bool":
         marks.append(f"{share(value.zeros, value.size)} zeros")
@@ -103,6 +62,18 @@ def marks_of(found: TraceResult, row: Row, value: Summary, gradient: Summary | N
             "first non-finite value" if not found.backward else "its backward pass makes the first non-finite gradient"
         )
     return marks
+
+
+def _dead(gradient: Summary) -> bool:
+    return bool(gradient.size) and gradient.finite and gradient.norm == 0.0
+
+
+def _follows(found: TraceResult, row: Row) -> bool:
+    """Whether the gradient is zero already at all that takes the tensor: it is said where it becomes so."""
+    users = [
+        one.tensor for one in found.rows if row.tensor.node in one.tensor.args and one.tensor.node != row.tensor.node
+    ]
+    return bool(users) and all(one.gradient is not None and _dead(one.gradient) for one in users)
 
 
 def _function(row: Row) -> str:

@@ -5,29 +5,27 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from lossdoctor.readings.lines import Summary
 from lossdoctor.readings.trace import Row, TraceResult, on_one_line
 from lossdoctor.report import View
 from lossdoctor.report.json import opening
-from lossdoctor.report.parts.excerpt import source_lines
 from lossdoctor.report.parts.heading import title
+from lossdoctor.report.parts.headings import Headings, Place
 from lossdoctor.report.parts.sheet import INDENT, Sheet
 from lossdoctor.report.parts.tensors import (
     VARIES,
-    asides,
     marks_of,
     number,
     of_finite,
     of_line,
     part_of,
-    place_of,
     shape_of,
     share,
     shortened,
     slope,
-    statement,
     summaries,
     typed,
 )
@@ -123,33 +121,33 @@ def _add_head(sheet: Sheet, found: TraceResult) -> None:
 
 
 def _add_lines(sheet: Sheet, found: TraceResult) -> None:
-    place: tuple[str, int, int] | None = None
+    headings = Headings(found, sheet.view.root)
+    place: Place | None = None
     path = found.path
     for row in found.rows:
-        if row.line and place_of(row) != place:
-            place = place_of(row)
+        if row.line and headings.place(row) != place:
+            place = headings.place(row)
             if row.path != path:
                 path = row.path
                 sheet.add(Text(f"{'':>{INDENT}}{path}", "dim"))
-            lines = source_lines(sheet.view.root / found.files.get(row.path, row.path))
-            source = statement(found, row, lines).strip()
-            blamed = found.blamed is not None and place_of(found.blamed) == place
-            sign = ">" if blamed else " "
-            beside = f"  ({', '.join(said)})" if (said := asides(found, row)) else ""
+            sign = ">" if headings.blamed(row) else " "
+            beside = f"  ({', '.join(said)})" if (said := headings.asides(row)) else ""
+            beside = sheet.clip(beside, sheet.width * 5 // 9)
             indent = "  " if row.tensor.inner else ""
-            text = sheet.clip(indent + sheet.one_line(source), sheet.width - 9 - len(beside))
-            style = "bold red" if blamed else "bold"
-            sheet.add(Text.assemble((f"{sign}{row.line:>4} | {text}", style), (beside, "dim")))
-        _add_row(sheet, found, row)
+            source = sheet.one_line(headings.source(row).strip())
+            text = sheet.clip(indent + source, sheet.width - 9 - cell_len(beside))
+            style = "bold red" if headings.blamed(row) else "bold"
+            sheet.add(Text.assemble((f"{sign}{place[1]:>4} | {text}", style), (beside, "dim")))
+        _add_row(sheet, found, row, headings)
 
 
-def _add_row(sheet: Sheet, found: TraceResult, row: Row) -> None:
+def _add_row(sheet: Sheet, found: TraceResult, row: Row, headings: Headings) -> None:
     tensor = row.tensor
     value, gradient = summaries(found, row)
     width, shaped = _name_width(sheet, found), _shape_width(sheet, found)
     name = row.shown
     if not row.name and row.line:
-        parts = {one.shown for one in found.rows if place_of(one) == place_of(row)} - {name}
+        parts = {one.shown for one in headings.beside(row)} - {name}
         name = shortened(name, parts, width).replace("...", sheet.ellipsis)
     name = sheet.clip(sheet.one_line(name), width)
     numbers = of_finite(value.low, value.mean, value.high)

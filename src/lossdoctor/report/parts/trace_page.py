@@ -6,20 +6,17 @@ from html import escape
 
 from lossdoctor.readings.trace import Row, TraceResult, on_one_line
 from lossdoctor.report import View
-from lossdoctor.report.parts.excerpt import source_lines
+from lossdoctor.report.parts.headings import Headings, Place
 from lossdoctor.report.parts.tensors import (
     VARIES,
-    asides,
     marks_of,
     number,
     of_finite,
     of_line,
     part_of,
-    place_of,
     shape_of,
     share,
     slope,
-    statement,
     summaries,
     typed,
 )
@@ -105,24 +102,22 @@ def _verdict(found: TraceResult) -> str:
 
 
 def _rows(found: TraceResult, view: View) -> list[str]:
+    headings = Headings(found, view.root)
     parts: list[str] = []
-    place: tuple[str, int, int] | None = None
+    place: Place | None = None
     for row in found.rows:
-        if row.line and place_of(row) != place:
-            place = place_of(row)
-            parts.append(_line(found, row, view))
+        if row.line and headings.place(row) != place:
+            place = headings.place(row)
+            parts.append(_line(found, row, headings))
         parts.append(_tensor(found, row))
     return parts
 
 
-def _line(found: TraceResult, row: Row, view: View) -> str:
-    lines = source_lines(view.root / found.files.get(row.path, row.path))
-    source = statement(found, row, lines)
-    blamed = found.blamed is not None and place_of(found.blamed) == place_of(row)
-    said = [*([row.path] if row.path != found.path else []), *asides(found, row)]
+def _line(found: TraceResult, row: Row, headings: Headings) -> str:
+    said = [*([row.path] if row.path != found.path else []), *headings.asides(row)]
     beside = f' <span class="from">  {escape(", ".join(said))}</span>' if said else ""
-    cell = f'<span class="number">{row.line}</span>  {escape(source)}{beside}'
-    return f'<tr class="line{" blamed" if blamed else ""}"><td colspan="{len(_HEAD)}">{cell}</td></tr>'
+    cell = f'<span class="number">{headings.place(row)[1]}</span>  {escape(headings.source(row))}{beside}'
+    return f'<tr class="line{" blamed" if headings.blamed(row) else ""}"><td colspan="{len(_HEAD)}">{cell}</td></tr>'
 
 
 def _tensor(found: TraceResult, row: Row) -> str:
