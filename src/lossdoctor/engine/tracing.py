@@ -119,11 +119,11 @@ def _row(tensor: Tensor, places: Places, assigned: Assigned, parameters: tuple[s
 
 
 def _of_statement(text: str) -> str:
-    """A name for what TensorFlow makes of a Python statement: the test of an `if`, what a loop leaves behind."""
+    """A name for what TensorFlow makes of a whole Python statement: its variables after a loop or branch."""
     keyword, _, rest = " ".join(text.split()).partition(" ")
-    if keyword in ("if", "elif", "while") and rest.endswith(":"):
-        return rest[:-1]
-    return "after the loop" if keyword == "for" and rest.endswith(":") else ""
+    if not rest.endswith(":"):
+        return ""
+    return {"if": "after the if", "elif": "after the if", "for": "after the loop", "while": "after the loop"}.get(keyword, "")
 
 
 def blame(rows: tuple[Row, ...], result: int) -> tuple[Row | None, bool, tuple[Row, ...]]:

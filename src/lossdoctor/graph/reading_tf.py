@@ -17,7 +17,8 @@ _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 def ordered(outputs: Iterable[Any]) -> list[Any]:
     """The operations that these tensors are computed from, in topological order, as close to creation as possible.
 
-    Creation alone is no order: the gradient of a loop gives the forward loop new inputs afterwards.
+    Creation alone is no order: the gradient of a loop gives the forward loop new inputs afterwards. These come as early
+    as the loop.
     """
     reached: dict[str, Any] = {}
     sources: dict[str, set[str]] = {}
@@ -36,7 +37,14 @@ def ordered(outputs: Iterable[Any]) -> list[Any]:
         for source in found:
             users[source].append(name)
     created = {name: getattr(op, "_id", position) for position, (name, op) in enumerate(reached.items())}
-    heap = [(created[name], name) for name, count in waiting.items() if not count]
+    needed: dict[str, tuple[int, int]] = {}
+    for name in sorted(reached, key=lambda each: created[each]):
+        above = [name]
+        while above:
+            if (one := above.pop()) not in needed:
+                needed[one] = created[name], created[one]
+                above.extend(sources[one])
+    heap = [(needed[name], name) for name, count in waiting.items() if not count]
     heapq.heapify(heap)
     order: list[Any] = []
     while heap:
@@ -45,7 +53,7 @@ def ordered(outputs: Iterable[Any]) -> list[Any]:
         for user in users[name]:
             waiting[user] -= 1
             if not waiting[user]:
-                heapq.heappush(heap, (created[user], user))
+                heapq.heappush(heap, (needed[user], user))
     return order
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import Any, get_args
 
+from lossdoctor.graph import generated
 from lossdoctor.graph.failing import callee, left_out
 from lossdoctor.graph.ir import Span
 from lossdoctor.session import Raised
@@ -28,6 +29,7 @@ IsUser = Callable[[str], bool]
 # (generated file, line) -> (file, line, function): how AutoGraph says where its code comes from.
 SourceMap = Mapping[tuple[str, int], tuple[str, int, str]]
 _BLAMED = re.compile(r"\{\{node ([^}\s]+)\}\}|Detected at node '?([^\s']+)'? defined at")
+_BODY_MAKER = "func_graph_from_py_func"  # TensorFlow's function that traces one
 _MESSAGE = 400  # characters of a message to keep
 
 
@@ -62,20 +64,28 @@ def _library_prefixes() -> tuple[str, ...]:
 def frames(frame: FrameType | None, until: FrameType | None, accept: IsUser, mapped: SourceMap) -> tuple[Span, ...]:
     """The user's frames from `frame` outwards, up to but without `until`; outermost first."""
     found: list[Span] = []
+    body = False  # whether what was called is the body of a loop or branch of TensorFlow's
     while frame is not None and frame is not until:
+        body = body or frame.f_code.co_name == _BODY_MAKER
         span = _span_at(frame.f_code, frame.f_lasti, frame.f_lineno, accept, mapped)
         if span is not None:
-            found.append(span)
+            # One that Python runs is a function of its own in AutoGraph's code, and none in the user's.
+            if body or not (found and _runs_a_body(frame, mapped)):
+                found.append(span)
+            body = False
         frame = frame.f_back
     return tuple(reversed(found))
 
 
-def loops(frame: FrameType | None, until: FrameType | None, accept: IsUser) -> tuple[tuple[str, Any], ...]:
+def loops(
+    frame: FrameType | None, until: FrameType | None, accept: IsUser, mapped: SourceMap
+) -> tuple[tuple[str, Any], ...]:
     """The texts and numbers that the targets of the user's Python loops hold, outermost frame first."""
     found: list[tuple[str, Any]] = []
     while frame is not None and frame is not until:
-        path = frame.f_code.co_filename
-        names = _loop_targets(path, frame.f_lineno or 0) if accept(path) else ()
+        path, line = frame.f_code.co_filename, frame.f_lineno or 0
+        path, line, _ = mapped.get((path, line), (path, line, ""))
+        names = _loop_targets(path, line) if accept(path) else ()
         if names:
             held = frame.f_locals
             found += [(name, held[name]) for name in names if isinstance(held.get(name), str | int | float)]
@@ -126,25 +136,48 @@ def _span_at(code: CodeType, lasti: int, line: int | None, accept: IsUser, mappe
     path = code.co_filename
     origin = mapped.get((path, line or 0))
     if origin is not None:
-        path, line, function = origin
-        return statement_span(path, line, function) if accept(path) else None
+        return _original_span(code, path, lasti, origin) if accept(origin[0]) else None
     if not accept(path) or line is None:
         return None
     return _span_of(code, code.co_filename, lasti, line)
 
 
 @lru_cache(maxsize=65536)
+def _original_span(code: CodeType, made: str, lasti: int, origin: tuple[str, int, str]) -> Span:
+    """The expression of the user's from which an instruction of AutoGraph's code comes, or else the statement."""
+    path, line, function = origin
+    statement = statement_span(path, line, function)
+    place = _place(code, lasti)
+    if place is None:
+        return statement
+    found = generated.original(made, place, path, (statement.line, statement.end_line))
+    return statement if found is None else make(path, found[:2], found[2:], function)
+
+
+def _runs_a_body(frame: FrameType, mapped: SourceMap) -> bool:
+    path = frame.f_code.co_filename
+    if (path, frame.f_lineno or 0) not in mapped:
+        return False
+    place = _place(frame.f_code, frame.f_lasti)
+    return place is not None and generated.is_structure(path, place)
+
+
+@lru_cache(maxsize=65536)
+def _place(code: CodeType, lasti: int) -> generated.Place | None:
+    """Where an instruction stands, in 1-based lines and 0-based columns; None where Python does not know."""
+    first, last, start, end = next(islice(code.co_positions(), lasti // 2, None), (None,) * 4)
+    if first is None or last is None or start is None or end is None:  # -X no_debug_ranges, code without columns
+        return None
+    return first, start, last, end
+
+
+@lru_cache(maxsize=65536)
 def _span_of(code: CodeType, path: str, lasti: int, line: int) -> Span | None:
-    # `path` is there for the cache: equal code of two files is equal.
-    position = next(islice(code.co_positions(), lasti // 2, None), None)
-    if position is None or None in position:  # python -X no_debug_ranges, or code without columns
+    # `path` is there for the cache, as `made` above: equal code of two files is equal.
+    place = _place(code, lasti)
+    if place is None:
         return statement_span(path, line, code.co_qualname)
-    first, last, start, end = position
-    assert first is not None
-    assert last is not None
-    assert start is not None
-    assert end is not None
-    return make(path, (first, start), (last, end), _short(code.co_qualname))
+    return make(path, place[:2], place[2:], _short(code.co_qualname))
 
 
 def make(path: str, start: tuple[int, int], end: tuple[int, int], function: str = "") -> Span:

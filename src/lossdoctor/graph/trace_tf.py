@@ -215,7 +215,7 @@ def _recording(
         mapped = stacks[tf_stack._get_thread_key()][-1].get_effective_source_map()
         records.calls[key] = records.by_name[op.name] = spans.frames(_frame(), until, records.accept, mapped)
         records.graphs[id(graph)] = graph
-        held = spans.loops(_frame(), until, records.accept)
+        held = spans.loops(_frame(), until, records.accept, mapped)
         if held:
             records.loops[key] = held
         if gradient:

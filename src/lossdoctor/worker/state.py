@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from lossdoctor.graph import spans
+from lossdoctor.graph import generated, spans
 from lossdoctor.graph.spans import is_user
 from lossdoctor.subject import importing
 from lossdoctor.worker.start import start
@@ -69,9 +69,10 @@ class State:
             sys.modules["__main__"] = self._modules["__main__"]
         # The text of a file that has changed since is read again.
         linecache.checkcache()
-        for function in vars(spans).values():
-            if hasattr(function, "cache_clear") and function.__module__ == spans.__name__:
-                function.cache_clear()
+        for module in (spans, generated):
+            for function in vars(module).values():
+                if hasattr(function, "cache_clear") and function.__module__ == module.__name__:
+                    function.cache_clear()
         sys.path[:] = self._path
         sys.argv[:] = self._argv
         sys.setrecursionlimit(self._recursion)
