@@ -7,20 +7,17 @@ from dataclasses import replace
 
 from lossdoctor.engine.place import Places
 from lossdoctor.findings import Finding, Link
-from lossdoctor.graph.ir import LossGraph
+from lossdoctor.graph.ir import LossGraph, Span
 from lossdoctor.readings.lines import Lines, Tensor
 
 
-def has_bodies(graph: LossGraph) -> bool:
-    return any(True for _ in graph.where("while", "cond", role="forward"))
+def holds_bodies(graph: LossGraph, calls: tuple[Span, ...]) -> bool:
+    """Whether a loop or branching of TensorFlow's stands there."""
+    return any(node.calls == calls for node in graph.where("while", "cond", role="forward"))
 
 
-def placed(findings: Sequence[Finding], lines: Lines, places: Places) -> list[Finding]:
-    """The findings, those of a loop or branching at the line of its body that breaks at this batch."""
-    return [_placed(finding, lines, places) for finding in findings]
-
-
-def _placed(finding: Finding, lines: Lines, places: Places) -> Finding:
+def placed(finding: Finding, lines: Lines, places: Places) -> Finding:
+    """A finding about a loop or branching, at the line of its body that breaks at this batch; as it is if none does."""
     where = finding.location
     inner = [
         tensor

@@ -169,6 +169,7 @@ def gaps(readings: Readings, witnesses: Witnesses, places: Places, findings: Seq
     """Operations that limited a proof, and readings that could not be made. A line that a finding already accuses
     is no gap: it is known why the proof failed there."""
     accused = {(finding.location.path, finding.location.line) for finding in findings}
+    led = {(link.path, link.line) for finding in findings for link in finding.chain}
     seen: set[tuple[str, int, str]] = set()
     for stage in readings.stages():
         proof = readings.available(Proof, stage)
@@ -179,10 +180,12 @@ def gaps(readings: Readings, witnesses: Witnesses, places: Places, findings: Seq
         for limits, roots in (("finite-value", [graph.value]), ("finite-gradient", gradients)):
             for node in known.limits(*(root for root in roots if not known.finite(root))):
                 location, _ = places.locate(graph.calls(node))
-                key = (node.op, location.line, limits)
-                if key not in seen and (location.path, location.line) not in accused:
+                source = graph[node.args[0]] if node.op == "item" else node
+                known_why = accused | led if source.op in ("while", "cond") else accused  # a finding stands in a body
+                key = (source.op, location.line, limits)
+                if key not in seen and (location.path, location.line) not in known_why:
                     seen.add(key)
-                    yield Gap(node.op, location.path, location.line, limits)
+                    yield Gap(source.op, location.path, location.line, limits)
     if any(not (proof.finite_value and proof.finite_gradient) for proof in proofs(readings)):
         yield from _unvisited(readings, witnesses, places)
     yield from _under_xla(readings, places)

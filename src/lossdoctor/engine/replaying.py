@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from lossdoctor.config import load_config
-from lossdoctor.engine.bodies import has_bodies, placed
 from lossdoctor.engine.examine import Job, Progress, examine, opened, suspicions_of
 from lossdoctor.engine.mend import mended
 from lossdoctor.engine.order import arrange
@@ -134,8 +133,6 @@ def _replayed(file: str, capture: Capture, job: Job, session: Session) -> Replay
     if job.settings.mends and findings:
         spent = time.perf_counter() - started
         findings = mended(replace(job, pair=part), readings, witnesses, findings, examine, spent).findings
-    if findings and start.traced.traced is not None and has_bodies(start.traced.traced):
-        findings = placed(findings, session.probe("lines", contract, pair=part), settler.places)
     return result(
         "stands",
         statement,

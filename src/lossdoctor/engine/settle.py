@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from lossdoctor.engine.blame import Blame, NonFinite
+from lossdoctor.engine.bodies import holds_bodies, placed
 from lossdoctor.engine.lone import severity_alone
 from lossdoctor.engine.place import Places
 from lossdoctor.engine.readings import Readings
 from lossdoctor.engine.threshold import threshold
 from lossdoctor.engine.witnesses import Witnesses, shows
 from lossdoctor.findings import Calling, Evidence, Finding, Severity, Witness
+from lossdoctor.readings.lines import Lines
 from lossdoctor.rules.low_precision.mechanisms import half_dtype, mechanism
 from lossdoctor.rules.registry import Suspicion, Symptom, all_rules
 from lossdoctor.search.literals import witness_value
@@ -118,7 +120,7 @@ class Settler:
             suspicion = replace(suspicion, severity=alone)
             message = f"{message}, in a batch of one"
             when = (*when, "batch-of-one")
-        return self._finding(
+        finding = self._finding(
             replace(suspicion, rule=rule, message=message),
             evidence="witnessed",
             when=when,
@@ -126,6 +128,12 @@ class Settler:
             reproduce=code,
             chain=self.places.chain(graph, blame.chain),
         )
+        return self._in_body(finding, blame) if holds_bodies(graph, suspicion.calls) else finding
+
+    def _in_body(self, finding: Finding, blame: Blame) -> Finding:
+        """Of a finding that is about a loop or branching as a whole: at the line of its body that breaks."""
+        lines: Lines = self.readings.session.probe("lines", self.readings.contract, pair=blame.pair)
+        return placed(finding, lines, self.places)
 
     def _executions(self, pair: Pair, symptom: NonFinite) -> dict[Execution, Evaluation]:
         """The executions in which an input shows the symptom, and what they gave."""

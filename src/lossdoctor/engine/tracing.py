@@ -123,7 +123,9 @@ def _of_statement(text: str) -> str:
     keyword, _, rest = " ".join(text.split()).partition(" ")
     if not rest.endswith(":"):
         return ""
-    return {"if": "after the if", "elif": "after the if", "for": "after the loop", "while": "after the loop"}.get(keyword, "")
+    return {"if": "after the if", "elif": "after the if", "for": "after the loop", "while": "after the loop"}.get(
+        keyword, ""
+    )
 
 
 def blame(rows: tuple[Row, ...], result: int) -> tuple[Row | None, bool, tuple[Row, ...]]:

@@ -108,8 +108,7 @@ class _Restorer(ast.NodeTransformer):
         self.generic_visit(node)
         operands = [node.left, *node.comparators]
         pairs: list[ast.expr] = [
-            ast.Compare(left, [op], [right])
-            for left, op, right in zip(operands, node.ops, operands[1:], strict=False)
+            ast.Compare(left, [op], [right]) for left, op, right in zip(operands, node.ops, operands[1:], strict=False)
         ]
         return pairs[0] if len(pairs) == 1 else _joined(ast.And(), pairs)
 
