@@ -121,11 +121,8 @@ def _row(tensor: Tensor, places: Places, assigned: Assigned, parameters: tuple[s
 def _of_statement(text: str) -> str:
     """A name for what TensorFlow makes of a whole Python statement: its variables after a loop or branch."""
     keyword, _, rest = " ".join(text.split()).partition(" ")
-    if not rest.endswith(":"):
-        return ""
-    return {"if": "after the if", "elif": "after the if", "for": "after the loop", "while": "after the loop"}.get(
-        keyword, ""
-    )
+    left = {"if": "after the if", "elif": "after the if", "for": "after the loop", "while": "after the loop"}
+    return left.get(keyword, "") if rest.endswith(":") else ""
 
 
 def blame(rows: tuple[Row, ...], result: int) -> tuple[Row | None, bool, tuple[Row, ...]]:

@@ -117,8 +117,7 @@ def _joined(op: ast.boolop, values: list[ast.expr]) -> ast.BoolOp:
     """AutoGraph nests what Python writes in one row."""
     flat: list[ast.expr] = []
     for value in values:
-        nested = isinstance(value, ast.BoolOp) and type(value.op) is type(op)
-        flat += value.values if nested else [value]
+        flat += value.values if isinstance(value, ast.BoolOp) and type(value.op) is type(op) else [value]
     return ast.BoolOp(op, flat)
 
 
