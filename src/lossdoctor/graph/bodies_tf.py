@@ -204,25 +204,17 @@ def _count(row: int, value: Any, handles: Sequence[Any]) -> list[Any]:
     """The operations that add a tensor to a row."""
     sums, least = handles
     row %= ROWS
+    # Few operations: a turn of a loop pays for each of them.
     flat = tf.cast(tf.reshape(value, [-1]), tf.float32)
     finite = tf.math.is_finite(flat)
     safe = tf.where(finite, flat, 0.0)
-    most = flat.dtype.max
-    added = tf.stack(
-        [
-            tf.reduce_sum(safe),
-            tf.reduce_sum(tf.square(safe)),
-            _number(finite),
-            _number(tf.math.is_nan(flat)),
-            _number(tf.equal(flat, 0.0)),
-            tf.cast(tf.size(flat), tf.float32),
-        ]
-    )
-    lowest = tf.reduce_min(tf.where(finite, flat, most))
-    highest = tf.reduce_max(tf.where(finite, flat, -most))
+    marks = tf.cast(tf.stack([finite, tf.math.is_nan(flat), tf.equal(flat, 0.0)]), tf.float32)
+    totals = tf.reduce_sum(tf.concat([[safe, tf.square(safe)], marks, [tf.ones_like(flat)]], 0), 1)
+    bounds = tf.where(finite, tf.stack([flat, -flat]), flat.dtype.max)
+    lowest = tf.reduce_min(bounds, 1)
     done = [
-        tf.raw_ops.ResourceScatterAdd(resource=sums, indices=[row], updates=added[None]),
-        tf.raw_ops.ResourceScatterMin(resource=least, indices=[row], updates=tf.stack([lowest, -highest])[None]),
+        tf.raw_ops.ResourceScatterAdd(resource=sums, indices=[row], updates=totals[None]),
+        tf.raw_ops.ResourceScatterMin(resource=least, indices=[row], updates=lowest[None]),
     ]
     return [_owned(op) for op in done]
 
@@ -230,7 +222,3 @@ def _count(row: int, value: Any, handles: Sequence[Any]) -> list[Any]:
 def _owned(op: Any) -> Any:
     op._set_attr(_OWN, AttrValue(b=True))
     return op
-
-
-def _number(mask: Any) -> Any:
-    return tf.reduce_sum(tf.cast(mask, tf.float32))
