@@ -181,8 +181,12 @@ def test_a_sample_has_its_own_shape_a_clip_two_bounds_and_a_helper_its_name(
         "    return tf.reduce_sum(y_true * surprise, -1)\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    found = lossdoctor.trace(importlib.import_module("clipping").loss, T, P, sample=1)
+    found = lossdoctor.trace(importlib.import_module("clipping").loss, T, P, sample=1, worst=2)
     text = " ".join(found.text().split())
+    assert "y_true float32[B,3] onehot" in text and "from the values given" not in text  # said once
+    page = found.to_html()
+    assert 'first non-finite value<span class="values">= 0, -inf, -inf</span></td>' in page
+    assert '<tr class="bad"><td>1</td><td>nan</td>' in page  # of the worst
     assert [row.shown for row in found.chain] == ["log_of(…)", "surprise", "y_true * surprise", "return"]
     assert "33% of the batch at a bound of tf.clip_by_value" in text  # its one 1 and two 0
     assert " f32[3] " in text and " f32[] " in text and "f32[3,3]" not in text

@@ -49,4 +49,4 @@ def test_the_call_of_a_helper_is_told_where_it_is_not_all_that_there_is() -> Non
 
 
 def test_the_page_tells_what_was_assumed() -> None:
-    assert "assumed: y_true is taken as" in lossdoctor.trace(helped, T, P).to_html()
+    assert "assumed: y_true is taken as" in lossdoctor.trace(helped).to_html()

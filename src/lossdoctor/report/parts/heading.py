@@ -23,5 +23,10 @@ def title(sheet: Sheet, found: LossResult) -> None:
     left = Text.assemble((dash * 2 + " ", "dim"), (name, "bold"), " ")
     sheet.add(sheet.spread(left, Text(dash * 2, "dim"), fill=dash))
     sheet.add(*sheet.field(found.origin, f"y_true {found.y_true}"), *sheet.field("", f"y_pred {found.y_pred}"))
-    for number, assumption in enumerate(found.assumptions):
+    for number, assumption in enumerate(assumptions(found)):
         sheet.add(*sheet.field("" if number else "assumed", assumption))
+
+
+def assumptions(found: LossResult) -> list[str]:
+    """What was assumed, but for that data are what the specs say of them, which stand above as those of the data."""
+    return [one for one in found.assumptions if found.origin != "data" or not one.endswith("from the values given")]

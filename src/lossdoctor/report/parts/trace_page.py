@@ -6,6 +6,7 @@ from html import escape
 
 from lossdoctor.readings.trace import Row, TraceResult, on_one_line
 from lossdoctor.report import View
+from lossdoctor.report.parts.heading import assumptions
 from lossdoctor.report.parts.headings import Headings, Place
 from lossdoctor.report.parts.tensors import (
     VARIES,
@@ -27,28 +28,39 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; color: #222 }}
+body {{ --text: #222; --dim: #666; --rule: #ccc; --band: #f3f3f0; --note: #7a5200; --bad: #b00020; --badband: #fdecea;
+       --good: #2e7d32; --goodband: #f1f7f1; --page: #fff; color-scheme: light dark;
+       font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem;
+       color: var(--text); background: var(--page) }}
+@media (prefers-color-scheme: dark) {{
+  body {{ --text: #ddd; --dim: #999; --rule: #444; --band: #26282c; --note: #e0b050; --bad: #ff8a80; --badband: #3b2224;
+         --good: #81c784; --goodband: #1f2b20; --page: #17181a }} }}
+h1 {{ font-size: 1.6rem; overflow-wrap: anywhere }}
+h2 {{ font-size: 1.2rem }}
 code, td, .line {{ font: 13px/1.5 Menlo, Consolas, "DejaVu Sans Mono", monospace }}
 .scroll {{ overflow-x: auto }}
-table {{ border-collapse: collapse; width: 100% }}
-th {{ text-align: right; font-weight: 600; color: #666; font-size: 13px; padding: 2px 8px; white-space: nowrap;
-     border-bottom: 1px solid #ccc }}
+table {{ border-collapse: collapse }}
+th {{ text-align: right; font-weight: 600; color: var(--dim); font-size: 13px; padding: 2px 8px; white-space: nowrap;
+     border-bottom: 1px solid var(--rule) }}
 td {{ text-align: right; padding: 1px 8px; white-space: nowrap; vertical-align: top }}
-th:nth-child(-n+2), td:nth-child(-n+2), td:last-child {{ text-align: left }}
-td:first-child {{ padding-left: 2.5em; white-space: pre-wrap; min-width: 14em }}
-td:last-child {{ color: #7a5200; white-space: normal; min-width: 14em }}
-.line td {{ background: #f3f3f0; padding: 3px 8px; white-space: pre-wrap; font-weight: 600; color: #222 }}
-.line .number {{ color: #777; font-weight: 400; display: inline-block; min-width: 3em; text-align: right }}
-.line .from {{ color: #777; font-weight: 400 }}
-.bad td {{ color: #b00020 }}
-.blamed td {{ background: #fdecea; color: #b00020 }}
-.box {{ border-left: 4px solid #2e7d32; background: #f1f7f1; padding: .4rem 1rem }}
-.box.bad {{ border-color: #b00020; background: #fdecea }}
+.trace {{ width: 100% }}
+.trace th:nth-child(-n+2), .trace td:nth-child(-n+2), .trace td:last-child {{ text-align: left }}
+.trace td:first-child {{ padding-left: 2.5em; white-space: pre-wrap; min-width: 14em }}
+.trace td:last-child {{ color: var(--note); white-space: normal; min-width: 14em }}
+.trace .line td {{ background: var(--band); padding: 3px 8px; white-space: pre-wrap; font-weight: 600;
+                  color: var(--text) }}
+.line .number {{ color: var(--dim); font-weight: 400; display: inline-block; min-width: 3em; text-align: right }}
+.line .from {{ color: var(--dim); font-weight: 400 }}
+.values {{ display: block; color: var(--text) }}
+.trace .bad td, .bad td {{ color: var(--bad) }}
+.trace .blamed td {{ background: var(--badband); color: var(--bad) }}
+.box {{ border-left: 4px solid var(--good); background: var(--goodband); padding: .4rem 1rem }}
+.box.bad {{ border-color: var(--bad); background: var(--badband) }}
 </style></head><body>
 <h1>{title}</h1>
 <p>{about}</p>
 {verdict}
-<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>
+<div class="scroll"><table class="trace"><thead><tr>{head}</tr></thead><tbody>
 {rows}
 </tbody></table></div>
 {worst}
@@ -63,7 +75,7 @@ def as_html(found: TraceResult, view: View) -> str:
         f"y_true <code>{escape(found.y_true)}</code>, y_pred <code>{escape(found.y_pred)}</code>",
         f"{samples}, {escape(found.source)}",
     ]
-    about += [f"assumed: {escape(one)}" for one in found.assumptions]
+    about += [f"assumed: {escape(one)}" for one in assumptions(found)]
     if found.calling != "raw":
         about.append("called as Keras does: y_true cast to the dtype of y_pred, and squeezed")
     return _PAGE.format(
@@ -130,34 +142,35 @@ def _tensor(found: TraceResult, row: Row) -> str:
         share(value.zeros, value.size),
         slope(row, gradient),
         *(("", "") if gradient is None else of_finite(gradient.low, gradient.high)),
-        "; ".join([*marks_of(found, row, value, gradient, zeros=False), *_values(found, row)]),
+        "; ".join(marks_of(found, row, value, gradient, zeros=False)),
     ]
     bad = not value.finite or (gradient is not None and not gradient.finite)
-    return _row(cells, bad=bad)
+    return _row(cells, bad=bad, more=_values(found, row))
 
 
-def _row(cells: list[str], *, bad: bool) -> str:
-    inner = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f'<tr class="bad">{inner}</tr>' if bad else f"<tr>{inner}</tr>"
+def _row(cells: list[str], *, bad: bool, more: str = "") -> str:
+    inner = "</td><td>".join(escape(cell) for cell in cells)
+    start = '<tr class="bad">' if bad else "<tr>"
+    return f"{start}<td>{inner}{more}</td></tr>"
 
 
-def _values(found: TraceResult, row: Row) -> list[str]:
+def _values(found: TraceResult, row: Row) -> str:
     """The numbers of the chosen sample."""
     if found.sample is None or row.tensor.values is None:
-        return []
+        return ""
     part = part_of(found, row, row.tensor.values)
+    shown = ", ".join(number(float(each)) for each in part.reshape(-1)[:_VALUES])
     more = ", …" if part.size > _VALUES else ""
-    return ["= " + ", ".join(number(float(each)) for each in part.reshape(-1)[:_VALUES]) + more]
+    return f'<span class="values">= {shown}{more}</span>'
 
 
 def _worst(found: TraceResult) -> str:
     if not found.worst:
         return ""
     cells = [
-        (one.nonfinite, (one.index, "", number(one.loss), number(one.gradient), one.nonfinite or ""))
-        for one in found.worst
+        (one.nonfinite, (one.index, number(one.loss), number(one.gradient), one.nonfinite or "")) for one in found.worst
     ]
     rows = "\n".join(_row([str(cell) for cell in row], bad=bool(bad)) for bad, row in cells)
-    head = "".join(f"<th>{label}</th>" for label in ("sample", "", "loss", "|gradient|", "non-finite"))
+    head = "".join(f"<th>{label}</th>" for label in ("sample", "loss", "|gradient|", "non-finite"))
     title = f"The worst {len(found.worst)} of {found.ranked} samples, each alone in its batch"
     return f"<h2>{title}</h2>\n<table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>"
