@@ -18,7 +18,7 @@ from lossdoctor.engine.printing import emitted
 from lossdoctor.findings import UsageError
 from lossdoctor.readings.lines import Summary, Tensor
 from lossdoctor.readings.trace import Row
-from lossdoctor.report.parts.tensors import shortened
+from lossdoctor.report.parts.headings import shortened
 from lossdoctor.results import Trace
 
 HELPER = """\
@@ -158,11 +158,14 @@ def test_shapes_are_whole_and_numbers_do_not_touch(width: int) -> None:
     ("text", "parts", "room", "shown"),
     [
         ("f(a, 1) + g(b)", {"f(a, 1)", "g(b)"}, 14, "f(a, 1) + g(b)"),
-        ("f(a, 1) + g(b)", {"f(a, 1)", "g(b)"}, 13, "... + g(b)"),
-        ("f(a, 1) + g(b)", {"f(a, 1)", "g(b)"}, 9, "... + ..."),
-        ("(a + b + c) / (d + e)", {"a + b + c", "a + b", "d + e"}, 16, "(...) / (d + e)"),
+        ("f(a, 1) + g(b)", {"f(a, 1)", "g(b)"}, 13, "f(a, 1) + …"),
+        ("f(a, 1) + g(b)", {"f(a, 1)", "g(b)"}, 10, "… + g(b)"),
+        ("f(a, 1) + g(b)", {"f(a, 1)", "g(b)"}, 5, "… + …"),
+        ("-log(clip(p, eps))", {"log(clip(p, eps))", "clip(p, eps)"}, 12, "-log(…)"),
+        ("(a + b + c) / (d + e)", {"a + b + c", "a + b", "d + e"}, 16, "(…) / (d + e)"),
+        ("x[..., 0] * (a + b + c)", {"a + b + c"}, 16, "x[..., 0] * (…)"),
         ("long_name - b * c", {"long_name - b"}, 5, "long_name - b * c"),  # in it as text, no part of it
-        ("größe(x) * y", {"größe(x)"}, 8, "... * y"),
+        ("größe(x) * y", {"größe(x)"}, 8, "… * y"),
         ("if x > 0.0:", {"x > 0.0"}, 4, "if x > 0.0:"),
     ],
 )

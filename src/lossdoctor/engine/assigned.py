@@ -37,6 +37,10 @@ def _names(path: str) -> Iterator[tuple[Place, str]]:
         name, value = "", None
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
             target = statement.targets[0]
+            if isinstance(target, ast.Tuple) and isinstance(statement.value, ast.Tuple):
+                for one, part in zip(target.elts, statement.value.elts, strict=False):
+                    if isinstance(one, ast.Name) and len(target.elts) == len(statement.value.elts):
+                        yield place_of(part, lines), one.id
             name, value = (target.id if isinstance(target, ast.Name) else ""), statement.value
         elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             name, value = statement.target.id, statement.value

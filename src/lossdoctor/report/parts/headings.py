@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from lossdoctor.graph.ir import Span
 from lossdoctor.readings.trace import Row, TraceResult, on_one_line
 from lossdoctor.report.parts.excerpt import source_lines
 
-Place = tuple[str, int, int]  # file, line, and the pass over it
+Place = tuple[str, int, int, tuple[Span, ...]]  # file, line, the pass over it, and the calls that lead there
 
 # Statements without a body, which are one line to the reader however many they take.
 _SIMPLE = ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Return | ast.Expr | ast.Assert | ast.Raise
@@ -36,10 +37,21 @@ class Headings:
         """Whether the row that is to blame stands under this row's heading."""
         return self._found.blamed is not None and self.place(self._found.blamed) == self.place(row)
 
+    def short(self, row: Row, room: int) -> str:
+        """What the row is called, in about so many characters."""
+        return row.shown if row.name or not row.line else self.expression(row, room)
+
+    def expression(self, row: Row, room: int) -> str:
+        """The source of a row, in about so many characters: what has rows of its own may be left out."""
+        text = on_one_line(row.tensor.text)
+        parts = {one.shown for one in self.beside(row)}
+        parts |= {on_one_line(span.text) for one in self._found.rows for span in one.tensor.calls[:-1]}
+        return shortened(text, parts - {text}, room)
+
     def source(self, row: Row) -> str:
         """The source that a row stands under: its line, with those that its expression goes on to, on one."""
         lines = self._lines(row)
-        _, line, _ = self.place(row)
+        line = self.place(row)[1]
         if not 0 < line <= len(lines):
             return row.tensor.text
         spans = [one.tensor.calls[-1] for one in self.beside(row) if one.tensor.calls]
@@ -66,7 +78,9 @@ class Headings:
 
     def _place(self, row: Row) -> Place:
         line = row.line if row.tensor.inner else _starts(self._lines(row)).get(row.line, row.line)
-        return row.path, line, row.tensor.turn[0]
+        calls = row.tensor.calls
+        elsewhere = len(calls) > 1 and not row.tensor.inner and calls[-2].line != calls[-1].line
+        return row.path, line, row.tensor.turn[0], calls[:-1] if elsewhere else ()
 
     def _lines(self, row: Row) -> tuple[str, ...]:
         return source_lines(self._root / self._found.files.get(row.path, row.path)) if row.path else ()
@@ -91,6 +105,39 @@ class Headings:
             )
             and line == row.tensor.calls[0].line
         )
+
+
+def shortened(text: str, parts: Collection[str], room: int) -> str:
+    """An expression with "…" for parts of it that are shown elsewhere, as little as makes it fit.
+
+    Cut off at the end it would often read as the row of its first part does.
+    """
+    while len(text) > room:
+        try:
+            tree = ast.parse(text.replace("…", _HOLE), mode="eval")
+        except (SyntaxError, ValueError):
+            return text
+        written = text.replace("…", _HOLE)
+        inner = [node for node in ast.walk(tree.body) if isinstance(node, ast.expr) and node is not tree.body]
+        segments = [(ast.get_source_segment(written, node) or "", node) for node in inner]
+        found = sorted(((part, node) for part, node in segments if part.replace(_HOLE, "…") in parts), key=_length)
+        if not found:
+            return text
+        made = [_without(written, node).replace(_HOLE, "…") for _, node in found]
+        text = next((one for one in made if len(one) <= room), made[-1])
+    return text
+
+
+_HOLE = "_lossdoctor_hole"  # stands for "…" while the rest is read as Python
+
+
+def _length(part: tuple[str, ast.expr]) -> int:
+    return len(part[0])
+
+
+def _without(text: str, node: ast.expr) -> str:
+    written = text.encode()
+    return (written[: node.col_offset] + _HOLE.encode() + written[node.end_col_offset or 0 :]).decode()
 
 
 @lru_cache(maxsize=64)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import math
 import re
-from collections.abc import Collection
 
 import numpy as np
 
@@ -20,27 +18,6 @@ VARIES = {
 
 _CALL = re.compile(r"([A-Za-z_][\w.]*)\s*\(")
 _SHORT = {"float": "f", "int": "i", "uint": "u", "bfloat": "bf"}
-
-
-def shortened(text: str, parts: Collection[str], room: int) -> str:
-    """An expression with "..." for those of its parts that have rows of their own, the longest first, until it fits.
-
-    Cut off at the end it would often read as the row of its first part does.
-    """
-    while len(text) > room:
-        try:
-            tree = ast.parse(text, mode="eval")
-        except (SyntaxError, ValueError):
-            return text
-        inner = [node for node in ast.walk(tree.body) if isinstance(node, ast.expr) and node is not tree.body]
-        found = [(ast.get_source_segment(text, node) or "", node) for node in inner]
-        longest = max((one for one in found if one[0] in parts), key=lambda one: len(one[0]), default=None)
-        if longest is None or len(longest[0]) <= len("..."):
-            return text
-        written = text.encode()
-        start, end = longest[1].col_offset, longest[1].end_col_offset or 0
-        text = (written[:start] + b"..." + written[end:]).decode()
-    return text
 
 
 def marks_of(found: TraceResult, row: Row, value: Summary, gradient: Summary | None, *, zeros: bool) -> list[str]:

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from lossdoctor.readings.lines import Summary
-from lossdoctor.readings.trace import Row, TraceResult, on_one_line
+from lossdoctor.readings.trace import Row, TraceResult
 from lossdoctor.report import View
 from lossdoctor.report.json import opening
 from lossdoctor.report.parts.heading import title
@@ -24,7 +24,6 @@ from lossdoctor.report.parts.tensors import (
     part_of,
     shape_of,
     share,
-    shortened,
     slope,
     summaries,
     typed,
@@ -43,17 +42,18 @@ def render(found: TraceResult, view: View) -> str:
     sheet.add(*sheet.field("batch", f"{samples}, {found.source}"))
     if found.calling != "raw":
         sheet.add(*sheet.field("called", "as Keras does: y_true cast to the dtype of y_pred, and squeezed"))
-    _add_verdict(sheet, found)
+    headings = Headings(found, view.root)
+    _add_verdict(sheet, found, headings)
     sheet.gap()
     _add_head(sheet, found)
-    _add_lines(sheet, found)
+    _add_lines(sheet, found, headings)
     if found.worst:
         sheet.gap()
         _add_worst(sheet, found)
     return sheet.text()
 
 
-def _add_verdict(sheet: Sheet, found: TraceResult) -> None:
+def _add_verdict(sheet: Sheet, found: TraceResult, headings: Headings) -> None:
     row = found.blamed
     if row is None:
         sheet.add(*sheet.field("finite", "every value and every gradient"))
@@ -65,13 +65,15 @@ def _add_verdict(sheet: Sheet, found: TraceResult) -> None:
         sheet.add(
             *sheet.field(
                 "blame",
-                f"{where}: `{sheet.clip(on_one_line(row.tensor.text), 40)}` makes {what}{index}",
+                f"{where}: `{sheet.clip(headings.expression(row, 48), 48)}` makes {what}{index}",
                 style="bold red",
             )
         )
-        links = list(dict.fromkeys(f"{sheet.clip(link.shown, 30)}{of_line(link)}" for link in found.chain))
+        links = list(
+            dict.fromkeys(f"{sheet.clip(headings.short(link, 30), 30)}{of_line(link)}" for link in found.chain)
+        )
         if len(links) > 1:
-            links = [*links[:5], links[-1]] if len(links) > 6 else links
+            links = [*links[:5], sheet.ellipsis, links[-1]] if len(links) > 6 else links
             sheet.add(*sheet.field("chain", f" {sheet.arrow} ".join(links), limit=4))
     if found.varies:
         sheet.add(*sheet.field("random" if found.varies == "random" else "state", VARIES[found.varies], style="yellow"))
@@ -120,8 +122,7 @@ def _add_head(sheet: Sheet, found: TraceResult) -> None:
     sheet.add(Text(head + "".join(f"{label:>{width}}" for label, width in _columns(sheet)), "dim"))
 
 
-def _add_lines(sheet: Sheet, found: TraceResult) -> None:
-    headings = Headings(found, sheet.view.root)
+def _add_lines(sheet: Sheet, found: TraceResult, headings: Headings) -> None:
     place: Place | None = None
     path = found.path
     for row in found.rows:
@@ -145,11 +146,7 @@ def _add_row(sheet: Sheet, found: TraceResult, row: Row, headings: Headings) -> 
     tensor = row.tensor
     value, gradient = summaries(found, row)
     width, shaped = _name_width(sheet, found), _shape_width(sheet, found)
-    name = row.shown
-    if not row.name and row.line:
-        parts = {one.shown for one in headings.beside(row)} - {name}
-        name = shortened(name, parts, width).replace("...", sheet.ellipsis)
-    name = sheet.clip(sheet.one_line(name), width)
+    name = sheet.clip(sheet.one_line(headings.short(row, width)), width)
     numbers = of_finite(value.low, value.mean, value.high)
     if sheet.width >= _WIDE:
         numbers.append(share(value.zeros, value.size))
