@@ -6,6 +6,7 @@ graph is compiled by XLA, an attribute of conditionals, and what Keras wraps aro
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import keras as _keras
@@ -20,8 +21,6 @@ from tensorflow.python.ops.resource_variable_ops import ResourceVariable as _Res
 
 tf: Any = _tensorflow
 keras: Any = _keras
-backend: Any = _backend  # masks of Keras
-LossFunctionWrapper: Any = _LossFunctionWrapper
 ResourceVariable: Any = _ResourceVariable
 record: Any = _record
 autograph: Any = _tensorflow.__internal__.autograph
@@ -30,3 +29,32 @@ ops: Any = _ops
 control_flow_util: Any = _control_flow_util
 _messages: Any = _attr_value_pb2  # made at run time, unknown to type checkers
 AttrValue: Any = _messages.AttrValue
+_masks: Any = _backend
+_Wrapper: Any = _LossFunctionWrapper
+
+
+def function_loss(function: Any, **settings: Any) -> Any:
+    """The Keras loss that `compile` makes of a function; before Keras 3.4 it took no dtype."""
+    if "dtype" not in inspect.signature(_Wrapper.__init__).parameters:
+        settings.pop("dtype", None)
+    return _Wrapper(function, **settings)
+
+
+def dtype_policy(loss: Any) -> Any:
+    """What a Keras loss was given as its dtype; before Keras 3.5 it kept the name only."""
+    return getattr(loss, "_dtype_policy", None) or loss.dtype
+
+
+def keras_mask(tensor: Any) -> Any:
+    """The mask that layers left on a tensor, None for none."""
+    known = getattr(_masks, "get_keras_mask", None)  # since Keras 3.6
+    return getattr(tensor, "_keras_mask", None) if known is None else known(tensor)
+
+
+def set_keras_mask(tensor: Any, mask: Any) -> None:
+    """Leave a mask on a tensor, as layers do."""
+    known = getattr(_masks, "set_keras_mask", None)  # since Keras 3.6
+    if known is None:
+        tensor._keras_mask = mask
+    else:
+        known(tensor, mask)

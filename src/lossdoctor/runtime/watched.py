@@ -12,13 +12,15 @@ from lossdoctor.runtime import recorder
 from lossdoctor.runtime.slots import Capacity, Slot
 from lossdoctor.runtime.statistics import COLUMNS, SAMPLE, Plan, plan
 from lossdoctor.runtime.untyped_tf import (
-    LossFunctionWrapper,
     autograph,
-    backend,
     control_flow_util,
     do_not_convert,
+    dtype_policy,
+    function_loss,
     keras,
+    keras_mask,
     ops,
+    set_keras_mask,
     tf,
 )
 from lossdoctor.spec import Contract, Spec
@@ -61,8 +63,8 @@ class WatchedLoss(keras.losses.Loss):
         self.loss = _resolved(loss)
         whole = isinstance(self.loss, keras.losses.Loss)
         # A function gets the same wrapper that `compile` puts around it.
-        self.inner = self.loss if whole else LossFunctionWrapper(self.loss, name=_name(self.loss))
-        super().__init__(name=self.inner.name, reduction=self.inner.reduction, dtype=self.inner._dtype_policy)
+        self.inner = self.loss if whole else function_loss(self.loss, name=_name(self.loss))
+        super().__init__(name=self.inner.name, reduction=self.inner.reduction, dtype=dtype_policy(self.inner))
         self.every = _whole(every, "every", 0)
         self.capacity = Capacity(_whole(rows, "rows", 1), _whole(max_bytes, "max_bytes", 1024))
         self.notes: list[str] = []
@@ -85,7 +87,7 @@ class WatchedLoss(keras.losses.Loss):
         if any(isinstance(each, tf.RaggedTensor) for each in tf.nest.flatten(y_pred)):
             self.notes.append(_RAGGED)
             return inner(y_true, y_pred, sample_weight)
-        mask = backend.get_keras_mask(y_pred)
+        mask = keras_mask(y_pred)
         flat = [tf.convert_to_tensor(each) for each in tf.nest.flatten(y_pred)]
         cast = [tf.cast(each, self.dtype) if each.dtype != self.dtype else each for each in flat]
         floats = [place for place, each in enumerate(cast) if each.dtype.is_floating]
@@ -109,7 +111,7 @@ class WatchedLoss(keras.losses.Loss):
             cast[place] = tensor
         watched = tf.nest.pack_sequence_as(y_pred, cast)
         if mask is not None:
-            backend.set_keras_mask(watched, mask)
+            set_keras_mask(watched, mask)
         return recorder.watched_loss(inner(y_true, watched, sample_weight), passage)
 
     @property
@@ -122,7 +124,7 @@ class WatchedLoss(keras.losses.Loss):
         if self.inner is self.loss or autographed.status.name != "ENABLED":
             return self.inner
         converted = autograph.tf_convert(self.loss, autographed)
-        return LossFunctionWrapper(converted, name=self.name, reduction=self.reduction, dtype=self._dtype_policy)
+        return function_loss(converted, name=self.name, reduction=self.reduction, dtype=dtype_policy(self))
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The wrapped loss, not recorded."""
