@@ -29,6 +29,9 @@ IsUser = Callable[[str], bool]
 # (generated file, line) -> (file, line, function): how AutoGraph says where its code comes from.
 SourceMap = Mapping[tuple[str, int], tuple[str, int, str]]
 _BLAMED = re.compile(r"\{\{node ([^}\s]+)\}\}|Detected at node '?([^\s']+)'? defined at")
+_CONVERTED_CALL = "converted_call"  # TensorFlow's function that has AutoGraph convert what it calls
+_DEFINED_AT = "defined at (most recent call last):"
+_IN_USER_CODE = "in user code:"
 _BODY_MAKER = "func_graph_from_py_func"  # TensorFlow's function that traces one
 _MESSAGE = 400  # characters of a message to keep
 
@@ -70,7 +73,7 @@ def frames(frame: FrameType | None, until: FrameType | None, accept: IsUser, map
         span = _span_at(frame.f_code, frame.f_lasti, frame.f_lineno, accept, mapped)
         if span is not None:
             # One that Python runs is a function of its own in AutoGraph's code, and none in the user's.
-            if body or not (found and _runs_a_body(frame, mapped)):
+            if body or not (found and _runs_a_body(frame.f_code, frame.f_lasti, frame.f_lineno, mapped)):
                 found.append(span)
             body = False
         frame = frame.f_back
@@ -117,19 +120,42 @@ def _loops(path: str) -> tuple[_Loop, ...]:
     return nodes_of(tree, *get_args(_Loop))
 
 
-def frames_of_traceback(traceback: TracebackType | None, accept: IsUser = is_user) -> tuple[Span, ...]:
-    """The user's frames of an exception, outermost first."""
-    return tuple(span for _, span in _frames(traceback, accept))
-
-
 def _frames(traceback: TracebackType | None, accept: IsUser) -> list[tuple[FrameType, Span]]:
     found: list[tuple[FrameType, Span]] = []
+    mapped: dict[tuple[str, int], tuple[str, int, str]] = {}
+    body = False  # whether what comes next is the body of a loop or branch
     while traceback is not None:
-        span = _span_at(traceback.tb_frame.f_code, traceback.tb_lasti, traceback.tb_lineno, accept, {})
+        frame = traceback.tb_frame
+        mapped.update(_converted(frame))
+        at = frame.f_code, traceback.tb_lasti, traceback.tb_lineno
+        span = _span_at(*at, accept, mapped)
         if span is not None:
-            found.append((traceback.tb_frame, span))
+            if body:
+                found.pop()
+            found.append((frame, span))
+            body = _runs_a_body(*at, mapped)
         traceback = traceback.tb_next
     return found
+
+
+def _converted(frame: FrameType) -> SourceMap:
+    """Where the code comes from that AutoGraph runs from this frame."""
+    if frame.f_code.co_name != _CONVERTED_CALL:
+        return {}
+    known = getattr(frame.f_locals.get("converted_f"), "ag_source_map", {})
+    return {
+        (made.filename, made.lineno): (origin.loc.filename, origin.loc.lineno, origin.function_name)
+        for made, origin in known.items()
+    }
+
+
+def _before_autograph(error: BaseException) -> BaseException:
+    """The exception itself, of which AutoGraph makes another that tells the user's frames in its message."""
+    while (
+        (inner := error.__context__) is not None and hasattr(inner, "ag_error_metadata") and _IN_USER_CODE in str(error)
+    ):
+        error = inner
+    return error
 
 
 def _span_at(code: CodeType, lasti: int, line: int | None, accept: IsUser, mapped: SourceMap) -> Span | None:
@@ -154,12 +180,11 @@ def _original_span(code: CodeType, made: str, lasti: int, origin: tuple[str, int
     return statement if found is None else make(path, found[:2], found[2:], function)
 
 
-def _runs_a_body(frame: FrameType, mapped: SourceMap) -> bool:
-    path = frame.f_code.co_filename
-    if (path, frame.f_lineno or 0) not in mapped:
+def _runs_a_body(code: CodeType, lasti: int, line: int | None, mapped: SourceMap) -> bool:
+    if (code.co_filename, line or 0) not in mapped:
         return False
-    place = _place(frame.f_code, frame.f_lasti)
-    return place is not None and generated.is_structure(path, place)
+    place = _place(code, lasti)
+    return place is not None and generated.is_structure(code.co_filename, place)
 
 
 @lru_cache(maxsize=65536)
@@ -239,12 +264,24 @@ def _short(qualname: str) -> str:
 
 def raised(error: BaseException, accept: IsUser = is_user) -> Raised:
     """An exception as plain data: its type, one clean line, the user's frames and what they were about."""
+    error = _before_autograph(error)
     frames = _frames(error.__traceback__, accept)
     called, missing = "", ""
+    defined = _defined(error, accept)
+    if defined:
+        return Raised(type(error).__name__, clean_message(error), defined)
     if frames:
         (outer, first), (inner, last) = frames[0], frames[-1]
         called, missing = callee(inner, last.text), left_out(outer, first.text)
     return Raised(type(error).__name__, clean_message(error), tuple(span for _, span in frames), called, missing)
+
+
+def _defined(error: BaseException, accept: IsUser) -> tuple[Span, ...]:
+    """The user's frames in which the graph operation was made that TensorFlow's message blames, outermost first."""
+    _, _, told = str(getattr(error, "message", "")).partition(_DEFINED_AT)
+    told = told.partition(_DEFINED_AT)[0]  # of several operations that of the first
+    places = re.findall(r'(?m)^\s*File "([^"\n]+)", line (\d+), in (\S+)', told)
+    return tuple(statement_span(path, int(line), name) for path, line, name in places if accept(path))
 
 
 def failed_nodes(error: BaseException) -> tuple[str, ...]:
@@ -270,7 +307,7 @@ def clean_message(error: BaseException) -> str:
     text = re.sub(r"\s*\[\[[^\]]*\]\]", "", text)
     text = re.sub(r"\bgraph __\w+\[[^\]]*\]", "the graph", text)
     text = re.sub(r"Graph execution error:\s*", "", text)
-    text = re.sub(r"(?m)^\s*in user code:\s*$", "", text)
+    text = re.sub(rf"(?m)^\s*{_IN_USER_CODE}\s*$", "", text)
     line = " ".join(text.split())
     line = line or type(error).__name__
     return line if len(line) <= _MESSAGE else line[: _MESSAGE - 1] + "…"

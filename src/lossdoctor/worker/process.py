@@ -151,7 +151,9 @@ def _answer(line: Line, worker: Worker, method: str, arguments: Any, keywords: A
         function = worker.reset if method == "reset" else getattr(worker.session, method)
         answer: tuple[Any, ...] = ("ok", function(*arguments, **keywords))
     except (SessionError, UsageError) as problem:
-        answer = ("raise", problem)
+        # Where tblib is at work, an exception is pickled with all that led to it: of TensorFlow, of the user's modules.
+        problem.__cause__ = problem.__context__ = None
+        answer = ("raise", problem.with_traceback(None))
     except LossdoctorError as problem:
         answer = ("raise", SessionError(str(problem)))
     except MemoryError:
