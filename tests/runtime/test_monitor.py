@@ -112,6 +112,41 @@ def test_a_fault_is_alerted_captured_and_stops_the_training(tmp_path: Path, capl
         assert archive["extra.weights_step"] == 4
 
 
+def test_steps_of_an_optimizer_that_accumulates_are_batches(tmp_path: Path) -> None:
+    import keras
+
+    x, y = fitted.data(bad=False)
+    optimizer = keras.optimizers.Adam(gradient_accumulation_steps=4)
+    loss = ld.watch(fitted.two_terms)
+    model = fitted.fit(
+        lambda: loss,
+        bad=False,
+        optimizer=optimizer,
+        callbacks=[ld.Monitor(tmp_path, preset="full")],
+        validation_data=(x, y),
+    )
+    model.fit(x, y, batch_size=32, verbose=0, validation_data=(x, y), callbacks=[ld.Monitor(tmp_path, preset="full")])
+    found = events(tmp_path)
+    assert steps(found, "loss") == list(range(21)) and steps(found, "epoch/val_loss") == [6, 13, 20]
+
+
+def test_two_losses_of_one_name_have_series_and_captures_of_their_own(tmp_path: Path) -> None:
+    import keras
+
+    x, y = fitted.data(bad=True)
+    inputs = keras.Input((fitted.FEATURES,))
+    model = keras.Model(inputs, [keras.layers.Dense(fitted.OUTPUTS)(inputs) for _ in range(2)])
+    monitor = ld.Monitor(tmp_path, preset="full", actions="log")
+    model.compile("sgd", ld.watch([fitted.log_of_target, fitted.log_of_target]), jit_compile=False)
+    model.fit(x, [y, y], batch_size=fitted.BATCH, shuffle=False, verbose=0, callbacks=[monitor])
+    found = events(tmp_path)
+    assert steps(found, "log_of_target/loss") == steps(found, "log_of_target_2/loss") == list(range(7))
+    assert sorted(file.name for file in monitor.saved) == [
+        "capture-000004-log_of_target.npz",
+        "capture-000004-log_of_target_2.npz",
+    ]
+
+
 def test_a_warning_starts_on_a_line_of_its_own_beside_the_progress_bar(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

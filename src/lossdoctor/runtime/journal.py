@@ -18,6 +18,7 @@ from lossdoctor.runtime.capture import Capture, save
 from lossdoctor.runtime.detectors.alert import Alert
 from lossdoctor.runtime.detectors.bank import DetectorBank
 from lossdoctor.runtime.events import EventLog
+from lossdoctor.runtime.naming import unique
 from lossdoctor.runtime.pages import alert_document, alerts_page, shapes_page, source_page
 from lossdoctor.runtime.places import UNKNOWN, places, rows_at
 from lossdoctor.runtime.readout import Measured, captured, histogram, series, slot_steps, statistics
@@ -98,6 +99,17 @@ class Journal:
         self._flushed = time.monotonic()
         self._places: dict[str, str] = {}  # file and line of each term
         self._latest: dict[str, float] = {}
+        self._names = unique([loss.name for loss in self.losses])
+
+    @property
+    def recorded(self) -> bool:
+        """Whether a recorder has counted a step; of ragged predictions none does."""
+        return any(slot_steps(loss) for loss in self.losses)
+
+    @property
+    def steps(self) -> int:
+        """The number of the next step, as the recorders count."""
+        return max((seen + offset for seen, offset in zip(self._next, self._offsets, strict=True)), default=0)
 
     def starts_at(self, step: int) -> None:
         """The next step that is recorded is this step of the training."""
@@ -114,7 +126,7 @@ class Journal:
     def left(self) -> None:
         """Close the record of a run that was interrupted, with what the recorders have seen."""
         self.read({})
-        self.close(max((seen + offset for seen, offset in zip(self._next, self._offsets, strict=True)), default=0))
+        self.close(self.steps)
 
     def close(self, step: int) -> None:
         """Write the last pages."""
@@ -142,7 +154,7 @@ class Journal:
     # ---- one loss ---------------------------------------------------------------------------------------------
 
     def _read(self, place: int, loss: WatchedLoss, rates: Mapping[str, float]) -> None:
-        prefix = self._prefix(loss)
+        prefix = self._prefix(place)
         offset = self._offsets[place]
         table = self._table(place, loss, prefix, offset)
         rows = series(loss, self._next[place])
@@ -159,14 +171,14 @@ class Journal:
             self._latest.update({f"{prefix}loss": row.loss, f"{prefix}grad": row.gradient_norm})
         if rows:
             self._next[place] = rows[-1].step + 1
-        self._capture(loss, offset)
+        self._capture(place, loss, offset)
         for note in loss.notes:
             if note not in self._noted:
                 self._noted.add(note)
-                self._warn("%s: %s", loss.name, note)
+                self._warn("%s: %s", self._names[place], note)
 
-    def _prefix(self, loss: WatchedLoss) -> str:
-        return f"{loss.name}/" if len(self.losses) > 1 else ""
+    def _prefix(self, place: int) -> str:
+        return f"{self._names[place]}/" if len(self.losses) > 1 else ""
 
     def _table(self, place: int, loss: WatchedLoss, prefix: str, offset: int) -> tuple[int, dict[str, float]] | None:
         """Write the latest statistics, if they are new; their step and the values of the terms."""
@@ -214,13 +226,13 @@ class Journal:
         if loss.plan is not None:
             self.log.text(step, f"{prefix}shapes", shapes_page(loss.plan.lines, loss.signatures[-1]))
         if again:
-            self._warn("step %d: %s was traced again, now for %s", step, loss.name, loss.signatures[-1])
+            self._warn("step %d: %s was traced again, now for %s", step, self._names[place], loss.signatures[-1])
 
     def _pages(self, place: int, loss: WatchedLoss) -> None:
         found = statistics(loss)
         if found is not None:
             step = found[0] + self._offsets[place]
-            self.log.text(step, f"{self._prefix(loss)}source", source_page(found[1], step))
+            self.log.text(step, f"{self._prefix(place)}source", source_page(found[1], step))
 
     def _warn(self, text: str, *values: object) -> None:
         self.aside()
@@ -248,14 +260,14 @@ class Journal:
             elif callable(action):
                 action(alert)
 
-    def _capture(self, loss: WatchedLoss, offset: int) -> None:
+    def _capture(self, place: int, loss: WatchedLoss, offset: int) -> None:
         if len(self.saved) >= self.captures:
             return
         found = captured(loss, epoch=self.epoch, offset=offset, reason=self.alerts[-1].kind if self.alerts else "")
         if found is None:
             return
         name = f"capture-{found.about.step:06d}"
-        file = self.folder / (f"{name}.npz" if len(self.losses) == 1 else f"{name}-{loss.name}.npz")
+        file = self.folder / (f"{name}.npz" if len(self.losses) == 1 else f"{name}-{self._names[place]}.npz")
         if file in self.saved:
             return
         x = next((x for step, x in self.inputs if step == found.about.step), None)

@@ -220,7 +220,7 @@ class Monitor(keras.callbacks.Callback):
         losses = self._losses or watched_losses(self.model)
         self.begin(
             losses,
-            step=int(np.asarray(self.model.optimizer.iterations)),
+            step=_batches(self.model.optimizer),
             hparams=_hparams(self.model, self.params),
             skips=isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer),
         )
@@ -248,7 +248,8 @@ class Monitor(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         assert self.journal is not None
         self._look(self._rates())
-        self._steps = int(np.asarray(self.model.optimizer.iterations))
+        # What steps_per_execution made of the last batches, and batches whose update was left out, are counted there.
+        self._steps = self.journal.steps if self.journal.recorded else _batches(self.model.optimizer)
         values = {name: float(value) for name, value in (logs or {}).items() if name != "loss"}
         self.journal.measured(max(0, self._steps - 1), values)
         self._drawn = False
@@ -309,6 +310,12 @@ def _own_folder(folder: Path) -> Path:
         return folder
     index = task.get("index", 0)
     return folder / f"{task.get('type', 'worker')}-{index}" if index else folder
+
+
+def _batches(optimizer: Any) -> int:
+    """How many batches the optimizer has seen: one that accumulates gradients makes a step of several."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return int(np.asarray(getattr(inner, "_iterations", optimizer.iterations)))
 
 
 def _about(losses: Sequence[WatchedLoss]) -> dict[str, Any]:

@@ -14,12 +14,16 @@ _LONGEST = 48  # characters of code in a name
 
 def names_of(nodes: Sequence[Node]) -> list[str]:
     """A name for each node, no two alike."""
+    return unique([_name(node) for node in nodes], " ({})")
+
+
+def unique(names: Sequence[str], more: str = "_{}") -> list[str]:
+    """The names; one that was there before has its number behind it."""
     found: list[str] = []
     seen: dict[str, int] = {}
-    for node in nodes:
-        name = _name(node)
+    for name in names:
         seen[name] = seen.get(name, 0) + 1
-        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+        found.append(name if seen[name] == 1 else name + more.format(seen[name]))
     return found
 
 
