@@ -147,6 +147,20 @@ def test_two_losses_of_one_name_have_series_and_captures_of_their_own(tmp_path: 
     ]
 
 
+def test_the_loss_that_broke_first_is_told_first(tmp_path: Path) -> None:
+    import keras
+
+    x, y = fitted.data(bad=True)
+    inputs = keras.Input((fitted.FEATURES,))
+    hidden = keras.layers.Dense(4)(inputs)
+    model = keras.Model(inputs, [keras.layers.Dense(fitted.OUTPUTS)(hidden) for _ in range(2)])
+    monitor = ld.Monitor(tmp_path, actions="log")
+    model.compile("sgd", ld.watch([fitted.two_terms, fitted.log_of_target]), jit_compile=False)
+    model.fit(x, [y, y], batch_size=fitted.BATCH, shuffle=False, verbose=0, callbacks=[monitor])
+    assert [(one.series, one.step) for one in monitor.alerts] == [("log_of_target/loss", 4), ("two_terms/loss", 5)]
+    assert monitor.saved[0].name == "capture-000004-log_of_target.npz"
+
+
 def test_a_warning_starts_on_a_line_of_its_own_beside_the_progress_bar(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

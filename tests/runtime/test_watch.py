@@ -281,6 +281,80 @@ def test_a_decorated_loss_can_be_imported_again(tmp_path: Path, monkeypatch: pyt
     assert target_of(module.hidden.loss)[0] == ""
 
 
+FACTORIES = """\
+calls = []
+
+
+def scaled(factor, power=2):
+    def loss(y_true, y_pred):
+        return factor * (y_true - y_pred) ** power
+    return loss
+
+
+def fixed():
+    def loss(y_true, y_pred):
+        return y_true - y_pred
+    return loss
+
+
+def derived(factor):
+    half = factor / 2
+    def loss(y_true, y_pred):
+        return half * (y_true - y_pred)
+    return loss
+
+
+def doubled(factor):
+    factor = 2 * factor
+    def loss(y_true, y_pred):
+        return factor * y_pred
+    return loss
+
+
+def holding(things):
+    def loss(y_true, y_pred):
+        return y_pred * len(things)
+    return loss
+
+
+def failing(factor):
+    calls.append(factor)
+    if len(calls) > 1:
+        raise ValueError
+    def loss(y_true, y_pred):
+        return factor * y_pred
+    return loss
+"""
+
+
+@pytest.mark.parametrize(
+    ("made", "target"),
+    [
+        ("scaled(2.0)", "scaled(factor=2.0, power=2)"),
+        ("scaled(np.float64(2.0), power=3)", "scaled(factor=2.0, power=3)"),
+        ("fixed()", "fixed()"),
+        ("derived(2.0)", ""),  # its argument is nowhere kept
+        ("doubled(1.0)", ""),  # called again with what is kept, it makes another function
+        ("holding([object()])", ""),
+        ("failing(1.0)", ""),
+    ],
+)
+def test_a_function_that_a_factory_made_has_its_call_for_a_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: str, target: str
+) -> None:
+    import numpy as np
+
+    from lossdoctor.runtime.readout import target_of
+
+    (tmp_path / "factories.py").write_text(FACTORIES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "factories", raising=False)
+    module = importlib.import_module("factories")
+    loss = eval(made, {**vars(module), "np": np})
+    found = target_of(loss)[0]
+    assert found == (f"{tmp_path / 'factories.py'}:{target}" if target else "")
+
+
 def test_a_large_batch_is_cut_at_whole_rows() -> None:
     from lossdoctor.runtime.readout import captured
 

@@ -117,8 +117,9 @@ class Journal:
 
     def read(self, rates: Mapping[str, float]) -> None:
         """Take over what the recorders have seen since the last time."""
-        for place, loss in enumerate(self.losses):
-            self._read(place, loss, rates)
+        # What broke first comes first: its NaN reaches the other losses with the weights, a step later.
+        for place in sorted(range(len(self.losses)), key=lambda place: _broke(self.losses[place])):
+            self._read(place, self.losses[place], rates)
         if time.monotonic() - self._flushed > _FLUSH:
             self.log.flush()
             self._flushed = time.monotonic()
@@ -275,7 +276,8 @@ class Journal:
         if x is None and self.data is not None and about.indices and min(about.indices) >= 0:
             x = rows_at(self.data[0], about.indices)
         self.saved.append(save(replace(found, about=about, x=_arrays(x)), file, self.extra()))
-        self._warn("step %d: the batch is kept; lossdoctor replay %s", found.about.step, file)
+        which = "" if found.about.target else " --target FILE:LOSS"
+        self._warn("step %d: the batch is kept; lossdoctor replay %s%s", found.about.step, file, which)
         if found.about.reason != "non-finite":
             loss.rearm()  # a batch that was asked for is no reason to miss the one that breaks
 
@@ -288,6 +290,13 @@ class Journal:
         if all(place == UNKNOWN for place in known):
             return ()
         return known + (UNKNOWN,) * (found.about.rows - len(known))  # of a batch that was cut
+
+
+def _broke(loss: WatchedLoss) -> float:
+    """The step of its captured batch; infinity where there is none."""
+    return min(
+        (float(slot.captured_step) for slot in loss.slots.values() if slot.captured_step is not None), default=np.inf
+    )
 
 
 def actions_of(given: Any) -> dict[str, tuple[Action, ...]]:

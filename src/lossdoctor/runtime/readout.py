@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lossdoctor.runtime.capture import About, Capture, shaped, source_texts
+from lossdoctor.runtime.factories import made_by
 from lossdoctor.runtime.slots import Slot
 from lossdoctor.runtime.statistics import COLUMNS, Line
 from lossdoctor.runtime.watched import WatchedLoss
@@ -133,9 +134,9 @@ def target_of(loss: Any) -> tuple[str, list[str]]:
         return "", []
     paths = [path] if path else []
     if not loaded.loader or not path:
-        return _decorated(loss, path), paths
+        return _decorated(loss, path) or made_by(loss, path), paths
     if not is_loss(loss) or loaded.kind == "function":
-        return f"{path}:{loaded.name}" if "<" not in loaded.name else "", paths
+        return f"{path}:{loaded.name}" if "<" not in loaded.name else made_by(loss, path), paths
     try:
         config = loss.get_config()
         arguments = ", ".join(f"{key}={value!r}" for key, value in config.items())

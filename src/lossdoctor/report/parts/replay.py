@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from lossdoctor.report import View
 from lossdoctor.report.json import finding_document, plain
 from lossdoctor.report.parts.finding import add_finding
-from lossdoctor.report.parts.sheet import Sheet
+from lossdoctor.report.parts.sheet import INDENT, LABEL, Sheet
 from lossdoctor.runtime.replayed import Replayed
 
 SCHEMA_VERSION = 1
@@ -40,13 +41,24 @@ def render(found: Replayed, view: View) -> str:
         when += f", replica {about.replica} of the cluster"
     numbers = f"loss {about.loss:g}, gradient norm {about.gradient_norm:g}"
     sheet.add(*sheet.field("captured", f"{when}: {numbers} ({', '.join(about.executions)})"))
-    sheet.add(*sheet.field("loss", found.target))
+    sheet.add(*sheet.field("loss", _short(sheet, found.target)))
     status = found.status.replace("-", " ")
     sheet.add(*sheet.field("now", Text.assemble((status, _STYLES[found.status]), f": {found.statement}"), 4))
     for finding in found.findings:
         sheet.gap()
         add_finding(sheet, finding)
     return sheet.text()
+
+
+def _short(sheet: Sheet, target: str) -> str:
+    """The target on one line: a path below this folder without it, and of a long one its end."""
+    name = sheet.one_line(target.removeprefix(f"{sheet.view.root.resolve()}/"))
+    room = sheet.width - INDENT - LABEL
+    if cell_len(name) <= room:
+        return name
+    path, colon, rest = name.rpartition(".py:")
+    kept = room - cell_len(colon + rest) - len(sheet.ellipsis)
+    return sheet.ellipsis + path[-kept:] + colon + rest if colon and kept > 0 else name
 
 
 def document(found: Replayed) -> dict[str, Any]:
