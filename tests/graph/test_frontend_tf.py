@@ -381,3 +381,21 @@ def test_a_graph_is_pure_if_all_its_bodies_are() -> None:
     }
     for body, expected in bodies.items():
         assert pure(live(looped(body)).program.graph) is expected
+
+
+def test_branches_of_different_shapes_are_converted() -> None:
+    """What TensorFlow leaves open of the shape after a branching is not what the branch has that the runs took."""
+
+    def loss(y_true: Any, y_pred: Any) -> Any:
+        import tensorflow as tf
+
+        x = tf.nn.softmax(y_pred)
+
+        def narrow() -> Any:
+            return -tf.reduce_sum(y_true * tf.math.log(x), axis=-1, keepdims=True) / 3.0
+
+        kept = tf.cond(tf.reduce_mean(x) > 0.2, lambda: tf.math.log(x) * y_true, narrow)
+        return tf.reduce_mean(tf.cond(tf.size(x) > 2, lambda: kept * 2.0, lambda: kept))
+
+    found = live(loss, "float32[4,3] real", "float32[4,3] real").traced
+    assert [len(node.bodies) for node in found.where("cond", role="gradient")] == [2, 2]

@@ -181,7 +181,11 @@ class Conversion:
             outer = self.nodes[arg]
             # A variable reaches a body by its handle, which is a scalar whatever the variable is.
             handle = placeholder.dtype == tf.resource
-            shape = outer.shape if handle else _merge(placeholder.shape, outer.shape)
+            named = outer.shape
+            if named is not None and op.type in ("If", "StatelessIf"):
+                # The runs took one branch; a size that TensorFlow does not know may be another in the other.
+                named = tuple(dims.UNKNOWN if isinstance(dim, int) else dim for dim in named)
+            shape = outer.shape if handle else _merge(placeholder.shape, named)
             dtype = outer.dtype if handle else ""
             inner.add_input(placeholder, {"role": "argument", "index": index}, shape, dtype)
         inputs = tuple(range(len(graph.inputs)))
