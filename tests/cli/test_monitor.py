@@ -53,6 +53,10 @@ def test_the_exit_status(diverging: Path, tmp_path: Path, capsys: pytest.Capture
     assert main(["monitor", str(tmp_path / "missing.csv")]) == 2
     assert main(["monitor", str(diverging), "--select", "nonsense"]) == 2
     assert main(["monitor", str(diverging), "--set", "divergence=3"]) == 2
+    assert main(["monitor", str(diverging), "--fail-on", "never"]) == 0
+    capsys.readouterr()
+    assert main(["monitor", str(diverging), "--set", "divergence.steep=3"]) == 2
+    assert "Invalid value for `set`. Expected a parameter of divergence" in capsys.readouterr().err
 
 
 def test_columns_that_are_named(diverging: Path, capsys: pytest.CaptureFixture[str]) -> None:

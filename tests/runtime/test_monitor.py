@@ -161,6 +161,42 @@ def test_the_loss_that_broke_first_is_told_first(tmp_path: Path) -> None:
     assert monitor.saved[0].name == "capture-000004-log_of_target.npz"
 
 
+@pytest.mark.parametrize(
+    ("settings", "argument"),
+    [
+        ({"actions": {"nonfinite": "stop"}}, "actions"),
+        ({"captures": -1}, "captures"),
+        ({"max_bytes": 1.5}, "max_bytes"),
+        ({"losses": [fitted.two_terms]}, "losses"),
+        ({"losses": 3}, "losses"),
+        ({"folder": 3}, "folder"),
+        ({"folder": __file__}, "folder"),
+    ],
+)
+def test_unusable_arguments_are_named(tmp_path: Path, settings: dict[str, Any], argument: str) -> None:
+    with pytest.raises(UsageError, match=f"^Invalid value for `{argument}`. Expected .*Received: "):
+        ld.Monitor(**{"folder": tmp_path, **settings})
+
+
+def test_a_monitor_that_is_used_wrongly_says_so(tmp_path: Path) -> None:
+    loss = ld.watch(fitted.two_terms)
+    monitor = ld.Monitor(tmp_path)
+    for early in (monitor.step, lambda: monitor.measure({"a": 1.0})):
+        with pytest.raises(UsageError, match="Expected `begin"):
+            early()
+    with pytest.raises(UsageError, match="`step`"):
+        monitor.begin(loss, step=-1)
+    monitor.begin(loss)
+    with pytest.raises(UsageError, match="`values`"):
+        monitor.measure({"a": "much"})  # type: ignore[dict-item]
+    with pytest.raises(UsageError, match=r"`folder`.*Not a directory"):
+        ld.Monitor(Path(__file__) / "below").begin(loss)
+    with pytest.raises(UsageError, match="`losses`"):
+        ld.watch_step(lambda x: x, fitted.two_terms, tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="`step`"):
+        ld.watch_step(3, loss, tmp_path)  # type: ignore[arg-type]
+
+
 def test_a_warning_starts_on_a_line_of_its_own_beside_the_progress_bar(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

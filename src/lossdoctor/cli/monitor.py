@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lossdoctor.cli.parser import FOUND, SUCCESS, Command, listed
 from lossdoctor.cli.single import add_result, deliver
-from lossdoctor.findings import SEVERITIES
+from lossdoctor.findings import SEVERITIES, UsageError
 
 _SETTING = re.compile(r"(?P<detector>[\w-]+)\.(?P<name>\w+)=(?P<value>\S+)")
 
@@ -35,15 +35,19 @@ def monitor(options: argparse.Namespace) -> int:
 
     if options.output is not None:
         check_writable(options.output)
-    runs = run(
-        options.log,
-        parameters=_settings(options.set or []),
-        detectors=_chosen(options),
-        columns=_columns(options.column or []),
-    )
+    try:
+        runs = run(
+            options.log,
+            parameters=_settings(options.set or []),
+            detectors=_chosen(options),
+            columns=_columns(options.column or []),
+        )
+    except UsageError as problem:  # there it has the name that it has in Python
+        raise UsageError(str(problem).replace("value for `parameters`", "value for `set`")) from None
     deliver(options, lambda view: render(runs, view), lambda: as_json(runs))
     alerts = [alert for one in runs for alert in one.alerts]
-    return FOUND if any(at_or_above(alert.severity, options.fail_on) for alert in alerts) else SUCCESS
+    told = options.fail_on != "never" and any(at_or_above(alert.severity, options.fail_on) for alert in alerts)
+    return FOUND if told else SUCCESS
 
 
 def _chosen(options: argparse.Namespace) -> set[str]:
@@ -55,8 +59,6 @@ def _chosen(options: argparse.Namespace) -> set[str]:
 
 
 def _columns(given: list[str]) -> dict[str, str]:
-    from lossdoctor.findings import UsageError
-
     found: dict[str, str] = {}
     for text in given:
         series, equals, column = text.partition("=")
@@ -69,8 +71,6 @@ def _columns(given: list[str]) -> dict[str, str]:
 
 
 def _settings(given: list[str]) -> dict[str, dict[str, float]]:
-    from lossdoctor.findings import UsageError
-
     found: dict[str, dict[str, float]] = {}
     for text in given:
         match = _SETTING.fullmatch(text.strip())
@@ -95,7 +95,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     result = parser.add_argument_group("result")
     result.add_argument("--format", choices=("text", "json"), default="text", help="text unless said otherwise")
     result.add_argument(
-        "--fail-on", choices=SEVERITIES, default="warning", help="lowest severity that gives status 1 (warning)"
+        "--fail-on",
+        choices=(*reversed(SEVERITIES), "never"),
+        default="warning",
+        help="least severity that gives exit status 1 (warning)",
     )
     add_result(result)
 

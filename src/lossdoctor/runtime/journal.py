@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from lossdoctor.findings import UsageError
 from lossdoctor.runtime.capture import Capture, save
-from lossdoctor.runtime.detectors.alert import Alert
+from lossdoctor.runtime.detectors.alert import Alert, Kind
 from lossdoctor.runtime.detectors.bank import DetectorBank
 from lossdoctor.runtime.events import EventLog
 from lossdoctor.runtime.naming import unique
@@ -307,7 +307,13 @@ def actions_of(given: Any) -> dict[str, tuple[Action, ...]]:
     """
     table = given if isinstance(given, Mapping) else {"": given}
     found: dict[str, tuple[Action, ...]] = {}
+    kinds = get_args(Kind)
     for kind, value in table.items():
+        if kind not in ("", *kinds):
+            raise UsageError(
+                f'Invalid value for `actions`. Expected a kind of alert, one of {", ".join(kinds)}, or "" for all '
+                f"others. Received: {kind!r}"
+            )
         parts = tuple(value) if isinstance(value, list | tuple) else (value,)
         for part in parts:
             if part not in _NAMES and not callable(part):

@@ -18,7 +18,7 @@ from lossdoctor.runtime.live import Live
 from lossdoctor.runtime.places import length_of
 from lossdoctor.runtime.slots import RING
 from lossdoctor.runtime.untyped_tf import keras
-from lossdoctor.runtime.watched import WatchedLoss
+from lossdoctor.runtime.watched import WatchedLoss, whole_number
 
 
 class Monitor(keras.callbacks.Callback):
@@ -76,20 +76,20 @@ class Monitor(keras.callbacks.Callback):
                 f"Received: {check_every!r}"
             )
         self.data = _pair(data)
-        self.folder = _own_folder(Path(folder))
+        self.folder = _own_folder(_folder(folder))
         self.preset = PRESETS[preset]
         self.check_every = check_every
         self.actions = actions_of(actions)
         self.weights = weights
-        self.max_bytes = max_bytes
-        self.captures = captures
+        self.max_bytes = whole_number(max_bytes, "max_bytes", 0)
+        self.captures = whole_number(captures, "captures", 0)
         self.hparams = hparams
         self.parameters = parameters
         self.live = live
         self._live = Live()
         self._closing: Any = None  # closes the record of a run that is left without an end
         self.journal: Journal | None = None
-        self._losses = [losses] if isinstance(losses, WatchedLoss) else None if losses is None else list(losses)
+        self._losses = None if losses is None else _watched(losses)
         self._snapshot: dict[str, Any] | None = None
         self._since = 0
         self._steps = 0
@@ -128,15 +128,17 @@ class Monitor(keras.callbacks.Callback):
         Raises:
             UsageError: no watched loss was given.
         """
-        given = [losses] if isinstance(losses, WatchedLoss) else list(losses or self._losses or [])
-        if not given or not all(isinstance(loss, WatchedLoss) for loss in given):
-            raise UsageError(
-                "Invalid value for `losses`. Expected a loss that `lossdoctor.watch` made, in `compile` or in "
-                f"Monitor(losses=…). Received: {losses!r}"
-            )
+        given = _watched(losses if losses is not None else self._losses or [])
+        whole_number(step, "step", 0)
         if self._closing is not None:  # an interrupted run
             self._closing()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise UsageError(
+                f"Invalid value for `folder`. Expected one that can be written to. Received: {str(self.folder)!r} "
+                f"({problem.strerror})"
+            ) from None
         self.journal = Journal(
             self.folder,
             given,
@@ -169,22 +171,28 @@ class Monitor(keras.callbacks.Callback):
                 `replay` names the samples by them.
             rates: further numbers of the step, such as `learning_rate`.
         """
-        assert self.journal is not None, "begin() comes first"
+        journal = self._begun()
         self._steps += count
         self._since += count
         if x is not None:
-            self.journal.inputs.append((self._steps - 1, x))
+            journal.inputs.append((self._steps - 1, x))
         if indices is not None:
-            self.journal.indices.append((self._steps - 1, _whole_numbers(indices)))
+            journal.indices.append((self._steps - 1, _whole_numbers(indices)))
         if self._since >= self._pace:
             self._look(rates or {})
-        return self.journal.stopped
+        return journal.stopped
 
     def measure(self, values: Mapping[str, float]) -> None:
         """Numbers that belong to the steps so far: `val_loss`, metrics."""
-        assert self.journal is not None, "begin() comes first"
+        journal = self._begun()
+        try:
+            numbers = {str(name): float(value) for name, value in values.items()}
+        except (AttributeError, TypeError, ValueError):
+            raise UsageError(
+                f"Invalid value for `values`. Expected a table of names and numbers. Received: {values!r}"
+            ) from None
         self._look({})
-        self.journal.measured(max(0, self._steps - 1), values)
+        journal.measured(max(0, self._steps - 1), numbers)
 
     def end(self) -> None:
         """Look once more and close the record."""
@@ -195,6 +203,13 @@ class Monitor(keras.callbacks.Callback):
             self.journal.close(self._steps)
             if self.live:
                 self._live.keep(self._line)
+
+    def _begun(self) -> Journal:
+        if self.journal is None:
+            raise UsageError(
+                "Invalid use of a Monitor. Expected `begin(loss)` before its first step. Received: nothing"
+            )
+        return self.journal
 
     def _look(self, rates: Mapping[str, float]) -> None:
         journal = self.journal
@@ -273,6 +288,25 @@ class Monitor(keras.callbacks.Callback):
         arrays = {f"weight.{place}.{each.path}": np.asarray(each) for place, each in enumerate(variables)}
         if all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
             self._snapshot = {**arrays, "weights_step": np.array(self._steps)}
+
+
+def _folder(folder: Any) -> Path:
+    """Raises `UsageError` for what names no folder."""
+    if isinstance(folder, str | os.PathLike) and not Path(folder).is_file():
+        return Path(folder)
+    what = "" if not isinstance(folder, str | os.PathLike) else " (a file)"
+    raise UsageError(f"Invalid value for `folder`. Expected the name of a folder. Received: {folder!r}{what}")
+
+
+def _watched(losses: Any) -> list[WatchedLoss]:
+    """The watched losses that were given. Raises `UsageError` for anything else, and for none."""
+    given = list(losses) if isinstance(losses, list | tuple) else [losses]
+    if not given or not all(isinstance(loss, WatchedLoss) for loss in given):
+        raise UsageError(
+            "Invalid value for `losses`. Expected a loss that `lossdoctor.watch` made, in `compile` or in "
+            f"Monitor(losses=…). Received: {losses!r}"
+        )
+    return given
 
 
 def _pair(data: Any) -> tuple[Any, Any] | None:
@@ -361,7 +395,9 @@ def watch_step(
     """
     if (monitor is None) == (folder is None):
         raise UsageError("Invalid value for `folder`. Expected either a folder or a monitor. Received: both or neither")
-    own = monitor if monitor is not None else Monitor(str(folder))
+    if not callable(step):
+        raise UsageError(f"Invalid value for `step`. Expected a function of (x, …). Received: {step!r}")
+    own = monitor if monitor is not None else Monitor("" if folder is None else folder)
     if own.journal is None:
         own.begin(losses)
 

@@ -65,8 +65,8 @@ class WatchedLoss(keras.losses.Loss):
         # A function gets the same wrapper that `compile` puts around it.
         self.inner = self.loss if whole else function_loss(self.loss, name=_name(self.loss))
         super().__init__(name=self.inner.name, reduction=self.inner.reduction, dtype=dtype_policy(self.inner))
-        self.every = _whole(every, "every", 0)
-        self.capacity = Capacity(_whole(rows, "rows", 1), _whole(max_bytes, "max_bytes", 1024))
+        self.every = whole_number(every, "every", 0)
+        self.capacity = Capacity(whole_number(rows, "rows", 1), whole_number(max_bytes, "max_bytes", 1024))
         self.notes: list[str] = []
         self.slots: dict[tuple[int, int], Slot] = {}  # by call within a step, and replica
         self.plans: dict[str, Plan | None] = {}  # by what the loss was given
@@ -315,7 +315,8 @@ def _name(loss: Any) -> str:
     return str(given) if given else scope_name(getattr(loss, "__name__", None) or type(loss).__name__)
 
 
-def _whole(value: Any, argument: str, least: int) -> int:
+def whole_number(value: Any, argument: str, least: int) -> int:
+    """The value. Raises `UsageError` for anything but a whole number of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise UsageError(
             f"Invalid value for `{argument}`. Expected a whole number of at least {least}. Received: {value!r}"
