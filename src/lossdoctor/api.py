@@ -341,10 +341,11 @@ def trace(
     Returns:
         The trace: `trace["logits"]` are the tensors assigned to that name, `trace[12]` those of line 12 of the loss's
         file, each with `value` and `gradient` (summaries), `values` and `slopes` (arrays); `blamed` is the first that
-        is not finite. Printing it shows all.
+        is not finite. Printing it shows all. Of a loss that raises, `raised` says what and where, and the trace is what
+        it made until then, without gradients.
 
     Raises:
-        UsageError: `loss` is no loss, or cannot be traced.
+        UsageError: `loss` is no loss, or takes nothing that could be given to it.
 
     Example:
         >>> trace(my_mse, y_true, y_pred)["error"][0].values  # doctest: +SKIP

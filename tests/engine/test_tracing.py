@@ -123,16 +123,10 @@ def test_bodies_of_loops_and_branches_are_followed() -> None:
     assert gap.inner and (gap.value.size, gap.value.low, gap.value.mean, gap.value.zeros) == (6, 0.0, 2.0, 1)
     inner = {row.tensor.text: row.tensor for row in found.rows if row.tensor.inner}
     assert (inner["gap * 0.5"].value.size, inner["gap * 2.0"].value.size) == (4, 2)
-    assert "then branch" in inner["gap * 0.5"].marks and "else branch" in inner["total * 3.0"].marks
+    assert "then branch" in inner["gap * 0.5"].marks
+    assert inner["total * 3.0"].marks == () and "branch: else" in found["return"][-1].marks  # said once
     assert found.blamed is not None and found.blamed.tensor.text == "tf.math.log(half)"
     assert "first not finite in iteration 2" in found.blamed.tensor.marks
-
-    def noisy(y_true, y_pred):
-        body = lambda i, total: (i + 1, total + tf.random.uniform([]) * y_pred)  # noqa: E731
-        return tf.while_loop(lambda i, total: i < 2, body, [0, y_true])[1]
-
-    other = lossdoctor.trace(noisy, gaps, gaps)
-    assert not any(row.tensor.inner for row in other.rows) and "random numbers" in other.text()
 
 
 def row(text: str, low: float, shape: tuple[int, ...] = (4, 12, 12, 3)) -> Row:
@@ -234,10 +228,9 @@ def test_the_command(module: ModuleType, capsys: pytest.CaptureFixture[str]) -> 
         "import tensorflow as tf\n\n\ndef fixed(y_true, y_pred):\n    return tf.reshape(y_true - y_pred, [32, 3])\n"
     )
     np.savez("seven.npz", y_true=np.ones((7, 3), "float32"), y_pred=np.ones((7, 3), "float32"))
-    assert main(["trace", "fixed.py:fixed", "--data", "seven.npz"]) == 2
-    error = capsys.readouterr().err
-    assert "raises InvalidArgumentError on this batch in line 5, `tf.reshape(y_true - y_pred, [32, 3])`: Input" in error
-    assert "bug" not in error
+    assert main(["trace", "fixed.py:fixed", "--data", "seven.npz"]) == 1
+    text = " ".join(capsys.readouterr().out.split())
+    assert "fixed.py:5: `tf.reshape(y_true - y_pred, [32, 3])` raises InvalidArgumentError" in text
 
 
 def test_a_printing_copy_is_python_and_keeps_the_rest(tmp_path: Path) -> None:

@@ -177,3 +177,155 @@ def test_a_body_without_a_gradient_still_shows_its_values() -> None:
 
     (gap,) = lossdoctor.trace(digest, T, P)["gap"]
     assert len(gap.iterations) == 2 and gap.gradient is None
+
+
+@pytest.mark.real
+def test_random_numbers_in_a_body_are_those_of_the_run_that_is_shown() -> None:
+    import tensorflow as tf
+
+    def noisy(y_true, y_pred):
+        def body(i, total):
+            noise = tf.random.uniform([])
+            part = y_pred * noise
+            return i + 1, total + part
+
+        total = tf.while_loop(lambda i, _: i < 3, body, [0, y_true])[1]
+        return tf.reduce_mean(total, axis=-1)
+
+    found = lossdoctor.trace(noisy, T, P)
+    (noise,), (part,) = found["noise"], found["part"]
+    drawn = [float(one.values) for one in noise.iterations]
+    assert len(set(drawn)) == 3 and noise.marks == () and found.varies == "random"
+    assert np.allclose([one.values for one in part.iterations], [P * one for one in drawn], rtol=1e-5)
+    assert np.allclose([one.slopes for one in part.iterations], 0.2, rtol=1e-5)
+    total = found["tf.while_loop(lambda i, _: i < 3, body, [0, y_true])"][-1]
+    assert np.allclose(total.values, T + P * sum(drawn), rtol=1e-4)  # of the same run
+    (pred,) = found["y_pred"]
+    assert np.allclose(pred.slopes, sum(drawn) / 5, rtol=1e-4)
+
+
+@pytest.mark.real
+def test_a_variable_in_a_body_is_followed_and_left_as_it_was() -> None:
+    import tensorflow as tf
+
+    count, scale = tf.Variable(0.0), tf.Variable(2.0)
+
+    def counted(y_true, y_pred):
+        def body(i, total):
+            count.assign_add(1.0)
+            gap = (y_pred - y_true) * scale
+            part = tf.square(gap) * count
+            return i + 1, total + part
+
+        return tf.reduce_mean(tf.while_loop(lambda i, _: i < 3, body, [0, tf.zeros_like(y_true)])[1], axis=-1)
+
+    found = lossdoctor.trace(counted, T, P)
+    assert (float(count), float(scale)) == (0.0, 2.0)
+    (part,), (gap,) = found["part"], found["gap"]
+    gaps = 2.0 * (P - T)
+    assert np.allclose([one.values for one in part.iterations], [gaps**2 * k for k in (1, 2, 3)], rtol=1e-4)
+    assert np.allclose([one.slopes for one in gap.iterations], [2 * gaps * k / 5 for k in (1, 2, 3)], rtol=1e-4)
+    assert found.varies == "state" and part.marks == () and "loop, 3 iterations" in found.text()
+
+
+@pytest.mark.real
+def test_all_of_two_thousand_turns_are_counted_as_if_unrolled() -> None:
+    import tensorflow as tf
+
+    def long(y_true, y_pred):
+        def body(i, total):
+            gap = y_pred[0] - y_true[0] * tf.cast(i, tf.float32) / 1000.0
+            part = tf.square(gap)
+            return i + 1, 0.999 * total + part
+
+        return tf.reduce_sum(tf.while_loop(lambda i, _: i < 2000, body, [0, tf.zeros([5])])[1])
+
+    found = lossdoctor.trace(long, T, P)
+    (gap,), (part,) = found["gap"], found["part"]
+    turns = np.arange(2000)[:, None]
+    gaps = P[0].astype("float64") - T[0] * turns / 1000.0
+    slopes = 0.999 ** (1999 - turns) * np.ones(5)
+    assert gap.value.size == gap.gradient.size == 10_000 and len(gap.iterations) == 1000
+    assert (gap.value.low, gap.value.mean) == pytest.approx((gaps.min(), gaps.mean()), rel=1e-4, abs=1e-5)
+    assert part.value.norm == pytest.approx(np.linalg.norm(gaps**2), rel=1e-4)
+    assert part.gradient.norm == pytest.approx(np.linalg.norm(slopes), rel=1e-4)
+    assert gap.gradient.norm == pytest.approx(np.linalg.norm(2 * gaps * slopes), rel=1e-4)
+    assert part.iterations[0].gradient.mean == pytest.approx(0.999**1999, rel=1e-3)
+
+
+@pytest.mark.real
+def test_a_run_that_takes_too_long_shows_how_far_it_got(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lossdoctor.probes import lines
+
+    monkeypatch.setattr(lines, "_SECONDS", 0.02)
+    import tensorflow as tf
+
+    def long(y_true, y_pred):
+        body = lambda i, total: (i + 1, total + tf.square(y_pred - y_true))  # noqa: E731
+        return tf.reduce_mean(tf.while_loop(lambda i, _: i < 3000, body, [0, tf.zeros_like(y_true)])[1], axis=-1)
+
+    found = lossdoctor.trace(long, T, P)
+    (square,) = found["tf.square(y_pred - y_true)"]
+    assert not square.graded and square.gradient is None and square.iterations[0].gradient is None
+    (mark,) = square.marks
+    assert mark.startswith("over the first ") and mark.endswith(" iterations: all of them take too long")
+    assert found["return"][-1].gradient is not None
+
+
+@pytest.mark.real
+def test_branches_of_a_case_and_branches_around_random_numbers() -> None:
+    import tensorflow as tf
+
+    def cased(y_true, y_pred):
+        index = tf.argmax(tf.reduce_sum(y_pred, axis=0), output_type=tf.int32)
+        part = tf.switch_case(index, [lambda k=k: y_pred * float(k) for k in range(5)])
+        drop = tf.cond(
+            tf.reduce_mean(part) < 1e9,
+            lambda: part * tf.random.uniform([4, 5]),
+            lambda: part,
+        )
+        return tf.reduce_mean(drop - y_true, axis=-1)
+
+    found = lossdoctor.trace(cased, T, P)
+    chosen = int(P.sum(axis=0).argmax())
+    (taken,) = found["y_pred * float(k)"]
+    assert np.allclose(taken.values if taken.values is not None else taken.iterations[0].values, P * chosen)
+    assert f"branch: {chosen}" in found["part"][0].marks
+    (times,) = found["part * tf.random.uniform([4, 5])"]
+    assert times.marks == () and np.allclose(times.iterations[0].values, found["drop"][0].values)
+
+
+@pytest.mark.real
+def test_a_map_says_how_many_it_maps_over() -> None:
+    import tensorflow as tf
+
+    def mapped(y_true, y_pred):
+        return tf.map_fn(lambda t: tf.reduce_mean(tf.square(t)), y_true - y_pred)
+
+    found = lossdoctor.trace(mapped, T, P)
+    (inner,), outer = found["tf.square(t)"], found["return"][-1]
+    assert inner.inner and inner.marks == () and len(inner.iterations) == 4
+    assert outer.marks == ("loop, 4 iterations",)
+
+
+@pytest.mark.real
+def test_what_a_vectorized_map_maps_is_shown_for_the_whole_batch() -> None:
+    import tensorflow as tf
+
+    def vectorized(y_true, y_pred):
+        def sample(pair):
+            gap = pair[0] - pair[1]
+            part = tf.square(gap)
+            return tf.reduce_mean(part)
+
+        each = tf.vectorized_map(sample, (y_true, y_pred))
+        return tf.sqrt(each)
+
+    found = lossdoctor.trace(vectorized, T, P)
+    (gap,), (part,), (each,) = found["gap"], found["part"], found["each"]
+    assert np.allclose(gap.values, T - P) and np.allclose(part.values, (T - P) ** 2, rtol=1e-5)
+    root = np.sqrt(np.mean((T - P) ** 2, axis=1))
+    assert np.allclose(each.values, root**2, rtol=1e-5) and np.allclose(each.slopes, 0.5 / root, rtol=1e-4)
+    assert np.allclose(part.slopes, np.repeat(0.1 / root, 5).reshape(4, 5), rtol=1e-4)
+    line = vectorized.__code__.co_firstlineno + 2
+    assert gap.calls[-1].line == line and found[line] == (gap,)

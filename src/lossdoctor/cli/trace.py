@@ -28,7 +28,9 @@ def trace(options: argparse.Namespace) -> int:
       lossdoctor trace losses.py:dice --emit dice_printing.py
       lossdoctor trace losses.py:dice --format html --output dice.html
 
-    exit status: 0 all finite, 1 a value or gradient is not, 2 could not run
+    Of a loss that raises every line until then is shown, and the one that raises with what it was given.
+
+    exit status: 0 all finite, 1 a value or gradient is not, or the loss raises, 2 could not run
     """
     from lossdoctor import engine
     from lossdoctor.report import View
@@ -41,7 +43,7 @@ def trace(options: argparse.Namespace) -> int:
     if options.emit is not None:
         _emit(found, options.emit)
     show(options, found, part, lambda traced: as_html(traced, View()))
-    return SUCCESS if found.blamed is None else FOUND
+    return SUCCESS if found.blamed is None and found.raised is None else FOUND
 
 
 def _emit(found: TraceResult, path: Path) -> None:

@@ -91,21 +91,31 @@ _WHY = 160  # characters of an exception's text: TensorFlow's may be a page long
 
 def traced(job: Job, session: Session) -> tuple[Opened, LossGraph]:
     """The loss, opened, and its graph. Raises `UsageError` for one that has none, and as `examine`."""
+    start = begun(job, session)
+    if start.traced.traced is None:
+        raised = start.traced.raised
+        at = "" if raised is None else raised.at(start.loaded.path)
+        why = "" if raised is None else f": {raised.type}{at}: {shorten(raised.message, _WHY)}"
+        raise UsageError(_unable(f"`{start.loaded.name}` cannot be traced{why}"))
+    return start, start.traced.traced
+
+
+def begun(job: Job, session: Session) -> Opened:
+    """The loss, opened, which may have no graph: then it raises where it is traced. Raises `UsageError` where that is
+    for want of a batch, and as `examine`."""
     start = opened(job, session)
     if isinstance(start, ErrorItem):
         raise UsageError(start.message)
-    if start.traced.traced is None:
-        raised = start.traced.raised
-        name, at = start.loaded.name, "" if raised is None else raised.at(start.loaded.path)
-        why = "" if raised is None else f": {raised.type}{at}: {shorten(raised.message, _WHY)}"
+    raised = start.traced.raised
+    if start.traced.traced is None and raised is not None:
+        name, at = start.loaded.name, raised.at(start.loaded.path)
         for argument, structure in (("y_true", start.contract.y_true), ("y_pred", start.contract.y_pred)):
-            if isinstance(structure, Spec) and not structure.dims and raised is not None:
+            if isinstance(structure, Spec) and not structure.dims:
                 raise UsageError(
                     f"Invalid value for `{argument}`. Expected an array whose first axis is the batch. "
                     f"Received: a single number, of which `{name}` makes {raised.type}{at}"
                 )
-        raise UsageError(_unable(f"`{name}` cannot be traced{why}"))
-    return start, start.traced.traced
+    return start
 
 
 def readings_of(job: Job, session: Session, start: Opened) -> Readings:

@@ -11,13 +11,13 @@ import numpy as np
 from lossdoctor.engine.assigned import Assigned
 from lossdoctor.engine.examine import Job
 from lossdoctor.engine.place import Places
-from lossdoctor.engine.single import Given, heading, in_process, in_worker, traced
+from lossdoctor.engine.single import Given, begun, heading, in_process, in_worker
 from lossdoctor.findings import ErrorItem, UsageError
 from lossdoctor.graph.ir import Span
 from lossdoctor.probes.draws import pair as drawn
 from lossdoctor.probes.draws import sizes
-from lossdoctor.readings.lines import Lines, Tensor
-from lossdoctor.readings.trace import Ranked, Row, TraceResult
+from lossdoctor.readings.lines import Crash, Lines, Tensor
+from lossdoctor.readings.trace import Failure, Ranked, Row, TraceResult
 from lossdoctor.search.leaves import make_pair, pair_arrays, pair_specs
 from lossdoctor.session import Pair, Session, Settings
 from lossdoctor.spec import BATCH, Contract
@@ -68,7 +68,7 @@ def _check(sample: object, worst: object) -> None:
 
 def _traced(job: Job, session: Session, source: str, sample: int | None, worst: int) -> TraceResult:
     started = time.perf_counter()
-    start, _ = traced(job, session)
+    start = begun(job, session)
     contract, loaded = start.contract, start.loaded
     pair = job.pair
     if pair is None:
@@ -79,7 +79,7 @@ def _traced(job: Job, session: Session, source: str, sample: int | None, worst: 
         raise UsageError(f"Invalid value for `sample`. Expected an index below {batch}. Received: {sample}")
     job.progress(job.target, "running")
     lines: Lines = session.probe("lines", contract, pair=pair, keep=_KEPT)
-    ranked = _ranked(session, contract, pair, batch) if worst else []
+    ranked = _ranked(session, contract, pair, batch) if worst and start.traced.traced is not None else []
     places = Places(loaded, job.folder)
     assigned = Assigned()
     rows = tuple(_row(tensor, places, assigned, loaded.parameters) for tensor in lines.tensors)
@@ -97,12 +97,20 @@ def _traced(job: Job, session: Session, source: str, sample: int | None, worst: 
         backward=backward,
         chain=chain,
         batched=lines.batched,
+        raised=None if lines.crash is None else _raised(lines.crash, places),
         sample=sample,
         worst=tuple(ranked[:worst]),
         ranked=len(ranked),
-        files={row.path: row.tensor.calls[-1].path for row in rows if row.tensor.calls},
+        files=_files(rows, lines.crash, places),
         seconds=time.perf_counter() - started,
     )
+
+
+def _files(rows: tuple[Row, ...], crash: Crash | None, places: Places) -> dict[str, str]:
+    """The files of what is shown: the path as shown, and the absolute one."""
+    found = {row.path: row.tensor.calls[-1].path for row in rows if row.tensor.calls}
+    calls = () if crash is None else crash.raised.calls
+    return found | {places.path(span.path): span.path for span in calls}
 
 
 def _row(tensor: Tensor, places: Places, assigned: Assigned, parameters: tuple[str, str]) -> Row:
@@ -116,6 +124,17 @@ def _row(tensor: Tensor, places: Places, assigned: Assigned, parameters: tuple[s
         # Of the call, for what a helper returns; else of the helper, since the loss itself returns something too.
         name = assigned.name(tensor.calls[-2]) or (f"{span.function}(…)" if span.function.isidentifier() else name)
     return Row(tensor, name or _of_statement(span.text), places.path(span.path), span.line)
+
+
+def _raised(crash: Crash, places: Places) -> Failure:
+    raised = crash.raised
+    path, line, text = "", 0, ""
+    if raised.calls:
+        span = raised.calls[-1]
+        path, line, text = places.path(span.path), span.line, span.text.strip()
+    return Failure(
+        raised.type, raised.message, path, line, text, crash.given, crash.number, crash.backward, raised.calls
+    )
 
 
 def _of_statement(text: str) -> str:

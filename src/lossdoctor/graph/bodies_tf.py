@@ -55,6 +55,9 @@ class Bodies:
         self._busy = False
         self._arrived: set[int] = set()  # rows of gradients
 
+    def starting(self, graph: Any, kind: str) -> None:
+        """What the tracer calls before each operation of a body."""
+
     def watch(self, op: Any, calls: Sequence[Span]) -> Any:
         """What the tracer calls with each operation of a body, and gives to the code that made it."""
         if self._busy or not calls or not _shows(op):

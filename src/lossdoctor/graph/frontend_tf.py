@@ -17,8 +17,10 @@ from lossdoctor.graph.optimise_tf import Optimised, optimise
 from lossdoctor.graph.reading_tf import captured, ordered, pure
 from lossdoctor.graph.reference_tf import Run, assignments, drawn, reference_runs
 from lossdoctor.graph.run_tf import Executable, array, call_options, calling_with
-from lossdoctor.graph.trace_tf import Call, Program, build, flatten
+from lossdoctor.graph.state_tf import unchanged
+from lossdoctor.graph.trace_tf import Call, Inside, Noted, Program, Stopped, build, flatten
 from lossdoctor.graph.trace_tf import NotATensor as NotATensor
+from lossdoctor.graph.untyped_tf import tf
 from lossdoctor.graph.verify import verify
 from lossdoctor.session import Evaluation, Guard, Pair, Raised
 from lossdoctor.spec import Contract
@@ -100,6 +102,14 @@ class Live:
         except Exception as error:
             return error
         return None
+
+    def runs_forward(self, feeds: Sequence[Any]) -> bool:
+        """Whether the value can be had, as the graph optimiser has it."""
+        try:
+            Executable(self.program.graph, [self.program.value], effects=True)(feeds, optimised=True)
+        except Exception:  # whatever the loss raises
+            return False
+        return True
 
     def guards(self) -> tuple[Guard, ...]:
         """The assertions on values that the user's code makes."""
@@ -222,14 +232,51 @@ def trace(call: Call, contract: Contract, *, is_user: spans.IsUser | None = None
         Exception: whatever the loss raises while it is traced.
     """
     program = build(call, contract, is_user or spans.is_user)
+    optimising = optimise(program)
+    with unchanged(program.graph):
+        staged = _staged(program, contract, seed)
+        found = optimising()
+        optimised = None if found is None else _convert_optimised(program, contract, found, seed)
+    return Live(program, contract, staged, optimised)
+
+
+def trace_watched(call: Call, contract: Contract, is_user: spans.IsUser, inside: Inside, noted: Noted | None) -> Live:
+    """The same with `inside` and `noted` as `build` takes them, and without what the graph optimiser makes of it."""
+    program = build(call, contract, is_user, inside, noted)
+    with unchanged(program.graph):
+        return Live(program, contract, _staged(program, contract, 0), None)
+
+
+def _staged(program: Program, contract: Contract, seed: int) -> Staged:
     outputs = [program.value, *(g for g in program.gradients if g is not None)]
     order = ordered([*outputs, *program.inputs])
-    optimising = optimise(program)
     runs = reference_runs(program.graph, order, program.leaves, contract, seed)
-    staged = convert(program, program.graph, program.inputs, program.value, program.gradients, runs, "traced")
-    found = optimising()
-    optimised = None if found is None else _convert_optimised(program, contract, found, seed)
-    return Live(program, contract, staged, optimised)
+    return convert(program, program.graph, program.inputs, program.value, program.gradients, runs, "traced")
+
+
+def partly(program: Program | Stopped, operations: Sequence[Any], contract: Contract) -> Staged:
+    """The IR of what some operations of a loss make, which need not lead to a value.
+
+    Its `value` means nothing, and it has no gradients.
+    """
+    made = [x for op in operations for x in _taken(op, program) if x.dtype not in (tf.resource, tf.variant)]
+    with unchanged(program.graph):
+        runs = reference_runs(program.graph, ordered([*made, *program.inputs]), program.leaves, contract, 0)
+    conversion = Conversion(program.records, runs, captured=captured(program.graph))
+    found = _converted(conversion, program, program.inputs, made)
+    body, moved = prune(Graph(tuple(conversion.nodes), tuple(range(len(program.inputs))), tuple(dict.fromkeys(found))))
+    y_true, y_pred = _sides(program)
+    last = moved[found[-1]] if found else 0
+    loss = LossGraph(body, y_true, y_pred, last, (None,) * len(y_pred), "traced")
+    verify(loss)
+    tensors = {moved[node]: tensor for node, tensor in conversion.tensors.items() if node in moved}
+    return Staged(loss, program.graph, tensors, tensors.get(last), (None,) * len(y_pred))
+
+
+def _taken(op: Any, program: Program | Stopped) -> list[Any]:
+    """The outputs of an operation that the loss takes; the first where it takes none."""
+    found = [x for x in op.outputs if any(not program.records.is_gradient(user) for user in x.consumers())]
+    return found or op.outputs[:1]
 
 
 def _convert_optimised(program: Program, contract: Contract, found: Optimised, seed: int) -> Staged:
@@ -251,22 +298,19 @@ def convert(
 ) -> Staged:
     """The IR of one TensorFlow graph of the loss, verified."""
     conversion = Conversion(program.records, runs, captured=captured(graph))
-    for leaf, tensor in zip(program.leaves, inputs, strict=True):
-        attrs = {"role": leaf.role, "key": leaf.key} if leaf.key else {"role": leaf.role}
-        conversion.add_input(tensor, attrs, leaf.spec.dims)
+    found = _converted(conversion, program, inputs, [value, *(g for g in gradients if g is not None)])
     count = len(inputs)
-    found = conversion.run([value, *(g for g in gradients if g is not None)])
     rest = iter(found[1:])
     gradient_ids = [None if g is None else next(rest) for g in gradients]
-    predictions = [i for i, leaf in enumerate(program.leaves) if leaf.role == "y_pred"]
+    y_true, predictions = _sides(program)
     _settle_roles(conversion.nodes, found[0])
     _place_gradients(conversion.nodes, {g: p for g, p in zip(gradient_ids, predictions, strict=True) if g is not None})
     kept = [node.forward for node in conversion.nodes if node.forward is not None]
     body, moved = prune(Graph(tuple(conversion.nodes), tuple(range(count)), tuple(dict.fromkeys(found))), kept)
     loss = LossGraph(
         graph=body,
-        y_true=tuple(i for i, leaf in enumerate(program.leaves) if leaf.role == "y_true"),
-        y_pred=tuple(predictions),
+        y_true=y_true,
+        y_pred=predictions,
         value=moved[found[0]],
         gradients=tuple(None if g is None else moved[g] for g in gradient_ids),
         stage=stage,
@@ -274,6 +318,23 @@ def convert(
     verify(loss)
     tensors = {moved[node]: tensor for node, tensor in conversion.tensors.items() if node in moved}
     return Staged(loss, graph, tensors, value, tuple(gradients))
+
+
+def _converted(
+    conversion: Conversion, program: Program | Stopped, inputs: Sequence[Any], outputs: Sequence[Any]
+) -> list[int]:
+    for leaf, tensor in zip(program.leaves, inputs, strict=True):
+        attrs = {"role": leaf.role, "key": leaf.key} if leaf.key else {"role": leaf.role}
+        conversion.add_input(tensor, attrs, leaf.spec.dims)
+    return conversion.run(outputs)
+
+
+def _sides(program: Program | Stopped) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The nodes of the inputs: those of y_true, those of y_pred."""
+    of_true, of_pred = (
+        tuple(i for i, leaf in enumerate(program.leaves) if leaf.role == role) for role in ("y_true", "y_pred")
+    )
+    return of_true, of_pred
 
 
 def _settle_roles(nodes: list[Node], value: int) -> None:

@@ -26,7 +26,7 @@ def passes(nodes: Iterable[Node]) -> dict[int, int]:
         if calls in last:
             turn = made[last[calls]][1]
             since = made[last[calls] + 1 :]
-            if any(not _part_of(other, calls) or again > turn for other, again in since):
+            if any(not part_of(other, calls) or again > turn for other, again in since):
                 turn += 1
         found[node.id] = turn
         last[calls] = len(made)
@@ -34,7 +34,7 @@ def passes(nodes: Iterable[Node]) -> dict[int, int]:
     return found
 
 
-def _part_of(inner: Calls, outer: Calls) -> bool:
+def part_of(inner: Calls, outer: Calls) -> bool:
     """Whether an expression lies within another, or in what that other calls."""
     depth = len(outer) - 1
     return len(inner) > depth and inner[:depth] == outer[:depth] and _within(inner[depth], outer[depth])

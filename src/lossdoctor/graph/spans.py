@@ -149,7 +149,7 @@ def _converted(frame: FrameType) -> SourceMap:
     }
 
 
-def _before_autograph(error: BaseException) -> BaseException:
+def before_autograph(error: BaseException) -> BaseException:
     """The exception itself, of which AutoGraph makes another that tells the user's frames in its message."""
     while (
         (inner := error.__context__) is not None and hasattr(inner, "ag_error_metadata") and _IN_USER_CODE in str(error)
@@ -264,7 +264,7 @@ def _short(qualname: str) -> str:
 
 def raised(error: BaseException, accept: IsUser = is_user) -> Raised:
     """An exception as plain data: its type, one clean line, the user's frames and what they were about."""
-    error = _before_autograph(error)
+    error = before_autograph(error)
     frames = _frames(error.__traceback__, accept)
     called, missing = "", ""
     defined = _defined(error, accept)
@@ -282,6 +282,12 @@ def _defined(error: BaseException, accept: IsUser) -> tuple[Span, ...]:
     told = told.partition(_DEFINED_AT)[0]  # of several operations that of the first
     places = re.findall(r'(?m)^\s*File "([^"\n]+)", line (\d+), in (\S+)', told)
     return tuple(statement_span(path, int(line), name) for path, line, name in places if accept(path))
+
+
+def names(error: BaseException, accept: IsUser = is_user) -> dict[str, Any]:
+    """What the names of the innermost of the user's frames of an exception stand for."""
+    found = _frames(before_autograph(error).__traceback__, accept)
+    return dict(found[-1][0].f_locals) if found else {}
 
 
 def failed_nodes(error: BaseException) -> tuple[str, ...]:
@@ -302,6 +308,7 @@ def clean_message(error: BaseException) -> str:
     text = re.sub(r"Exception encountered when calling [^\n]*\n+", "", text)
     text = re.sub(r"Detected at node[^\n]*\n(?:[ \t][^\n]*\n|\n)*", "", text)
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    text = re.sub(r"'\{\{node [^}]*\}\} = (\w+)\[[^\]]*\]\([^)]*\)'", r"\1", text)
     text = re.sub(r"\{\{[^}]*\}\}\s*", "", text)
     text = re.sub(r"\s*\[Op:[^\]]*\](?: name:\s*\S*)?", "", text)
     text = re.sub(r"\s*\[\[[^\]]*\]\]", "", text)

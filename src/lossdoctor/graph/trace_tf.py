@@ -12,18 +12,32 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from lossdoctor.findings import LossdoctorError
 from lossdoctor.graph import spans
 from lossdoctor.graph.ir import Span
-from lossdoctor.graph.untyped_tf import autograph_util, func_graph, ops, polymorphic_function, tf, tf_stack
+from lossdoctor.graph.untyped_tf import PFor, autograph_util, func_graph, ops, polymorphic_function, tf, tf_stack
 from lossdoctor.spec import Contract, Spec, Structure, leaves, map_structure
 
 Call = Callable[[Any, Any], Any]
-Inside = Callable[[Any, tuple[Span, ...]], Any]
+
+
+class Inside(Protocol):
+    """Looks into the bodies of loops and branches while they are traced."""
+
+    def starting(self, graph: Any, kind: str) -> None:
+        """Before each forward operation of a body, whose type is `kind`."""
+        ...
+
+    def watch(self, op: Any, calls: tuple[Span, ...]) -> Any:
+        """With each of these; the code that made the operation gets what this returns."""
+        ...
+
+
+Noted = Callable[[Any, "FrameType | None"], None]
 
 
 class NotATensor(LossdoctorError, TypeError):
@@ -69,6 +83,14 @@ class Records:
         original = op._original_op
         return self.calls_of(op) or (self.calls_of(original) if original is not None else ())
 
+    def converted(self, old: Any, new: Any) -> None:
+        """`tf.vectorized_map` makes an operation of the whole batch of one of a sample: it has the place of that."""
+        calls = self.calls_of(old)
+        key = (id(new.graph), new.name)
+        known = self.calls.get(key, ())
+        if new is not old and calls[: len(known)] == known:
+            self.calls[key] = self.by_name[new.name] = calls
+
     def is_gradient(self, op: Any) -> bool:
         return (id(op.graph), op.name) in self.gradients
 
@@ -97,6 +119,17 @@ class Program:
     direct: bool
 
 
+@dataclass(frozen=True)
+class Stopped:
+    """A loss as far as it was traced before it raised, and what it raised."""
+
+    graph: Any  # FuncGraph
+    leaves: tuple[Leaf, ...]
+    inputs: tuple[Any, ...]
+    records: Records
+    error: Exception
+
+
 def flatten(structure: Structure, value: Any) -> list[Any]:
     """The leaves of a value that has the structure of the spec, in the order of `leaves`."""
     if isinstance(structure, Spec):
@@ -106,25 +139,22 @@ def flatten(structure: Structure, value: Any) -> list[Any]:
     return [leaf for part, inner in zip(structure, value, strict=True) for leaf in flatten(part, inner)]
 
 
-def build(call: Call, contract: Contract, accept: spans.IsUser, inside: Inside | None = None) -> Program:
+def build(
+    call: Call, contract: Contract, accept: spans.IsUser, inside: Inside | None = None, noted: Noted | None = None
+) -> Program:
     """Trace `call(y_true, y_pred)` and its gradient.
 
-    `inside` is called with each forward operation of a body of a loop or branching, and the user's frames; the code
-    that made the operation gets what it returns.
+    `inside` looks into the bodies of loops and branches. `noted` is called with each forward operation and the frame
+    that makes it.
 
     Raises what the loss raises; `NotATensor` if it returns something else than a tensor, a number or a sequence
     that stacks to one.
     """
-    all_leaves = (*_leaves(contract.y_true, "y_true"), *_leaves(contract.y_pred, "y_pred"))
-    if contract.ragged is not None:  # the user knows the rows by the name of the argument
-        all_leaves = tuple(replace(leaf, key="present" if leaf.spec.present else "") for leaf in all_leaves)
+    all_leaves = _all_leaves(contract)
     records = Records(accept=accept)
     made: dict[str, Any] = {}
 
     def body(*flat: Any) -> None:
-        iterator = iter(flat)
-        y_true = map_structure(lambda _: next(iterator), contract.y_true)
-        y_pred = map_structure(lambda _: next(iterator), contract.y_pred)
         variables: list[Any] = []
 
         def creator(following: Any, **options: Any) -> Any:
@@ -132,11 +162,11 @@ def build(call: Call, contract: Contract, accept: spans.IsUser, inside: Inside |
             return variables[-1]
 
         with (
-            _recording(records, _frame(), gradient=False, inside=inside),
+            _recording(records, _frame(), gradient=False, inside=inside, noted=noted),
             _tf_functions_in_place() as inlined,
             tf.variable_creator_scope(creator),
         ):
-            value = call(y_true, y_pred)
+            value = call(*_arguments(contract, flat))
         made["inputs"] = flat
         # A variable that the loss makes is made here, and refused by the functions of `fit`.
         made["direct"] = isinstance(value, tf.Tensor) and not inlined and not variables
@@ -145,9 +175,7 @@ def build(call: Call, contract: Contract, accept: spans.IsUser, inside: Inside |
         with _recording(records, _frame(), gradient=True), _tf_functions_in_place(), _unregistered_as_none(records):
             made["gradients"] = _gradients(value, predictions)
 
-    graph = func_graph.func_graph_from_py_func(
-        "loss", body, args=tuple(_tensor_spec(leaf) for leaf in all_leaves), kwargs={}, add_control_dependencies=True
-    )
+    graph = _graph_of(body, all_leaves)
     return Program(
         graph,
         all_leaves,
@@ -157,6 +185,51 @@ def build(call: Call, contract: Contract, accept: spans.IsUser, inside: Inside |
         records,
         made["direct"],
     )
+
+
+def build_until(
+    call: Call, contract: Contract, accept: spans.IsUser, inside: Inside | None = None, noted: Noted | None = None
+) -> Stopped | None:
+    """Trace the value of a loss that raises while it is traced, as far as it gets; None where it does not raise.
+    `inside` and `noted` as for `build`."""
+    all_leaves = _all_leaves(contract)
+    records = Records(accept=accept)
+    inputs: list[Any] = []
+    problems: list[Exception] = []
+
+    def body(*flat: Any) -> None:
+        inputs.extend(flat)
+        with (
+            _recording(records, _frame(), gradient=False, inside=inside, noted=noted),
+            _tf_functions_in_place(),
+        ):
+            try:
+                _as_tensor(call(*_arguments(contract, flat)))
+            except Exception as problem:  # whatever the loss raises
+                problems.append(problem)
+
+    graph = _graph_of(body, all_leaves)
+    return Stopped(graph, all_leaves, tuple(inputs), records, problems[0]) if problems else None
+
+
+def _graph_of(body: Callable[..., None], all_leaves: Sequence[Leaf]) -> Any:
+    return func_graph.func_graph_from_py_func(
+        "loss", body, args=tuple(_tensor_spec(leaf) for leaf in all_leaves), kwargs={}, add_control_dependencies=True
+    )
+
+
+def _arguments(contract: Contract, flat: Sequence[Any]) -> tuple[Any, Any]:
+    iterator = iter(flat)
+    y_true = map_structure(lambda _: next(iterator), contract.y_true)
+    return y_true, map_structure(lambda _: next(iterator), contract.y_pred)
+
+
+def _all_leaves(contract: Contract) -> tuple[Leaf, ...]:
+    found = (*_leaves(contract.y_true, "y_true"), *_leaves(contract.y_pred, "y_pred"))
+    if contract.ragged is None:
+        return found
+    # The user knows the rows by the name of the argument.
+    return tuple(replace(leaf, key="present" if leaf.spec.present else "") for leaf in found)
 
 
 def _leaves(structure: Structure, role: str) -> Iterator[Leaf]:
@@ -202,7 +275,12 @@ def _frame() -> FrameType | None:
 
 @contextmanager
 def _recording(
-    records: Records, until: FrameType | None, *, gradient: bool, inside: Inside | None = None
+    records: Records,
+    until: FrameType | None,
+    *,
+    gradient: bool,
+    inside: Inside | None = None,
+    noted: Noted | None = None,
 ) -> Generator[None]:
     """Note the user's frames of every operation that is made in any graph meanwhile."""
     original = ops.Graph._create_op_internal
@@ -210,6 +288,8 @@ def _recording(
     stacks = tf_stack._source_mapper_stacks
 
     def create(graph: Any, *args: Any, **kwargs: Any) -> Any:
+        if inside is not None and graph is not whole:
+            inside.starting(graph, args[0] if args else kwargs["op_type"])
         op = original(graph, *args, **kwargs)
         key = (id(graph), op.name)
         mapped = stacks[tf_stack._get_thread_key()][-1].get_effective_source_map()
@@ -220,15 +300,25 @@ def _recording(
             records.loops[key] = held
         if gradient:
             records.gradients.add(key)
+        if noted is not None:
+            noted(op, _frame())
         if inside is not None and graph is not whole:
-            return inside(op, records.calls[key])
+            return inside.watch(op, records.calls[key])
         return op
 
+    convert = PFor._add_conversion
+
+    def converted(loop: Any, old: Any, new: Any) -> None:
+        convert(loop, old, new)
+        records.converted(getattr(old, "op", old), getattr(getattr(new, "t", None), "op", new))
+
     ops.Graph._create_op_internal = create
+    PFor._add_conversion = converted
     try:
         yield
     finally:
         ops.Graph._create_op_internal = original
+        PFor._add_conversion = convert
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from tensorflow.python.framework import importer as _importer
 from tensorflow.python.framework import ops as _ops
 from tensorflow.python.grappler import tf_optimizer as _tf_optimizer
 from tensorflow.python.ops import handle_data_util as _handle_data
+from tensorflow.python.ops.parallel_for.pfor import PFor as _PFor
 from tensorflow.python.ops.resource_variable_ops import ResourceVariable as _ResourceVariable
 from tensorflow.python.util import tf_stack as _tf_stack
 
@@ -44,6 +45,7 @@ importer: Any = _importer
 ops: Any = _ops
 handle_data: Any = _handle_data
 tf_optimizer: Any = _tf_optimizer
+PFor: Any = _PFor
 tf_stack: Any = _tf_stack
 record: Any = _record
 ResourceVariable: Any = _ResourceVariable

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossdoctor.graph.ir import Span
+from lossdoctor.session import Raised
 
 Array = NDArray[Any]
 Varies = Literal["", "random", "state"]
@@ -102,7 +103,9 @@ class Tensor:
     def __repr__(self) -> str:
         """In a console: what it is and how large, not its arrays."""
         where = f" at {self.calls[-1].path}:{self.calls[-1].line}" if self.calls else ""
-        numbers, slope = _brief(self.value), "none" if self.gradient is None else _brief(self.gradient, norm=True)
+        numbers, slope = _brief(self.value), "none" if self.graded else "unknown"
+        if self.gradient is not None:
+            slope = _brief(self.gradient, norm=True)
         shape = f"{self.dtype}[{','.join(map(str, self.shape))}]"
         return f"<Tensor `{' '.join(self.text.split())}`{where}: {shape}, {numbers}, |gradient| {slope}>"
 
@@ -114,12 +117,35 @@ def _brief(summary: Summary, *, norm: bool = False) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """What an expression that raises was given: its source, and what is known of its shape. `values` are those of a
+    few integers."""
+
+    text: str
+    dtype: str
+    shape: tuple[int | None, ...] | None
+    values: Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """Where a loss raises. `number` are the turns of the loops around that place, of the outermost first; `backward`
+    says that the value is computed, and its gradient raises."""
+
+    raised: Raised
+    given: tuple[Given, ...] = ()
+    number: tuple[int, ...] = ()
+    backward: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Lines:
     """All tensors of a loss at one batch, in the order in which they are computed.
 
     `agrees` is False where a run for value and gradient only, as training has it, gives others than this run, which
     fetches everything. `varies` says why that cannot be compared: of two runs alike each gives numbers of its own, as
-    the loss draws some at random or keeps state.
+    the loss draws some at random or keeps state. `crash` is where the loss raises: then the tensors are what it made
+    until there, without gradients.
     """
 
     tensors: tuple[Tensor, ...]
@@ -128,3 +154,4 @@ class Lines:
     calling: str
     batched: tuple[int, ...] = field(default=())  # nodes whose first axis is that of the batch
     varies: Varies = ""
+    crash: Crash | None = None

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, field
 
 from lossdoctor.findings import LossResult
-from lossdoctor.readings.lines import Tensor, Varies
+from lossdoctor.graph.ir import Span
+from lossdoctor.readings.lines import Given, Tensor, Varies
 
 _AFTER, _BEFORE = re.compile(r"([(\[{]) "), re.compile(r",? ([)\]}])")
 
@@ -41,8 +42,27 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """Where a loss raises, and what; `line` is 0 where that is on no line of the user's.
+
+    `given` is what the expression was given, `iteration` in which turns of the loops around it it raised, of the
+    outermost first. `backward`: the value is computed, and its gradient raises.
+    """
+
+    type: str
+    message: str
+    path: str
+    line: int
+    text: str
+    given: tuple[Given, ...] = ()
+    iteration: tuple[int, ...] = ()
+    backward: bool = False
+    calls: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TraceResult(LossResult):
-    """A loss at one batch."""
+    """A loss at one batch; of one that raises, what it makes until then, without gradients."""
 
     source: str  # where the batch is from: "drawn at random", a file, arrays
     batch: int
@@ -60,3 +80,4 @@ class TraceResult(LossResult):
     files: dict[str, str] = field(default_factory=dict[str, str])  # path as shown -> absolute path
     seconds: float = 0.0
     varies: Varies = ""  # why it cannot be compared with a run for value and gradient only
+    raised: Failure | None = None

@@ -82,7 +82,7 @@ def plan(call: Callable[[Any, Any], Any], contract: Contract, accept: Callable[[
 def _plan(
     call: Callable[[Any, Any], Any], contract: Contract, accept: Callable[[str], bool], bodies: Bodies | None
 ) -> Plan:
-    program = build(call, contract, accept, None if bodies is None else bodies.watch)
+    program = build(call, contract, accept, bodies)
     outputs = [program.value, *(g for g in program.gradients if g is not None)]
     order = ordered([*outputs, *program.inputs])
     runs = reference_runs(program.graph, order, program.leaves, contract, 0)

@@ -315,6 +315,7 @@ def _memory_error(subject: Subject, contract: Contract) -> Exception | None:
     """What the loss raises for one ordinary sample, if it is that there is too little memory."""
     import tensorflow as tf
 
+    from lossdoctor.graph.state_tf import unchanged_by
     from lossdoctor.probes.draws import pair, sizes
     from lossdoctor.search.evaluate import leaves, rebuilt
 
@@ -324,7 +325,8 @@ def _memory_error(subject: Subject, contract: Contract) -> Exception | None:
         for value, structure in ((sample.y_true, contract.y_true), (sample.y_pred, contract.y_pred))
     )
     try:
-        subject.call(y_true, y_pred)
+        with unchanged_by(subject.object):
+            subject.call(y_true, y_pred)
     except (MemoryError, tf.errors.ResourceExhaustedError) as problem:
         return problem
     except (Exception, SystemExit):

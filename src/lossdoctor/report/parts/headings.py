@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from lossdoctor.graph.ir import Span
-from lossdoctor.readings.trace import Row, TraceResult, on_one_line
+from lossdoctor.readings.trace import Failure, Row, TraceResult, on_one_line
 from lossdoctor.report.parts.excerpt import source_lines
 
 Place = tuple[str, int, int, tuple[Span, ...]]  # file, line, the pass over it, and the calls that lead there
@@ -34,8 +34,28 @@ class Headings:
         return [one for one in self._found.rows if self.place(one) == self.place(row)]
 
     def blamed(self, row: Row) -> bool:
-        """Whether the row that is to blame stands under this row's heading."""
-        return self._found.blamed is not None and self.place(self._found.blamed) == self.place(row)
+        """Whether the row that is to blame stands under this row's heading, or what raises does."""
+        marked = self._found.blamed, self.raising()
+        return any(one is not None and self.place(one) == self.place(row) for one in marked)
+
+    def raising(self) -> Row | None:
+        """The last row, if it stands under the line that raises: a part of the expression that does."""
+        raised = self._found.raised
+        last = next((row for row in reversed(self._found.rows) if row.line), None)
+        if raised is None or last is None or last.path != raised.path:
+            return None
+        start = _starts(self._lines(raised.path)).get(raised.line, raised.line)
+        return last if start in (last.line, self.place(last)[1]) else None
+
+    def raised_source(self, raised: Failure) -> tuple[int, str]:
+        """The line that raises, with those that its expression goes on to, and its number."""
+        lines = self._lines(raised.path)
+        line = _starts(lines).get(raised.line, raised.line)
+        if not 0 < line <= len(lines):
+            return raised.line, raised.text
+        first, *more = lines[line - 1 : max(line, raised.calls[-1].end_line if raised.calls else line)]
+        whole = not more or first.rstrip().endswith(":") or any("#" in each for each in (first, *more))
+        return line, first.rstrip() if whole else on_one_line("\n".join([first, *more]))
 
     def short(self, row: Row, room: int) -> str:
         """What the row is called, in about so many characters."""
@@ -50,7 +70,7 @@ class Headings:
 
     def source(self, row: Row) -> str:
         """The source that a row stands under: its line, with those that its expression goes on to, on one."""
-        lines = self._lines(row)
+        lines = self._lines(row.path)
         line = self.place(row)[1]
         if not 0 < line <= len(lines):
             return row.tensor.text
@@ -77,13 +97,13 @@ class Headings:
         return [*said, f"pass {turn} of {of}"] if of > 1 else said
 
     def _place(self, row: Row) -> Place:
-        line = row.line if row.tensor.inner else _starts(self._lines(row)).get(row.line, row.line)
+        line = row.line if row.tensor.inner else _starts(self._lines(row.path)).get(row.line, row.line)
         calls = row.tensor.calls
         elsewhere = len(calls) > 1 and not row.tensor.inner and calls[-2].line != calls[-1].line
         return row.path, line, row.tensor.turn[0], calls[:-1] if elsewhere else ()
 
-    def _lines(self, row: Row) -> tuple[str, ...]:
-        return source_lines(self._root / self._found.files.get(row.path, row.path)) if row.path else ()
+    def _lines(self, path: str) -> tuple[str, ...]:
+        return source_lines(self._root / self._found.files.get(path, path)) if path else ()
 
     def _again(self, row: Row, caller: Span) -> bool:
         """Whether another call on the same line leads to the same place."""

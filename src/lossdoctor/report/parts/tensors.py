@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 from lossdoctor.readings.lines import Array, Summary
-from lossdoctor.readings.trace import Row, TraceResult
+from lossdoctor.readings.trace import Failure, Row, TraceResult, on_one_line
 
 # Why the trace cannot be compared with a run for value and gradient only.
 VARIES = {
@@ -16,8 +16,43 @@ VARIES = {
     "state": "two runs of the loss on this batch differ: it keeps state, and these are the numbers of one run",
 }
 
+UNTIL_THEN = "what its lines make until then, without gradients"
 _CALL = re.compile(r"([A-Za-z_][\w.]*)\s*\(")
 _SHORT = {"float": "f", "int": "i", "uint": "u", "bfloat": "bf"}
+
+
+def differs(found: TraceResult) -> str:
+    """What a trace that does not agree says of it."""
+    what = "gives other numbers" if found.raised is None else "does not raise"
+    return (
+        f"a run for value and gradient only, as training has it, {what}: there the graph optimiser does more, and an "
+        "intermediate that is not asked for may not be computed as it is written"
+    )
+
+
+def raised_at(raised: Failure) -> str:
+    """Where a loss raises: "losses.py:7", and in which turn of a loop; nothing where that is on no line."""
+    return f"{raised.path}:{raised.line}{_turn(raised.iteration)}" if raised.line else ""
+
+
+def _turn(number: tuple[int, ...]) -> str:
+    return f" in iteration {' of '.join(map(str, reversed(number)))}" if number else ""
+
+
+def raised_as(raised: Failure) -> str:
+    """What a loss raises, and in which turn of the loops around it."""
+    which = "its gradient raises" if raised.backward else "raises"
+    return f"{which} {raised.type}{_turn(raised.iteration)}: {raised.message}"
+
+
+def given_to(raised: Failure) -> str:
+    """What the expression that raises was given: "error f32[4,3], index i32[2] = [0, 7]"."""
+    said: list[str] = []
+    for one in raised.given:
+        sizes = None if one.shape is None else tuple("?" if dim is None else dim for dim in one.shape)
+        text = f"{on_one_line(one.text)} {typed(one.dtype, ('...',) if sizes is None else sizes)}"
+        said.append(text if one.values is None else f"{text} = {one.values.tolist()}")
+    return ", ".join(said)
 
 
 def marks_of(found: TraceResult, row: Row, value: Summary, gradient: Summary | None, *, zeros: bool) -> list[str]:
@@ -87,7 +122,7 @@ def share(count: int, size: int) -> str:
     return "" if not count or not size else f"{count / size:.0%}" if count / size >= 0.01 else "<1%"
 
 
-def typed(dtype: str, shape: tuple[int, ...]) -> str:
+def typed(dtype: str, shape: tuple[int | str, ...]) -> str:
     kind = dtype.rstrip("0123456789")
     return f"{_SHORT.get(kind, kind)}{dtype[len(kind) :]}[{','.join(map(str, shape))}]"
 

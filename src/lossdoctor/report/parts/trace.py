@@ -9,19 +9,24 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from lossdoctor.readings.lines import Summary
-from lossdoctor.readings.trace import Row, TraceResult
+from lossdoctor.readings.trace import Failure, Row, TraceResult, on_one_line
 from lossdoctor.report import View
 from lossdoctor.report.json import opening
 from lossdoctor.report.parts.heading import title
 from lossdoctor.report.parts.headings import Headings, Place
 from lossdoctor.report.parts.sheet import INDENT, Sheet
 from lossdoctor.report.parts.tensors import (
+    UNTIL_THEN,
     VARIES,
+    differs,
+    given_to,
     marks_of,
     number,
     of_finite,
     of_line,
     part_of,
+    raised_as,
+    raised_at,
     shape_of,
     share,
     slope,
@@ -47,6 +52,8 @@ def render(found: TraceResult, view: View) -> str:
     sheet.gap()
     _add_head(sheet, found)
     _add_lines(sheet, found, headings)
+    if found.raised is not None:
+        _add_raised(sheet, found, found.raised, headings)
     if found.worst:
         sheet.gap()
         _add_worst(sheet, found)
@@ -55,9 +62,15 @@ def render(found: TraceResult, view: View) -> str:
 
 def _add_verdict(sheet: Sheet, found: TraceResult, headings: Headings) -> None:
     row = found.blamed
-    if row is None:
+    if found.raised is not None:
+        raised = found.raised
+        at = f"{raised_at(raised)}: `{sheet.clip(on_one_line(raised.text), 48)}` " if raised.line else ""
+        which = "the gradient of which raises" if raised.backward else "raises"
+        sheet.add(*sheet.field("raises", f"{at}{which} {raised.type}", style="bold red"))
+        sheet.add(*sheet.field("shown", UNTIL_THEN))
+    elif row is None:
         sheet.add(*sheet.field("finite", "every value and every gradient"))
-    else:
+    if row is not None:
         where = f"{row.path}:{row.line}" if row.line else "an input"
         what = "the first non-finite value" if not found.backward else "the first non-finite gradient, backwards"
         bad = row.tensor.value
@@ -81,45 +94,39 @@ def _add_verdict(sheet: Sheet, found: TraceResult, headings: Headings) -> None:
         sheet.add(
             *sheet.field(
                 "differs",
-                "a run for value and gradient only, as training has it, gives other numbers: there the graph "
-                "optimiser does more, "
-                "and an intermediate that is not asked for may not be computed as it is written",
+                differs(found),
                 style="yellow",
             )
         )
 
 
-def _columns(sheet: Sheet) -> list[tuple[str, int]]:
-    columns = [("min", 10), ("mean", 10), ("max", 10), ("|gradient|", 11)]
-    if sheet.width >= _WIDE:
-        columns = [
-            ("min", 10),
-            ("mean", 10),
-            ("max", 10),
-            ("zeros", 7),
-            ("|gradient|", 11),
-            ("its min", 10),
-            ("its max", 10),
-        ]
+def _columns(sheet: Sheet, found: TraceResult) -> list[tuple[str, int]]:
+    columns = [("min", 10), ("mean", 10), ("max", 10)]
+    wide = sheet.width >= _WIDE
+    if wide:
+        columns.append(("zeros", 7))
+    if found.raised is None:
+        columns.append(("|gradient|", 11))
+        columns += [("its min", 10), ("its max", 10)] if wide else []
     return columns
 
 
 def _shape_width(sheet: Sheet, found: TraceResult) -> int:
     """As wide as the widest shape, as far as there is room: a cut shape says nothing."""
     widest = max((len(typed(row.tensor.dtype, row.tensor.shape)) for row in found.rows), default=0)
-    room = sheet.width - INDENT - 1 - sum(width for _, width in _columns(sheet)) - _NAME
+    room = sheet.width - INDENT - 1 - sum(width for _, width in _columns(sheet, found)) - _NAME
     return max(min(max(widest, _SHAPE), room), _SHAPE)
 
 
 def _name_width(sheet: Sheet, found: TraceResult) -> int:
-    numbers = sum(width for _, width in _columns(sheet))
+    numbers = sum(width for _, width in _columns(sheet, found))
     return sheet.width - INDENT - _shape_width(sheet, found) - 1 - numbers - 1
 
 
 def _add_head(sheet: Sheet, found: TraceResult) -> None:
     name = "tensor" if found.sample is None else f"tensor (sample {found.sample})"
     head = " " * INDENT + f"{name:<{_name_width(sheet, found)}} {'shape':<{_shape_width(sheet, found)}}"
-    sheet.add(Text(head + "".join(f"{label:>{width}}" for label, width in _columns(sheet)), "dim"))
+    sheet.add(Text(head + "".join(f"{label:>{width}}" for label, width in _columns(sheet, found)), "dim"))
 
 
 def _add_lines(sheet: Sheet, found: TraceResult, headings: Headings) -> None:
@@ -142,6 +149,24 @@ def _add_lines(sheet: Sheet, found: TraceResult, headings: Headings) -> None:
         _add_row(sheet, found, row, headings)
 
 
+def _add_raised(sheet: Sheet, found: TraceResult, raised: Failure, headings: Headings) -> None:
+    """The line that raises, behind those before it."""
+    if raised.line and headings.raising() is None:
+        if raised.path != (found.rows[-1].path or found.path):
+            sheet.add(Text(f"{'':>{INDENT}}{raised.path}", "dim"))
+        line, source = headings.raised_source(raised)
+        text = sheet.clip(sheet.one_line(source.strip()), sheet.width - 9)
+        sheet.add(Text(f">{line:>4} | {text}", "bold red"))
+    given = given_to(raised)
+    for said in [raised_as(raised), *([f"given {given}"] if given else [])]:
+        sheet.add(
+            *(
+                Text.assemble(" " * INDENT, (line.plain, "red"))
+                for line in sheet.wrap(Text(sheet.clean(said)), sheet.width - INDENT - 1)
+            )
+        )
+
+
 def _add_row(sheet: Sheet, found: TraceResult, row: Row, headings: Headings) -> None:
     tensor = row.tensor
     value, gradient = summaries(found, row)
@@ -150,10 +175,11 @@ def _add_row(sheet: Sheet, found: TraceResult, row: Row, headings: Headings) -> 
     numbers = of_finite(value.low, value.mean, value.high)
     if sheet.width >= _WIDE:
         numbers.append(share(value.zeros, value.size))
-    numbers.append(slope(row, gradient))
-    if sheet.width >= _WIDE:
+    if found.raised is None:
+        numbers.append(slope(row, gradient))
+    if sheet.width >= _WIDE and found.raised is None:
         numbers += ["", ""] if gradient is None else of_finite(gradient.low, gradient.high)
-    cells = "".join(f"{text:>{cells}}" for text, (_, cells) in zip(numbers, _columns(sheet), strict=True))
+    cells = "".join(f"{text:>{cells}}" for text, (_, cells) in zip(numbers, _columns(sheet, found), strict=True))
     bad = not value.finite or (gradient is not None and not gradient.finite)
     shape = sheet.clip(typed(tensor.dtype, shape_of(found, row)), shaped)
     sheet.add(Text(" " * INDENT + f"{name:<{width}} {shape:<{shaped}}" + cells, "red" if bad else ""))
@@ -201,6 +227,7 @@ def document(found: TraceResult, versions: dict[str, str]) -> dict[str, Any]:
             "tensor": found.blamed.shown,
             "backward": found.backward,
         },
+        "raised": None if found.raised is None else _raised(found.raised),
         "chain": [{"path": row.path, "line": row.line, "text": row.shown} for row in found.chain],
         "tensors": [_tensor(found, row) for row in found.rows],
         "worst": [
@@ -213,6 +240,27 @@ def document(found: TraceResult, versions: dict[str, str]) -> dict[str, Any]:
             for one in found.worst
         ],
         "seconds": found.seconds,
+    }
+
+
+def _raised(raised: Failure) -> dict[str, Any]:
+    return {
+        "type": raised.type,
+        "message": raised.message,
+        "path": raised.path or None,
+        "line": raised.line or None,
+        "text": raised.text or None,
+        "iteration": list(raised.iteration) or None,
+        "backward": raised.backward,
+        "given": [
+            {
+                "text": one.text,
+                "dtype": one.dtype,
+                "shape": None if one.shape is None else list(one.shape),
+                "values": None if one.values is None else one.values.tolist(),
+            }
+            for one in raised.given
+        ],
     }
 
 

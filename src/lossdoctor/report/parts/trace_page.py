@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from html import escape
 
-from lossdoctor.readings.trace import Row, TraceResult, on_one_line
+from lossdoctor.readings.trace import Failure, Row, TraceResult, on_one_line
 from lossdoctor.report import View
 from lossdoctor.report.parts.heading import assumptions
 from lossdoctor.report.parts.headings import Headings, Place
 from lossdoctor.report.parts.tensors import (
+    UNTIL_THEN,
     VARIES,
+    differs,
+    given_to,
     marks_of,
     number,
     of_finite,
     of_line,
     part_of,
+    raised_as,
+    raised_at,
     shape_of,
     share,
     slope,
@@ -91,9 +96,13 @@ def as_html(found: TraceResult, view: View) -> str:
 def _verdict(found: TraceResult) -> str:
     boxes: list[str] = []
     row = found.blamed
-    if row is None:
+    if found.raised is not None:
+        raised = found.raised
+        said = f"{escape(raised_at(raised))}: <code>{escape(on_one_line(raised.text))}</code> " if raised.line else ""
+        boxes.append(f'<p class="box bad">{said}{escape(raised_as(raised))}.<br>Shown is {UNTIL_THEN}.</p>')
+    elif row is None:
         boxes.append('<p class="box">Every value and every gradient is finite.</p>')
-    else:
+    if row is not None:
         where = f"{row.path}:{row.line}" if row.line else "an input"
         what = "the first non-finite value" if not found.backward else "the first non-finite gradient, backwards"
         said = f"{escape(where)}: <code>{escape(on_one_line(row.tensor.text))}</code> makes {what}."
@@ -105,11 +114,8 @@ def _verdict(found: TraceResult) -> str:
         told = VARIES[found.varies]
         boxes.append(f'<p class="box">{told[0].upper()}{told[1:]}.</p>')
     if not found.agrees:
-        boxes.append(
-            '<p class="box bad">A run for value and gradient only, as training has it, gives other numbers: there the '
-            "graph optimiser does more, and an intermediate that is not asked for may not be computed as it is "
-            "written.</p>"
-        )
+        told = differs(found)
+        boxes.append(f'<p class="box bad">{told[0].upper()}{told[1:]}.</p>')
     return "\n".join(boxes)
 
 
@@ -122,7 +128,20 @@ def _rows(found: TraceResult, view: View) -> list[str]:
             place = headings.place(row)
             parts.append(_line(found, row, headings))
         parts.append(_tensor(found, row))
+    if found.raised is not None:
+        parts.append(_raised(found, found.raised, headings))
     return parts
+
+
+def _raised(found: TraceResult, raised: Failure, headings: Headings) -> str:
+    """The line that raises, behind those before it."""
+    line, source = headings.raised_source(raised)
+    beside = f' <span class="from">  {escape(raised.path)}</span>' if raised.path not in ("", found.path) else ""
+    shown = raised.line and headings.raising() is None
+    head = f'<span class="number">{line}</span>  {escape(source)}{beside}<br>' if shown else ""
+    given = f"<br>given {escape(given_to(raised))}" if raised.given else ""
+    cell = f"{head}{escape(raised_as(raised))}{given}"
+    return f'<tr class="line blamed"><td colspan="{len(_HEAD)}">{cell}</td></tr>'
 
 
 def _line(found: TraceResult, row: Row, headings: Headings) -> str:
