@@ -281,6 +281,41 @@ def test_a_decorated_loss_can_be_imported_again(tmp_path: Path, monkeypatch: pyt
     assert target_of(module.hidden.loss)[0] == ""
 
 
+def of_calls(y_true: Any, y_pred: Any) -> Any:
+    import keras
+    import tensorflow as tf
+
+    first, second = tf.split(tf.concat([y_pred, y_pred], -1), 2, axis=-1)
+    clipped = tf.clip_by_value(second, -5.0, 5.0)
+    share = keras.ops.softmax(first - y_true)
+    return tf.norm(clipped, axis=-1) + tf.reduce_sum(share, -1)
+
+
+def test_a_call_is_recorded_by_its_result_and_not_by_what_the_library_makes_on_the_way() -> None:
+    from lossdoctor.runtime.readout import statistics
+
+    loss = ld.watch(of_calls, every=1)
+    fitted.fit(lambda: loss, bad=False, jit_compile=False, epochs=1)
+    found = statistics(loss)
+    assert found is not None
+    assert [one.line.name for one in found[1] if one.line.kind == "value"] == [
+        "y_true",
+        "y_pred",
+        "tf.concat([y_pred, y_pred], -1)",
+        "tf.split(tf.concat([y_pred, y_pred], -1), 2, ax…",
+        "tf.split(tf.concat([y_pred, y_pred], -1), 2, ax… (2)",
+        "clipped",
+        "first - y_true",
+        "share",
+        "tf.norm(clipped, axis=-1)",
+        "tf.reduce_sum(share, -1)",
+        "tf.norm(clipped, axis=-1) + tf.reduce_sum(share…",
+    ]
+    norm = next(one.values for one in found[1] if one.line.name == "tf.norm(clipped, axis=-1)")
+    clipped = next(one.values for one in found[1] if one.line.name == "clipped")
+    assert norm["norm"] == pytest.approx(clipped["norm"], rel=1e-5)  # the root, not the squares
+
+
 FACTORIES = """\
 calls = []
 

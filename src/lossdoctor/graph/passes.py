@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lossdoctor.graph.ir import Node, Span
+from lossdoctor.graph.ir import LossGraph, Node, Span
 
 Calls = tuple[Span, ...]
 
@@ -32,6 +32,27 @@ def passes(nodes: Iterable[Node]) -> dict[int, int]:
         last[calls] = len(made)
         made.append((calls, turn))
     return found
+
+
+def results(graph: LossGraph, nodes: Iterable[Node]) -> list[Node]:
+    """The nodes but for what is made on the way to the result of an expression, such as the squares of a norm: those
+    whose value nothing takes that is no part of it."""
+    given = list(nodes)
+    turns = passes(given)
+    users: dict[int, list[Node]] = {}
+    for node in graph.nodes:
+        if node.role == "forward" and node.op != "dims":
+            for arg in node.args:
+                users.setdefault(arg, []).append(node)
+
+    def leaves(node: Node) -> bool:
+        takers = users.get(node.id, ())
+        # The same operation once more is another pass: of two in a row nothing else tells.
+        here = [one for one in takers if one.calls == node.calls and one.op != node.op]
+        inner = [one for one in here if turns.get(one.id, 1) == turns.get(node.id, 1)]
+        return not node.calls or node.id == graph.value or not takers or len(inner) < len(takers)
+
+    return [node for node in given if leaves(node)]
 
 
 def part_of(inner: Calls, outer: Calls) -> bool:

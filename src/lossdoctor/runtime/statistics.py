@@ -18,6 +18,7 @@ import numpy as np
 from lossdoctor.graph.bodies_tf import Bodies, is_own
 from lossdoctor.graph.frontend_tf import Staged, convert
 from lossdoctor.graph.ir import LossGraph, Node, Span
+from lossdoctor.graph.passes import results
 from lossdoctor.graph.reading_tf import bodies as bodies_of
 from lossdoctor.graph.reading_tf import ordered
 from lossdoctor.graph.reference_tf import reference_runs
@@ -107,7 +108,7 @@ def _measured(
     """The lines, their tensors, and the shape that says which of them can be stacked; of bodies the lines by row."""
     graph = staged.loss
     needed = graph.graph.ancestors(graph.value)  # a loop returns more than is asked for
-    nodes = [node for node in graph.nodes if _is_intermediate(graph, node, staged, needed)][:_LINES]
+    nodes = results(graph, [node for node in graph.nodes if _is_intermediate(graph, node, staged, needed)])[:_LINES]
     found_inside = bodies.nodes(program.records) if bodies is not None else []
     every = names_of([*nodes, *(node for _, node in found_inside)])
     names, names_inside = every[: len(nodes)], every[len(nodes) :]
