@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lossdoctor.standards.names import promised
+from lossdoctor.standards.reading import Comparison, Relation, Row
 from lossdoctor.standards.relate import Seen, relate
 
 
@@ -89,3 +90,32 @@ def test_names_that_promise(name: str) -> None:
 )
 def test_names_that_promise_nothing_plain(name: str) -> None:
     assert promised(name) is None
+
+
+@pytest.mark.parametrize(
+    ("relation", "said"),
+    [
+        (Relation("scaled", scale=0.5), "is the same as MSE, up to a factor of 0.5"),
+        (Relation("scaled", scale=-1.0), "is the same as MSE, up to the other sign"),
+        (Relation("scaled", scale=2.0, offset=-3.0), "is the same as MSE, up to a factor of 2 and an offset of -3"),
+        (Relation("scaled", offset=3.0), "is the same as MSE, up to an offset of 3"),
+        (
+            Relation("scaled", reduction="a mean of 4 elements for their sum", gradients_agree=False),
+            "is the same as MSE, up to a mean of 4 elements for their sum, and another gradient",
+        ),
+    ],
+)
+def test_what_holds_of_another_loss_is_a_sentence(relation: Relation, said: str) -> None:
+    found = Comparison(
+        target="l.py:a",
+        name="a",
+        path="l.py",
+        line=1,
+        y_true="t",
+        y_pred="p",
+        origin="given",
+        assumptions=(),
+        other=Row("MSE", "MeanSquaredError()", relation),
+        standards=(),
+    )
+    assert found.conclusion[0] == f"l.py:a {said}"

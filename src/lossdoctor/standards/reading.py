@@ -155,10 +155,24 @@ def _held(row: Row, name: str) -> str:
         return f"has the same value as {name}, and another gradient"
     if relation.kind == "scaled":
         gradient = "" if relation.gradients_agree else ", and another gradient"
-        return f"{relation.sentence} {name}{gradient}{_approximately(row)}"
+        return f"is the same as {name}, up to {_apart(relation)}{gradient}{_approximately(row)}"
     if relation.kind == "same-direction":
         return f"has the same gradient direction as {name}, and another value"
     return f"differs from {name}: the cosine of their gradients is {relation.gradient_cosine:.3g}"
+
+
+def _apart(relation: Relation) -> str:
+    """What is between two losses that are the same but for scale, offset and reduction."""
+    parts: list[str] = []
+    if relation.reduction:
+        parts.append(relation.reduction)
+    elif abs(relation.scale + 1.0) < 1e-6:
+        parts.append("the other sign")
+    elif abs(relation.scale - 1.0) >= 1e-6:
+        parts.append(f"a factor of {relation.scale:.6g}")
+    if relation.offset:
+        parts.append(f"an offset of {relation.offset:.6g}")
+    return " and ".join(parts)
 
 
 def _approximately(row: Row) -> str:
