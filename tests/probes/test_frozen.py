@@ -98,6 +98,15 @@ def test_an_attribute_that_a_callback_changes(assignment: str, tmp_path: Path) -
     assert not fault.in_call
 
 
+@pytest.mark.parametrize(("step", "faults"), [("SCHEDULE.beta", 1), ("WEIGHT", 0)])
+def test_a_decorated_loss_is_compared_with_its_python(step: str, faults: int, tmp_path: Path) -> None:
+    """What `tf.function` keeps of its first call is the same eagerly and traced."""
+    text = FUNCTION.replace("EXPRESSION", f"error * {step}").replace("def loss(", "@tf.function\ndef loss(")
+    reading = probe(written(tmp_path, text), REAL)  # type: ignore[arg-type]
+    assert reading.examined == (step,)
+    assert [fault.name for fault in reading.faults] == [step] * faults
+
+
 @pytest.mark.parametrize(
     "rest",
     [

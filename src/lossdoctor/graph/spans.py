@@ -307,6 +307,7 @@ def clean_message(error: BaseException) -> str:
     text = re.split(ends, text)[0]
     text = re.sub(r"Exception encountered when calling [^\n]*\n+", "", text)
     text = re.sub(r"Detected at node[^\n]*\n(?:[ \t][^\n]*\n|\n)*", "", text)
+    text = text.replace("<stack traces unavailable>", "")
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
     text = re.sub(r"'\{\{node [^}]*\}\} = (\w+)\[[^\]]*\]\([^)]*\)'", r"\1", text)
     text = re.sub(r"\{\{[^}]*\}\}\s*", "", text)

@@ -108,7 +108,15 @@ class _Runs:
     cells: list[_Cell]
 
     def eager(self, cell: _Cell | None = None, value: object = None) -> Array:
-        return self._run(self.call, cell, value)
+        """As Python runs it, also what the user has decorated with `tf.function`."""
+        import tensorflow as tf
+
+        before = tf.config.functions_run_eagerly()
+        tf.config.run_functions_eagerly(True)
+        try:
+            return self._run(self.call, cell, value)
+        finally:
+            tf.config.run_functions_eagerly(before)
 
     def graph(self, cell: _Cell | None = None, value: object = None) -> Array:
         return self._run(self.compiled, cell, value)
@@ -140,7 +148,7 @@ def source_of(subject: Subject) -> Source | None:
     """The source of the loss and what its names mean; None where it cannot be read, or is not the user's."""
     loss = subject.object
     try:
-        if inspect.isroutine(loss) or inspect.isfunction(loss):
+        if inspect.isroutine(inspect.unwrap(loss)):  # what `tf.function` makes is none itself
             function: Any = inspect.unwrap(loss)
             code = function.__code__
             definition = Definition(line=code.co_firstlineno)
@@ -149,7 +157,7 @@ def source_of(subject: Subject) -> Source | None:
         else:
             kinds = [kind for kind in type(loss).__mro__ if kind is not object]
             definition = Definition(classes=tuple(kind.__name__ for kind in kinds))
-            path, namespace, instance = inspect.getfile(type(loss)), type(loss).call.__globals__, loss
+            path, namespace, instance = inspect.getfile(type(loss)), inspect.unwrap(type(loss).call).__globals__, loss
             closure = {}
         if not subject.is_user(path):
             return None

@@ -385,12 +385,19 @@ def frozen(contract: Contract, arguments: Arguments) -> str:
         def mean(run):
             return float(tf.reduce_mean(run(y_true, y_pred)))
 
+        def eager(*given):
+            tf.config.run_functions_eagerly(True)  # what is decorated with tf.function as well
+            try:
+                return {call}(*given)
+            finally:
+                tf.config.run_functions_eagerly(False)
+
         compiled = {compiled(call, "graph", contract)}
-        before = mean({call}), mean(compiled)
+        before = mean(eager), mean(compiled)
         """)
         + second
         + dedent(f"""\
-        after = mean({call}), mean(compiled)
+        after = mean(eager), mean(compiled)
         print(f"eager {{before[0]:.6g}} -> {{after[0]:.6g}}, compiled {{before[1]:.6g}} -> {{after[1]:.6g}}")
         return {DIFFERENT.format("before[0]", "after[0]", 1e-6)} and before[1] == after[1]
         """)
