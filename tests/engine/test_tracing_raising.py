@@ -229,6 +229,21 @@ def test_in_a_body_that_cannot_be_traced_the_first_turn_is_shown() -> None:
     assert (found.raised.given[0].text, found.raised.given[0].shape) == ("gap[None, :]", (1, 3))
 
 
+def test_in_a_branch_that_cannot_be_traced_its_lines_are_shown() -> None:
+    def branching(y_true: Any, y_pred: Any) -> Any:
+        def far() -> Any:
+            gap = y_true - y_pred
+            return gap @ tf.ones([2, 1])
+
+        return tf.cond(tf.reduce_mean(y_pred) > 9.0, far, lambda: y_true)
+
+    found = lossdoctor.trace(branching, T, P)
+    gap = of(found, "gap")
+    assert np.allclose(gap.values, T - P) and gap.marks == ("then branch",) and found.raised.iteration == ()
+    assert [(one.text, one.shape) for one in found.raised.given] == [("gap", (4, 3))]
+    assert tf.debugging.is_traceback_filtering_enabled()
+
+
 def test_a_gradient_that_raises_leaves_the_values() -> None:
     found = lossdoctor.trace(backwards, T, P)
     assert found.raised.backward and "its gradient raises" in found.text()

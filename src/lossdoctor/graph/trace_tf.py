@@ -202,6 +202,7 @@ def build_until(
         with (
             _recording(records, _frame(), gradient=False, inside=inside, noted=noted),
             _tf_functions_in_place(),
+            _whole_tracebacks(),
         ):
             try:
                 _as_tensor(call(*_arguments(contract, flat)))
@@ -319,6 +320,18 @@ def _recording(
     finally:
         ops.Graph._create_op_internal = original
         PFor._add_conversion = convert
+
+
+@contextmanager
+def _whole_tracebacks() -> Generator[None]:
+    """Let TensorFlow leave its own frames in the traceback of an exception: they know of a loop that is being made."""
+    filtered = tf.debugging.is_traceback_filtering_enabled()
+    tf.debugging.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        if filtered:
+            tf.debugging.enable_traceback_filtering()
 
 
 @contextmanager

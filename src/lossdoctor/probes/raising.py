@@ -19,7 +19,7 @@ from lossdoctor.graph.trace_tf import Call, Noted, Program, Stopped, build_until
 from lossdoctor.graph.turns_tf import Turns
 from lossdoctor.graph.untyped_tf import tf
 from lossdoctor.probes.inside import Told, spots, wanted
-from lossdoctor.probes.opened import opened, tensors_of
+from lossdoctor.probes.opened import Open, opened, tensors_of
 from lossdoctor.probes.rows import Run, listed, plan
 from lossdoctor.readings.lines import Array, Crash, Given, Lines, Tensor
 from lossdoctor.session import Pair, Raised
@@ -60,6 +60,7 @@ class _Broken:
     calling: str
     keep: int
     failing: Told | None = None  # what the loop or branching told that raised
+    around: Sequence[Open] = ()  # the bodies that were being traced
 
     def run(self, fetches: Sequence[Any]) -> list[Any]:
         with unchanged(self.program.graph):
@@ -167,10 +168,11 @@ class _Broken:
                 return array(held)
             except Exception:  # a Keras variable without a value, and the like
                 return None
-        if held.graph is not self.program.graph:
+        run = next((one.run for one in self.around if one.graph is held.graph), self.run)
+        if run == self.run and held.graph is not self.program.graph:
             return None
         try:
-            return array(self.run([held])[0])
+            return array(run([held])[0])
         except Exception:  # what raised, or waits for it
             return None
 
@@ -233,6 +235,6 @@ def stopping(call: Call, contract: Contract, accept: spans.IsUser, pair: Pair, k
     if failed is not None:  # before it gets there
         return broken.ended(operations, *failed, frames)
     raised, names = spans.raised(stopped.error, accept), spans.names(stopped.error, accept)
-    around = opened(stopped.error, broken.run)
+    around = broken.around = opened(stopped.error, broken.run)
     more = tuple(tensors_of(around, stopped.records, _NOWHERE, keep, raised.calls))
     return broken.lines(operations, Crash(raised, (), (1,) * sum(one.loop for one in around)), names, more)
