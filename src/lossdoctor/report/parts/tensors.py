@@ -30,19 +30,15 @@ def differs(found: TraceResult) -> str:
     )
 
 
-def raised_at(raised: Failure) -> str:
-    """Where a loss raises: "losses.py:7", and in which turn of a loop; nothing where that is on no line."""
-    return f"{raised.path}:{raised.line}{_turn(raised.iteration)}" if raised.line else ""
-
-
-def _turn(number: tuple[int, ...]) -> str:
+def turn_of(number: tuple[int, ...]) -> str:
+    """In which turns of the loops around it something happened, with a blank before it."""
     return f" in iteration {' of '.join(map(str, reversed(number)))}" if number else ""
 
 
 def raised_as(raised: Failure) -> str:
     """What a loss raises, and in which turn of the loops around it."""
     which = "its gradient raises" if raised.backward else "raises"
-    return f"{which} {raised.type}{_turn(raised.iteration)}: {raised.message}"
+    return f"{which} {raised.type}{turn_of(raised.iteration)}: {raised.message}"
 
 
 def given_to(raised: Failure) -> str:

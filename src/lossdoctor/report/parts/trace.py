@@ -26,11 +26,11 @@ from lossdoctor.report.parts.tensors import (
     of_line,
     part_of,
     raised_as,
-    raised_at,
     shape_of,
     share,
     slope,
     summaries,
+    turn_of,
     typed,
 )
 
@@ -64,9 +64,9 @@ def _add_verdict(sheet: Sheet, found: TraceResult, headings: Headings) -> None:
     row = found.blamed
     if found.raised is not None:
         raised = found.raised
-        at = f"{raised_at(raised)}: `{sheet.clip(on_one_line(raised.text), 48)}` " if raised.line else ""
+        at = f"{raised.path}:{raised.line}: `{sheet.clip(on_one_line(raised.text), 48)}` " if raised.line else ""
         which = "the gradient of which raises" if raised.backward else "raises"
-        sheet.add(*sheet.field("raises", f"{at}{which} {raised.type}", style="bold red"))
+        sheet.add(*sheet.field("raises", f"{at}{which} {raised.type}{turn_of(raised.iteration)}", style="bold red"))
         sheet.add(*sheet.field("shown", UNTIL_THEN))
     elif row is None:
         sheet.add(*sheet.field("finite", "every value and every gradient"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from lossdoctor.readings.lines import Summary
 from lossdoctor.readings.trace import Failure, Row, TraceResult, on_one_line
 from lossdoctor.report import View
 from lossdoctor.report.parts.heading import assumptions
@@ -19,7 +20,6 @@ from lossdoctor.report.parts.tensors import (
     of_line,
     part_of,
     raised_as,
-    raised_at,
     shape_of,
     share,
     slope,
@@ -29,6 +29,7 @@ from lossdoctor.report.parts.tensors import (
 
 _VALUES = 64  # numbers of a sample in one cell
 _HEAD = ("tensor", "shape", "min", "mean", "max", "zeros", "|gradient|", "its min", "its max", "")
+_GRADIENT = ("|gradient|", "its min", "its max")  # which a loss that raises has not
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title>
@@ -87,7 +88,7 @@ def as_html(found: TraceResult, view: View) -> str:
         title=escape(found.target),
         about="<br>".join(about),
         verdict=_verdict(found),
-        head="".join(f"<th>{label}</th>" for label in _HEAD),
+        head="".join(f"<th>{label}</th>" for label in _HEAD if found.raised is None or label not in _GRADIENT),
         rows="\n".join(_rows(found, view)),
         worst=_worst(found),
     )
@@ -98,7 +99,11 @@ def _verdict(found: TraceResult) -> str:
     row = found.blamed
     if found.raised is not None:
         raised = found.raised
-        said = f"{escape(raised_at(raised))}: <code>{escape(on_one_line(raised.text))}</code> " if raised.line else ""
+        said = (
+            f"{escape(raised.path)}:{raised.line}: <code>{escape(on_one_line(raised.text))}</code> "
+            if raised.line
+            else ""
+        )
         boxes.append(f'<p class="box bad">{said}{escape(raised_as(raised))}.<br>Shown is {UNTIL_THEN}.</p>')
     elif row is None:
         boxes.append('<p class="box">Every value and every gradient is finite.</p>')
@@ -159,12 +164,15 @@ def _tensor(found: TraceResult, row: Row) -> str:
         typed(tensor.dtype, shape_of(found, row)),
         *of_finite(value.low, value.mean, value.high),
         share(value.zeros, value.size),
-        slope(row, gradient),
-        *(("", "") if gradient is None else of_finite(gradient.low, gradient.high)),
+        *(() if found.raised is not None else _slopes(row, gradient)),
         "; ".join(marks_of(found, row, value, gradient, zeros=False)),
     ]
     bad = not value.finite or (gradient is not None and not gradient.finite)
     return _row(cells, bad=bad, more=_values(found, row))
+
+
+def _slopes(row: Row, gradient: Summary | None) -> tuple[str, ...]:
+    return slope(row, gradient), *(("", "") if gradient is None else of_finite(gradient.low, gradient.high))
 
 
 def _row(cells: list[str], *, bad: bool, more: str = "") -> str:
