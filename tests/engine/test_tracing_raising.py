@@ -244,6 +244,49 @@ def test_in_a_branch_that_cannot_be_traced_its_lines_are_shown() -> None:
     assert tf.debugging.is_traceback_filtering_enabled()
 
 
+def test_in_a_loop_that_autograph_converts_and_in_a_scan() -> None:
+    @tf.function
+    def converted(y_true: Any, y_pred: Any) -> Any:
+        total = 0.0
+        for i in tf.range(5):
+            gap = y_pred[:, 0] - y_true[:, 0]
+            total += tf.gather(gap, i)
+        return total
+
+    def scanned(y_true: Any, y_pred: Any) -> Any:
+        return tf.scan(lambda a, e: a + tf.gather(e, [0, 1, 7]), y_pred - y_true)[-1]
+
+    raised = lossdoctor.trace(converted, T, P).raised
+    assert raised.iteration == (5,) and [(one.text, one.shape) for one in raised.given] == [("gap", (4,)), ("i", ())]
+    found = lossdoctor.trace(scanned, T, P)
+    assert [(one.text, one.shape) for one in found.raised.given] == [("e", (3,))]
+    assert not any("tf.scan" in row.tensor.text for row in found.rows)  # it is not done
+
+
+def test_what_python_raises_in_the_graph_is_told_without_its_traceback() -> None:
+    def outside(y_true: Any, y_pred: Any) -> Any:
+        def look(error: Any) -> Any:
+            raise KeyError("nothing there")
+
+        error = y_true - y_pred
+        return tf.reduce_mean(tf.py_function(look, [error], tf.float32))
+
+    raised = lossdoctor.trace(outside, T, P).raised
+    assert raised.message == "KeyError: 'nothing there'" and [one.text for one in raised.given] == ["error"]
+
+
+def test_the_variables_of_a_loss_that_raises_are_left_as_they_were() -> None:
+    count = tf.Variable(0.0)
+
+    def counting(y_true: Any, y_pred: Any) -> Any:
+        count.assign_add(1.0)
+        gap = (y_true - y_pred) * count
+        return tf.reshape(gap, [5, -1])
+
+    found = lossdoctor.trace(counting, T, P)
+    assert np.allclose(of(found, "gap").values, T - P) and float(count) == 0.0
+
+
 def test_a_gradient_that_raises_leaves_the_values() -> None:
     found = lossdoctor.trace(backwards, T, P)
     assert found.raised.backward and "its gradient raises" in found.text()

@@ -305,6 +305,8 @@ def clean_message(error: BaseException) -> str:
     text = str(getattr(error, "message", None) or error)
     ends = r"\n\s*(?:Stack trace for op definition|The op is created at|Arguments received by|Call arguments)"
     text = re.split(ends, text)[0]
+    text = re.split(r"\s*Traceback \(most recent call last\):", text)[0] or text  # of what Python raised in the graph
+    text = text.replace("<stack traces unavailable>", "")
     text = re.sub(r"Exception encountered when calling [^\n]*\n+", "", text)
     text = re.sub(r"Detected at node[^\n]*\n(?:[ \t][^\n]*\n|\n)*", "", text)
     text = text.replace("<stack traces unavailable>", "")

@@ -55,11 +55,11 @@ def probe(subject: Subject, contract: Contract, *, pair: Pair, keep: int = 0) ->
         return trace_watched(call, contract, subject.is_user, turns, noted)
 
     feeds = live.feeds(pair)
-    with unchanged(live.staged.graph):
-        try:
+    try:
+        with unchanged(live.staged.graph):
             plain = [array(one) for one in live.function(feeds, optimised=True)]
-        except Exception as error:  # whatever the loss raises
-            return raising(live, feeds, error, again, calling=calling, keep=keep)
+    except Exception as error:  # whatever the loss raises
+        return raising(live, feeds, error, again, calling=calling, keep=keep)
     try:
         return _lines(live, feeds, plain, again, calling=calling, keep=keep)
     except Exception as error:  # of what the graph optimiser leaves out

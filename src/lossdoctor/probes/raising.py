@@ -26,6 +26,7 @@ from lossdoctor.session import Pair, Raised
 from lossdoctor.spec import Contract
 
 _SECONDS = 10.0  # that a run may take which looks into bodies
+_GENERATED = "__autograph_generated_file"  # what AutoGraph makes of the user's code has the user's names
 _FEW = 8  # integers that are shown one by one
 _NOWHERE = 2**31  # the node of what raised, which makes nothing
 Names = Mapping[str, Any]  # what the names of a frame stand for
@@ -39,10 +40,13 @@ class Frames:
         self._held: dict[tuple[int, str], Names] = {}
 
     def __call__(self, op: Any, frame: FrameType | None) -> None:
-        while frame is not None and not self._accept(frame.f_code.co_filename):
+        while frame is not None and not self._is_user(frame.f_code.co_filename):
             frame = frame.f_back
         if frame is not None:
             self._held[id(op.graph), op.name] = dict(frame.f_locals)
+
+    def _is_user(self, path: str) -> bool:
+        return _GENERATED in path or self._accept(path)
 
     def of(self, op: Any) -> Names:
         return self._held.get((id(op.graph), op.name), {})
@@ -119,7 +123,8 @@ class _Broken:
         planned = plan(staged, partly=True)
         calls = crash.raised.calls
         if not crash.backward:  # else it has made its value
-            own = [node for node in planned.shown if calls and staged.loss[node].calls == calls]
+            made = {node: staged.loss[node].calls for node in planned.shown}
+            own = [node for node, around in made.items() if around and calls[: len(around)] == around]
             last = max((planned.turns[node][0] for node in own), default=0)
             planned.shown = [n for n in planned.shown if n not in own or planned.turns[n][0] < last]
         controls = planned.controls
