@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 from rich.text import Text
 
-from lossdoctor.findings import Edit, Fact, Finding, Fix, Link, Location, Report, Skipped, Witness
+from lossdoctor.findings import Edit, Fact, Finding, Fix, Link, Location, Report, Sample, Skipped, Witness
 from lossdoctor.report import View, formats, renderer
 from lossdoctor.report.parts.finding import LIMIT, add_finding
 from lossdoctor.report.parts.sheet import Sheet
@@ -60,6 +60,14 @@ def test_golden(make_report: Callable[..., Report], focal: Path) -> None:
 def test_what_was_passed_by_is_named(make_report: Callable[..., Report]) -> None:
     report = replace(make_report(), skipped=(Skipped("losses.py:nll", "losses.py", 4, "whose arguments say nothing"),))
     assert "   passed by losses.py:nll, whose arguments say nothing\n" in render(report, View(width=80))
+
+
+def test_the_worst_samples_stand_apart(make_report: Callable[..., Report]) -> None:
+    report = make_report()
+    ranked = replace(report.losses[0], findings=(), verdict="healthy", worst=(Sample(3, 0.5, 2.0),))
+    lines = render(replace(report, losses=(ranked,)), View(width=80)).splitlines()
+    (place,) = (number for number, line in enumerate(lines) if line.split() == ["3", "0.5", "2"])
+    assert lines[place - 2] == "" and lines[place + 1] == ""
 
 
 def test_message_stands_beside_the_carets_where_it_fits(finding: Finding, focal: Path) -> None:

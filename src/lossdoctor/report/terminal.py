@@ -89,7 +89,7 @@ def _add_loss(sheet: Sheet, loss: LossReport) -> None:
         add_finding(sheet, finding)
     _add_worst(sheet, loss)
     told = loss.facts if loss.verdict != "broken" or sheet.view.verbose else ()
-    if loss.findings and (told or loss.gaps):
+    if (loss.findings or loss.worst) and (told or loss.gaps):
         sheet.gap()
     _add_list(sheet, "verified", [_fact(fact, sheet.view.verbose) for fact in told])
     _add_list(sheet, "gaps", _gaps(loss.gaps, loss.path))
