@@ -1,0 +1,62 @@
+"""Trainings in plain NumPy, written with their labels before a detector had been read: another hand, another library.
+
+    python -m benchmarks.plain_runs
+    python -m benchmarks.plain_runs --half 1 --cache DIR      # keeps the logs, and judges those it finds there
+
+Small models with gradients written by hand; each kind says what is right to answer and from which row on. A kind is in
+one half or the other by its name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks import plain_broken, plain_healthy, plain_stuck  # noqa: F401  (they enter their kinds)
+from benchmarks.monitor_score import judge, listing, table
+from benchmarks.plain_kinds import KINDS
+from benchmarks.run import Run
+
+
+def half_of(name: str) -> int:
+    return zlib.crc32(name.encode()) % 2
+
+
+def runs(half: int, seeds: int, cache: Path | None = None, only: str = "") -> Iterator[Run]:
+    for name, made in KINDS.items():
+        if half_of(name) != half or only not in name:
+            continue
+        for seed in range(seeds):
+            kept = None if cache is None else cache / f"{name.replace(' ', '-')}.{seed}.pickle"
+            if kept is not None and kept.exists():
+                yield pickle.loads(kept.read_bytes())
+                continue
+            run = made(seed)
+            if kept is not None:
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                kept.write_bytes(pickle.dumps(run))
+            yield run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--half", type=int, choices=(0, 1))
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--cache", type=Path, metavar="DIR")
+    parser.add_argument("--only", default="", help="kinds whose name holds this")
+    parser.add_argument("--figures", action="store_true", help="without the runs that were judged wrongly")
+    options = parser.parse_args()
+    for half in (0, 1) if options.half is None else (options.half,):
+        outcomes = [judge(run) for run in runs(half, options.seeds, options.cache, options.only)]
+        print(f"half {half}: {len(outcomes)} runs, {len({one.run.family for one in outcomes})} kinds")
+        print(table(outcomes).splitlines()[-2:] if options.figures else table(outcomes))
+        if not options.figures:
+            print(listing(outcomes))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
