@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from benchmarks.plain_fitted import encoder, factors, two_terms
 from benchmarks.plain_kinds import healthy
 from benchmarks.plain_models import (
     Adam,
@@ -28,7 +29,6 @@ from benchmarks.plain_models import (
     supervised,
     wave,
 )
-from benchmarks.plain_stuck import encoder, factors, two_terms
 
 Rng = np.random.Generator
 

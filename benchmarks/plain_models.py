@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.floating[Any]]
+Array = npt.NDArray[Any]
 Columns = dict[str, Array]
 Step = Callable[[int], tuple[Any, ...]]  # of a step: loss, gradients, and further series if there are any
 Rate = float | Callable[[int], float]
@@ -189,7 +189,7 @@ def loop(
             recent.append(float(loss))
             if (t + 1) % span if (mean or epoch) else t % span:
                 continue
-            row = {("epoch" if epoch else "step"): t // epoch if epoch else t}
+            row: dict[str, float] = {("epoch" if epoch else "step"): t // epoch if epoch else t}
             row["loss"] = float(np.mean(recent)) if mean or epoch else float(loss)
             recent = []
             if log in ("full", "norm"):

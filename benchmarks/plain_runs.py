@@ -5,6 +5,10 @@
 
 Small models with gradients written by hand; each kind says what is right to answer and from which row on. A kind is in
 one half or the other by its name.
+
+At first sight, with the detectors of d6e22d4, of half 0 74.4 % of the faulty runs were alarmed, all rightly, and 4.5 % of
+the healthy; of half 1 93.1 %, 91.7 % rightly, and 16.7 % of the healthy. Both together: 83.1 %, 82.5 % and 11.5 %, one
+alarm early, median delays of 47 and 11 steps.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import plain_broken, plain_healthy, plain_stuck  # noqa: F401  (they enter their kinds)
+from benchmarks import plain_broken, plain_fitted, plain_healthy, plain_stuck  # noqa: F401  (they enter their kinds)
 from benchmarks.monitor_score import judge, listing, table
 from benchmarks.plain_kinds import KINDS
 from benchmarks.run import Run
