@@ -7,8 +7,8 @@ Small models with gradients written by hand; each kind says what is right to ans
 one half or the other by its name.
 
 At first sight, with the detectors of d6e22d4, 74.4 % of the faulty runs of half 0 were alarmed, all rightly, and 4.5 %
-of its healthy; of half 1 93.1 %, 91.7 % rightly, and 16.7 % of the healthy. Both together: 83.1 %, 82.5 % and 11.5 %, one
-alarm early, median delays of 47 and 11 steps.
+of its healthy; of half 1 93.1 %, 91.7 % rightly, and 16.7 % of the healthy. Both together: 83.1 %, 82.5 % and 11.5 %,
+one alarm early, median delays of 47 and 11 steps.
 """
 
 from __future__ import annotations
