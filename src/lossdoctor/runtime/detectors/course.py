@@ -70,7 +70,7 @@ def _course(series: Series) -> Course:
         unrest=_unrest(smooth),
         level=median(recent),
         top=float(smooth[: max(len(smooth) * 3 // 4, 1)].max()),
-        wander=_wander(smooth),
+        wander=wander(smooth),
     )
 
 
@@ -83,7 +83,7 @@ def _unrest(smooth: Array) -> float:
     return spread(bend) / math.sqrt(6.0)
 
 
-def _wander(smooth: Array) -> float:
+def wander(smooth: Array) -> float:
     """The largest rise of the smoothed level so far that went back by half: how far it strays by itself."""
     low = high = float(smooth[0])
     largest = 0.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lossdoctor.runtime.detectors.alert import Alert
-from lossdoctor.runtime.detectors.course import Course, course
+from lossdoctor.runtime.detectors.course import Course, course, wander
 from lossdoctor.runtime.detectors.detector import Detector
 from lossdoctor.runtime.detectors.ld708_exploding import swamped
 from lossdoctor.runtime.detectors.ld711_term_imbalance import taken_over
@@ -30,8 +30,9 @@ class Divergence(Detector):
     warm_up: rows before anything is said. rise: of the scale (the descent, or the level) that the loss has to rise
     above its best level. level: of the level that it started at, likewise. noise: standard deviations that it has to
     rise. runaway: scales above the start at which three rising rows are enough. stays: half of the rows
-    for which a loss that leapt to where it started, or higher, has to stay there. outburst: rows of which the median
-    says that it blew up.
+    for which a loss that leapt to where it started, or higher, has to stay there. about: of the
+    scale that it may lie below where it started, if it fell there from most of its leap and stays for twice as long.
+    outburst: rows of which the median says that it blew up.
     """
 
     code, name, family, severity = "LD702", "divergence", "divergence", "error"
@@ -42,6 +43,7 @@ class Divergence(Detector):
     noise: float = 7.0
     runaway: float = 10.0
     stays: int = 20
+    about: float = 0.45
     outburst: int = 5
 
     def look(self, log: Log) -> Alert | None:
@@ -81,7 +83,7 @@ class Divergence(Detector):
         earlier = np.diff(values[-80 - width : -width])
         noise = max(now.noise, 0.35 * float(earlier.std())) if len(earlier) > 3 else now.noise
         sigma = max(1.25 * noise / math.sqrt(width), now.unrest)
-        need = max(self.noise * sigma, self.rise * now.scale, self.level * abs(now.start), 1.7 * now.wander)
+        need = max(self.noise * sigma, self.rise * now.scale, self.level * abs(now.start))
         if not now.learned:
             need = max(need, 1.5 * abs(now.start) + 1.5 * max(now.top - now.best, 0.0))
         # A swing about the minimum takes as long to rise as it fell, and never comes back to where it started.
@@ -89,8 +91,15 @@ class Divergence(Detector):
         if rise <= need or swing:
             return 0.0
         jump, at = _largest_jump(values, now.best_at)
-        undone = now.learned and len(values) - now.best_at > 5 * self.stays
-        if undone and self._undone(values[-2 * self.stays :], now) and not _learns_again(values, at, last - now.best):
+        long = now.learned and len(values) - now.best_at > 5 * self.stays
+        if long and self._for_good(values, at, now):
+            # Of how far the loss strays, what the leap overshot is no measure.
+            strayed = 1.7 * wander(running_median(values[: max(at - 3, 1)], 5))
+            return rise / max(need, strayed) if rise > strayed else 0.0
+        need = max(need, 1.7 * now.wander)
+        if rise <= need:
+            return 0.0
+        if long and self._undone(values[-2 * self.stays :], now) and not _learns_again(values, at, last - now.best):
             return rise / need
         older, newer = (median(half) for half in np.array_split(values[-width:], 2))
         level = median(values[max(at - 3, 0) : at]) - now.best
@@ -138,13 +147,23 @@ class Divergence(Detector):
         need = max(self.rise * now.scale, doubt)
         return (median(latest) - before) / need if lowest > before + need else 0.0
 
+    def _for_good(self, values: Array, at: int, now: Course) -> bool:
+        """Whether the loss leapt and has stood for long about where it started: what it fell by since was no learning,
+        but that it no longer errs with confidence. A harder task stands elsewhere, or is learned on."""
+        latest = values[-4 * self.stays :]
+        landing, settled = median(values[at : at + 5]), median(latest)
+        if len(values) - at <= 6 * self.stays or settled > now.start + 0.5 * now.scale:
+            return False
+        overshot = landing - settled > 0.5 * (landing - now.best)
+        return self._undone(latest, now, self.about if overshot else 0.15)
+
     @staticmethod
-    def _undone(latest: Array, now: Course) -> bool:
-        """Whether the loss lies where it started, or higher, and does not come down again."""
+    def _undone(latest: Array, now: Course, below: float = 0.15) -> bool:
+        """Whether the loss lies where it started, that share of the scale below, or higher, and does not come down."""
         settled = median(latest)
         rate, error = slope(latest)
         fall = (2 * error - rate) * len(latest)  # at most
-        return settled > now.start - 0.15 * now.scale and rate > -2 * error and fall < 0.03 * (settled - now.best)
+        return settled > now.start - below * now.scale and rate > -2 * error and fall < 0.03 * (settled - now.best)
 
     def _told(self, log: Log, loss: Series, now: Course, strength: float) -> Alert:
         top, since = median(loss.values[-4:]), loss.steps[_began(loss.values, now)]

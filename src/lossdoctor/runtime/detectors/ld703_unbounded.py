@@ -43,7 +43,9 @@ class Unbounded(Detector):
         # A loss that starts at zero has no other unit than its noise.
         unit = max(unit, 4 * scale_of_noise(loss.values[:20]))
         depth = -level / unit
-        if depth < self.depth:
+        # Logarithms of densities start anywhere about zero, which is no unit of theirs: their unit is one.
+        crossed = now.start >= 0.0 and -level < self.depth
+        if depth < self.depth or (depth < self.sure and crossed):
             return None
         parts = [median(part) for part in np.array_split(bins, 6)]
         falls = -np.diff(parts)

@@ -11,7 +11,7 @@ from lossdoctor.runtime.detectors.alert import Alert
 from lossdoctor.runtime.detectors.course import course
 from lossdoctor.runtime.detectors.detector import Detector
 from lossdoctor.runtime.detectors.log import GRADIENT, VALIDATION, Log
-from lossdoctor.runtime.detectors.series import Array, Series, median, scale_of_noise, slope, spread
+from lossdoctor.runtime.detectors.series import Array, Series, jitter, median, scale_of_noise, slope, spread
 
 
 @dataclass
@@ -22,6 +22,7 @@ class NoLearning(Detector):
     dead: rows with exactly the same loss, or a gradient of exactly zero. ending: rows if the log ends. tolerance:
     change of the level, as a share of it, that is none. little: how far it may have fallen from that of guessing, and
     by half as much from any other start. missed: share of the level that a fall in noise could have at most.
+    clear: standard errors by which a loss that is learned falls from any level but that of guessing.
     """
 
     code, name, family, severity = "LD705", "no-learning", "no-learning", "error"
@@ -33,6 +34,7 @@ class NoLearning(Detector):
     tolerance: float = 0.03
     little: float = 0.1
     missed: float = 0.2
+    clear: float = 6.0
 
     def look(self, log: Log) -> Alert | None:
         loss = log.loss
@@ -58,7 +60,7 @@ class NoLearning(Detector):
             loss, level
         )
         noisy = not flat and (loss.n >= self.rows or log.ended) and self._lost_in_noise(values)
-        if not (flat or noisy) or self._validated(log):
+        if not (flat or noisy) or self._validated(log) or (not guess and self._fell(values)):
             return None
         return self._told(log, values, loss.n / need, f"After {loss.n} rows the loss is still {level:.4g}.")
 
@@ -80,12 +82,27 @@ class NoLearning(Detector):
         falls = fall > 3 * error and fall > 0.3 * self.tolerance * abs(level)
         return not falls and abs(fall) + 2 * error < 2 * self.tolerance * abs(level)
 
+    def _fell(self, values: Array) -> bool:
+        """Whether the loss fell by much more than its rows scatter, whatever constant is in it: a share of the level
+        says nothing then. Without noise it has to have fallen early, as a rate of nearly nothing falls on a line."""
+        _, middle, late = (median(part) for part in np.array_split(values, 3))
+        noise = jitter(values)
+        first = 1 if noise < 0.01 * (values[0] - late) else max(len(values) // 12, 3)
+        start = median(values[:first])
+        error = 1.25 * noise * math.sqrt(1 / first + 3 / len(values))
+        fall = start - late
+        soon = start - middle > 3 * (middle - late)
+        dead = abs(values[2] - values[-1]) < 0.01 * fall and abs(middle - late) < 1e-6 * fall  # units that died at once
+        return fall > self.clear * error and (soon or noise > fall / 1000) and middle >= late - noise and not dead
+
     def _lost_in_noise(self, values: Array) -> bool:
         """Whether rows that scatter widely are nothing but scatter: no trend, no higher start, and enough of them to
         rule out a fall worth the name."""
         n = len(values)
         rest = values[n // 3 :]
         level, noise = float(rest.mean()), float(rest.std())
+        if abs(level - median(rest)) > self.missed * abs(level) and median(rest) < float(np.median(values[:5])):
+            return False  # a few outbursts make the mean
         rate, error = slope(values)
         fall, error = -rate * n, error * n
         if not -3 * error < fall < 2 * error or fall + 2 * error > self.missed * abs(level):

@@ -17,6 +17,7 @@ from lossdoctor.runtime.detectors.standstill import Standstill, standstill
 _SAME = 6  # rows of exactly one value
 _MUCH = 0.3  # of the scale of the run, that the loss would have fallen by had it gone on
 _UNCHANGED = 4  # validations
+_ROUNDING = 1e-9  # of a loss: the mean over an epoch's batches depends on their order by so little
 _DIGITS = 1e-6  # of a loss: what is less is rounding in float32
 _LOOKS = 1.05  # times the rows of the last look for a stop
 
@@ -125,10 +126,11 @@ class Stall(Detector):
     def _frozen(self, loss: Series) -> bool:
         """Whether the loss is the same for some rows, and fell by more than it could still have to just before."""
         values = loss.values
-        if loss.n < 2 * _SAME or values[-1] == 0.0 or np.any(values[-_SAME:] != values[-1]):
+        same = np.abs(values[-2 * _SAME :] - values[-1]) <= _ROUNDING * abs(values[-1])
+        if loss.n < 2 * _SAME or values[-1] == 0.0 or not same[-_SAME:].all() or same[-_SAME - 1]:
             return False
         lost = float(values[-2 * _SAME : -_SAME].max()) - values[-1]
-        return values[-_SAME - 1] != values[-1] and lost > 0.02 * course(loss).scale
+        return lost > 0.02 * course(loss).scale
 
     def _faded(self, log: Log, loss: Series) -> Alert | None:
         """A schedule that ends long before the training does, while the gradient still says where to go."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from lossdoctor.runtime.detectors.alert import Alert
 from lossdoctor.runtime.detectors.detector import Detector
 from lossdoctor.runtime.detectors.log import TERM, Log
-from lossdoctor.runtime.detectors.series import Array, Series, median
+from lossdoctor.runtime.detectors.series import Array, Series, median, scale_of_noise
 
 
 @dataclass
@@ -19,7 +20,8 @@ class TermImbalance(Detector):
     minor: largest early share of a term that can take over. major: share that it then has. growth: factor by which
     the term itself has to grow.
     alone: share of a term that leaves nothing to the others from the start on. rows: of such a share without any term
-    improving.
+    improving. starved: share of a term that is next to nothing, if it is measured on the batch and stays where it is
+    while the others improve. moves: change of its level that is none, as a share of it.
     """
 
     code, name, family, severity = "LD711", "term-imbalance", "term-imbalance", "warning"
@@ -29,6 +31,8 @@ class TermImbalance(Detector):
     growth: float = 3.0
     alone: float = 0.98
     rows: int = 100
+    starved: float = 1e-3
+    moves: float = 0.1
 
     def look(self, log: Log) -> Alert | None:
         if log.loss is None or log.row < 8 or not (log.due or log.row == self.rows):
@@ -51,8 +55,10 @@ class TermImbalance(Detector):
             if found is not None:
                 return found
         if share >= self.alone and (n == self.rows or (log.ended and n >= 12)):
-            return self._dominates(log, terms[place], table, place, share)
-        return None
+            found = self._dominates(log, terms[place], table, place, share)
+            if found is not None:
+                return found
+        return self._starves(log, terms, table) if share >= self.alone and n >= self.rows else None
 
     def _takeover(self, log: Log, term: Series, table: Array, place: int, share: float) -> Alert | None:
         shares = table[place] / np.maximum(table.sum(axis=0), 1e-300)
@@ -81,6 +87,29 @@ class TermImbalance(Detector):
             "comparable size; `lossdoctor decompose` measures them."
         )
         return self.alert(log, term.name, term.steps[0], share / self.alone, text)
+
+    def _starves(self, log: Log, terms: list[Series], table: Array) -> Alert | None:
+        """A term of the data that is next to nothing of the loss and is not learned, while the others are."""
+        parts = np.array_split(table, 4, axis=1)
+        total = table.sum(axis=0)
+        for place, term in enumerate(terms):
+            own = table[place]
+            rest = [median(part.sum(axis=0) - part[place]) for part in parts]
+            if float(np.max(own / np.maximum(total, 1e-300))) > self.starved or rest[-1] > 0.8 * rest[0]:
+                continue
+            # A penalty on the weights moves from row to row by as little as they do, and what is annealed on a line.
+            level, noise = median(own), scale_of_noise(own)
+            levels = [median(part[place]) for part in parts]
+            room = max(self.moves * level, 4 * noise / math.sqrt(len(own) / 4))
+            if noise < 0.02 * level or max(levels) - min(levels) > room:
+                continue
+            text = (
+                f"The term `{_plain(term.name)}` is {level / median(total):.1g} of the loss and has stayed at "
+                f"{level:.3g} while the others improved: its gradient drowns in theirs. Scale the terms to comparable "
+                "size; `lossdoctor decompose` measures them."
+            )
+            return self.alert(log, term.name, term.steps[-len(own)], self.starved * median(total) / level, text)
+        return None
 
 
 def _plain(name: str) -> str:

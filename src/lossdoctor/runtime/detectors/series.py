@@ -92,6 +92,14 @@ def scale_of_noise(values: Array) -> float:
     return median(np.abs(values[1:] - values[:-1])) / (_MAD * math.sqrt(2.0))
 
 
+def jitter(values: Array) -> float:
+    """The same where neighbours differ by the trend as well: second differences, of √6 standard deviations, if less."""
+    if len(values) < 4:
+        return scale_of_noise(values)
+    bend = median(np.abs(np.diff(values, 2))) / (_MAD * math.sqrt(6.0))
+    return min(scale_of_noise(values), bend)
+
+
 def spread(values: Array) -> float:
     """Standard deviation as the median absolute deviation tells it."""
     if len(values) < 2:
