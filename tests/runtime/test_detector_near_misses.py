@@ -125,3 +125,26 @@ def test_outbursts_after_learning_are_no_scatter_without_learning() -> None:
     loss = 0.5 + 1.5 * np.exp(-np.arange(520) / 60) + 0.05 * NOISE[:520]
     loss[500:] = np.abs(40 * NOISE[500:520])
     assert "no-learning" not in [alert.kind for alert in alerts(loss=loss)]
+
+
+CLIMB = np.arange(300)
+
+
+@pytest.mark.parametrize(("unit", "rows", "latest"), [("step", 300, 80), ("epoch", 40, 16)])
+def test_a_loss_that_only_climbs_diverges(unit: str, rows: int, latest: int) -> None:
+    """Steps up the gradient, on a line: no row is far above the one before."""
+    rate = 8.0 / latest
+    found = alerts(unit, loss=1.5 + rate * CLIMB[:rows] + 0.3 * rate * NOISE[:rows])
+    assert [alert.kind for alert in found] == ["divergence"]
+    assert found[0].step <= latest
+    # A target that moves: it fell, and what it has risen by is no more than three times its start.
+    moves = 0.2 - 0.05 * np.minimum(CLIMB / 30, 1) + 0.0015 * np.maximum(CLIMB - 60, 0)
+    assert alerts(loss=moves + 0.05 * NOISE[:300]) == []
+    # A weight that is annealed up to its full value.
+    assert alerts(loss=1.0 + 0.9 * np.minimum(CLIMB / 200, 1) + 0.05 * NOISE[:300]) == []
+
+
+def test_a_slow_fall_beneath_a_large_constant_is_learning() -> None:
+    fell = 1000.0 + 0.9 - 0.0013 * CLIMB + 0.17 * NOISE[:300]
+    assert alerts(loss=fell) == []
+    assert kinds(alerts(loss=fell + 0.0013 * CLIMB)) == [("no-learning", 0)]

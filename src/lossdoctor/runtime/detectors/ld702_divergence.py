@@ -32,7 +32,8 @@ class Divergence(Detector):
     rise. runaway: scales above the start at which three rising rows are enough. stays: half of the rows
     for which a loss that leapt to where it started, or higher, has to stay there. about: of the
     scale that it may lie below where it started, if it fell there from most of its leap and stays for twice as long.
-    outburst: rows of which the median says that it blew up.
+    back: share of a rise that a loss which climbs from its first rows on may have come back from. outburst: rows of
+    which the median says that it blew up.
     """
 
     code, name, family, severity = "LD702", "divergence", "divergence", "error"
@@ -44,6 +45,7 @@ class Divergence(Detector):
     runaway: float = 10.0
     stays: int = 20
     about: float = 0.45
+    back: float = 0.25
     outburst: int = 5
 
     def look(self, log: Log) -> Alert | None:
@@ -85,7 +87,10 @@ class Divergence(Detector):
         sigma = max(1.25 * noise / math.sqrt(width), now.unrest)
         need = max(self.noise * sigma, self.rise * now.scale, self.level * abs(now.start))
         if not now.learned:
-            need = max(need, 1.5 * abs(now.start) + 1.5 * max(now.top - now.best, 0.0))
+            # A loss that climbs from its first rows never fell, and never came back.
+            climbs = now.descent < 0.05 * rise and now.wander < self.back * rise
+            strayed = 0.0 if climbs else 1.5 * max(now.top - now.best, 0.0)
+            need = max(need, 1.5 * abs(now.start) + strayed)
         # A swing about the minimum takes as long to rise as it fell, and never comes back to where it started.
         swing = now.best_at < _FIRST_SWING and len(values) < 3 * now.best_at + 8 and last < values[:3].max()
         if rise <= need or swing:

@@ -93,7 +93,11 @@ class NoLearning(Detector):
         fall = start - late
         soon = start - middle > 3 * (middle - late)
         dead = abs(values[2] - values[-1]) < 0.01 * fall and abs(middle - late) < 1e-6 * fall  # units that died at once
-        return fall > self.clear * error and (soon or noise > fall / 1000) and middle >= late - noise and not dead
+        rate, doubt = slope(values)
+        fell = (
+            fall > self.clear * error or -rate > self.clear * doubt
+        )  # a line through all rows knows more of slow ones
+        return fell and (soon or noise > fall / 1000) and middle >= late - noise and not dead
 
     def _lost_in_noise(self, values: Array) -> bool:
         """Whether rows that scatter widely are nothing but scatter: no trend, no higher start, and enough of them to
