@@ -101,3 +101,11 @@ def test_a_decorated_helper_is_looked_into() -> None:
         return helper(x, y) * 2.0
 
     assert told(outer).calls[-1].line == told(helper).calls[-1].line
+
+
+def test_who_has_lossdoctor_call_the_loss_is_no_part_of_it() -> None:
+    import lossdoctor
+
+    report = lossdoctor.check(tf.function(out_of_range), y_true="float32[4,3] real", y_pred="float32[4,3] real")
+    finding = report.findings[0]
+    assert (finding.family, finding.location.line) == ("crash", out_of_range.__code__.co_firstlineno + 2)

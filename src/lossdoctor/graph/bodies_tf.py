@@ -30,11 +30,11 @@ _SKIPPED = frozenset(
 
 
 class Seen:
-    """An operation, with what stands behind its result in place of it."""
+    """An operation, with what stands behind its first result in place of it."""
 
     def __init__(self, op: Any, result: Any) -> None:
         self._op = op
-        self.outputs = [result]
+        self.outputs = [result, *op.outputs[1:]]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._op, name)

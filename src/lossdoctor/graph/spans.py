@@ -33,6 +33,7 @@ _CONVERTED_CALL = "converted_call"  # TensorFlow's function that has AutoGraph c
 _DEFINED_AT = "defined at (most recent call last):"
 _IN_USER_CODE = "in user code:"
 _BODY_MAKER = "func_graph_from_py_func"  # TensorFlow's function that traces one
+_OWN = str(Path(__file__).resolve().parents[1])
 _MESSAGE = 400  # characters of a message to keep
 
 
@@ -281,7 +282,11 @@ def _defined(error: BaseException, accept: IsUser) -> tuple[Span, ...]:
     _, _, told = str(getattr(error, "message", "")).partition(_DEFINED_AT)
     told = told.partition(_DEFINED_AT)[0]  # of several operations that of the first
     places = re.findall(r'(?m)^\s*File "([^"\n]+)", line (\d+), in (\S+)', told)
-    return tuple(statement_span(path, int(line), name) for path, line, name in places if accept(path))
+    called = [
+        index for index, (path, _, _) in enumerate(places, 1) if path.startswith(_OWN)
+    ]  # what calls us is no part
+    inner = places[called[-1] if called else 0 :]
+    return tuple(statement_span(path, int(line), name) for path, line, name in inner if accept(path))
 
 
 def names(error: BaseException, accept: IsUser = is_user) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, cast
@@ -88,15 +88,16 @@ def _names(code: CodeType) -> Iterator[str]:
 
 def changes(graph: Any) -> bool:
     """Whether something in a graph, or in the bodies of its loops and branches, changes a variable."""
-    return any(_changes(op) for op in graph.get_operations())
+    return any(map(writes, graph.get_operations()))
 
 
-def _changes(op: Any) -> bool:
+def writes(op: Any, own: Callable[[Any], bool] = lambda op: False) -> bool:
+    """Whether an operation, or one in its bodies, changes a variable or a generator; but for those that are `own`."""
     inner = bodies(op)
     if inner:
-        return any(map(changes, inner))
+        return any(writes(each, own) for graph in inner for each in graph.get_operations())
     looks = "Read" in op.type or op.type == "VariableShape"
-    return bool(op._is_stateful) and any(x.dtype == tf.resource for x in op.inputs) and not looks
+    return bool(op.op_def.is_stateful) and any(x.dtype == tf.resource for x in op.inputs) and not looks and not own(op)
 
 
 def _value(handle: Any) -> Any | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from lossdoctor.graph.bodies_tf import Seen
 from lossdoctor.graph.ir import Span
 from lossdoctor.graph.trace_tf import Records
 from lossdoctor.graph.untyped_tf import AttrValue, ops, record, tf
@@ -30,17 +31,6 @@ _INPUTS = ("Placeholder", "PlaceholderWithDefault", "Const", "NoOp")
 
 class TooLong(Exception):
     """The time that the run may take is over."""
-
-
-class Seen:
-    """An operation, with what stands behind its first result in place of it."""
-
-    def __init__(self, op: Any, result: Any) -> None:
-        self._op = op
-        self.outputs = [result, *op.outputs[1:]]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._op, name)
 
 
 class Turns:

@@ -19,10 +19,10 @@ from lossdoctor.graph.bodies_tf import Bodies, is_own
 from lossdoctor.graph.frontend_tf import Staged, convert
 from lossdoctor.graph.ir import LossGraph, Node, Span
 from lossdoctor.graph.passes import results
-from lossdoctor.graph.reading_tf import bodies as bodies_of
 from lossdoctor.graph.reading_tf import ordered
 from lossdoctor.graph.reference_tf import reference_runs
 from lossdoctor.graph.run_tf import _View
+from lossdoctor.graph.state_tf import writes
 from lossdoctor.graph.trace_tf import Program, build, flatten
 from lossdoctor.graph.untyped_tf import atomic_function
 from lossdoctor.runtime.addends import Addend, addends
@@ -94,7 +94,7 @@ def _plan(
         if bodies is not None and inner:
             table = tf.concat([table, _inner(bodies, program.graph, list(inner))], 0)
     view = _View(program.graph, [table], effects=False)
-    changing = [op.name for op in view.get_operations() if _changes(op)]
+    changing = [op.name for op in view.get_operations() if writes(op, is_own)]
     if changing:
         raise ValueError(f"running the loss again would change its state ({changing[0]})")
     function = atomic_function.from_func_graph(f"__lossdoctor_statistics_{program.graph.name}_{id(view)}", view, {})
@@ -219,17 +219,6 @@ def _sample(flat: Any) -> Any:
     size = tf.cast(tf.shape(flat)[1], tf.int64)
     places = tf.range(SAMPLE, dtype=tf.int64) * size // SAMPLE
     return tf.gather(flat, tf.minimum(places, tf.maximum(size - 1, 0)), axis=1)
-
-
-def _changes(op: Any) -> bool:
-    """Whether an operation changes a variable or a generator, other than by random numbers of its own."""
-    inner = bodies_of(op)
-    if inner:
-        return any(_changes(each) for graph in inner for each in graph.get_operations())
-    if is_own(op):
-        return False
-    looks = "Read" in op.type or op.type == "VariableShape"
-    return op.op_def.is_stateful and any(x.dtype == tf.resource for x in op.inputs) and not looks
 
 
 @contextlib.contextmanager
