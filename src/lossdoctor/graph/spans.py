@@ -282,9 +282,8 @@ def _defined(error: BaseException, accept: IsUser) -> tuple[Span, ...]:
     _, _, told = str(getattr(error, "message", "")).partition(_DEFINED_AT)
     told = told.partition(_DEFINED_AT)[0]  # of several operations that of the first
     places = re.findall(r'(?m)^\s*File "([^"\n]+)", line (\d+), in (\S+)', told)
-    called = [
-        index for index, (path, _, _) in enumerate(places, 1) if path.startswith(_OWN)
-    ]  # what calls us is no part
+    # What has us call the loss is no part of it; a bundled example is the user's.
+    called = [place for place, (path, _, _) in enumerate(places, 1) if path.startswith(_OWN) and not accept(path)]
     inner = places[called[-1] if called else 0 :]
     return tuple(statement_span(path, int(line), name) for path, line, name in inner if accept(path))
 
