@@ -12,38 +12,29 @@ step, of a loop of its own, others the history of `fit`.
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import keras
 from benchmarks import fresh_faulty, fresh_healthy
 from benchmarks.monitor_score import judge, listing, table
-from benchmarks.run import Run
-
-
-def half_of(name: str) -> int:
-    return zlib.crc32(name.encode()) % 2
+from benchmarks.run import Run, half_of, kept
 
 
 def runs(half: int, seeds: int, cache: Path | None = None, only: str = "") -> Iterator[Run]:
     for name, made in (fresh_faulty.kinds() | fresh_healthy.kinds()).items():
-        if half_of(name) != half or only not in name:
-            continue
-        for seed in range(seeds):
-            kept = None if cache is None else cache / f"{name.replace(' ', '-')}.{seed}.pickle"
-            if kept is not None and kept.exists():
-                yield pickle.loads(kept.read_bytes())
-                continue
-            keras.backend.clear_session()
-            run = made(name, seed)
-            if kept is not None:
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                kept.write_bytes(pickle.dumps(run))
-            print(f"trained {name}, seed {seed}", file=sys.stderr, flush=True)
-            yield run
+        if half_of(name) == half and only in name:
+            for seed in range(seeds):
+                yield kept(name, seed, cache, partial(_trained, made, name, seed))
+
+
+def _trained(made: Callable[[str, int], Run], name: str, seed: int) -> Run:
+    keras.backend.clear_session()
+    run = made(name, seed)
+    print(f"trained {name}, seed {seed}", file=sys.stderr, flush=True)
+    return run
 
 
 def main() -> int:

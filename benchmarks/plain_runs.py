@@ -16,35 +16,21 @@ looked at too, and two detectors were mended by it: neither half is unseen any m
 from __future__ import annotations
 
 import argparse
-import pickle
-import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks import plain_broken, plain_fitted, plain_healthy, plain_stuck  # noqa: F401  (they enter their kinds)
 from benchmarks.monitor_score import judge, listing, table
 from benchmarks.plain_kinds import KINDS
-from benchmarks.run import Run
-
-
-def half_of(name: str) -> int:
-    return zlib.crc32(name.encode()) % 2
+from benchmarks.run import Run, half_of, kept
 
 
 def runs(half: int, seeds: int, cache: Path | None = None, only: str = "") -> Iterator[Run]:
     for name, made in KINDS.items():
-        if half_of(name) != half or only not in name:
-            continue
-        for seed in range(seeds):
-            kept = None if cache is None else cache / f"{name.replace(' ', '-')}.{seed}.pickle"
-            if kept is not None and kept.exists():
-                yield pickle.loads(kept.read_bytes())
-                continue
-            run = made(seed)
-            if kept is not None:
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                kept.write_bytes(pickle.dumps(run))
-            yield run
+        if half_of(name) == half and only in name:
+            for seed in range(seeds):
+                yield kept(name, seed, cache, partial(made, seed))
 
 
 def main() -> int:

@@ -39,7 +39,7 @@ def test_the_same_function() -> None:
 def test_a_factor_an_offset_and_a_sign() -> None:
     found = relate(seen(lambda e: 3.0 - 0.5 * mean_square(e), lambda e: -0.5 * slope(e)), MSE)
     assert (found.kind, found.scale, found.offset, found.gradients_agree) == ("scaled", -0.5, 3.0, True)
-    assert found.sentence == "is the same up to -0.5 times, plus 3"
+    assert found.apart == "a factor of -0.5 and an offset of 3"
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,14 @@ class Settler:
 
     def _in_body(self, finding: Finding, blame: Blame) -> Finding:
         """Of a finding that is about a loop or branching as a whole: at the line of its body that breaks."""
-        lines: Lines = self.readings.session.probe("lines", self.readings.contract, pair=blame.pair)
+        try:
+            lines: Lines = self.readings.session.probe("lines", self.readings.contract, pair=blame.pair)
+        except SessionError as problem:
+            if problem.died is not None:
+                raise
+            return finding
+        except Exception:  # the loss is the user's: what was found stands without its line
+            return finding
         return placed(finding, lines, self.places)
 
     def _executions(self, pair: Pair, symptom: NonFinite) -> dict[Execution, Evaluation]:

@@ -42,25 +42,18 @@ class Relation:
     inputs: int = 0
 
     @property
-    def sentence(self) -> str:
-        """What holds, as a clause that begins with a verb and ends before the other's name."""
-        if self.kind == "same":
-            tail = "" if self.gradients_agree else ", but not the same gradient:"
-            return f"is the same function{tail}" if self.gradients_agree else f"has the same value{tail}"
-        if self.kind == "scaled":
-            parts: list[str] = []
-            if self.reduction:
-                parts.append(self.reduction)
-            elif abs(self.scale + 1.0) < 1e-6:
-                parts.append("the other sign")
-            elif abs(self.scale - 1.0) >= 1e-6:
-                parts.append(f"{self.scale:.6g} times")
-            if self.offset:
-                parts.append(f"{'plus' if self.offset > 0 else 'minus'} {abs(self.offset):.6g}")
-            return "is the same up to " + ", ".join(parts)
-        if self.kind == "same-direction":
-            return "has the same gradient direction"
-        return "differs"
+    def apart(self) -> str:
+        """What is between two losses that are the same but for scale, offset and reduction."""
+        parts: list[str] = []
+        if self.reduction:
+            parts.append(self.reduction)
+        elif abs(self.scale + 1.0) < 1e-6:
+            parts.append("the other sign")
+        elif abs(self.scale - 1.0) >= 1e-6:
+            parts.append(f"a factor of {self.scale:.6g}")
+        if self.offset:
+            parts.append(f"an offset of {self.offset:.6g}")
+        return " and ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,24 +148,10 @@ def _held(row: Row, name: str) -> str:
         return f"has the same value as {name}, and another gradient"
     if relation.kind == "scaled":
         gradient = "" if relation.gradients_agree else ", and another gradient"
-        return f"is the same as {name}, up to {_apart(relation)}{gradient}{_approximately(row)}"
+        return f"is the same as {name}, up to {relation.apart}{gradient}{_approximately(row)}"
     if relation.kind == "same-direction":
         return f"has the same gradient direction as {name}, and another value"
     return f"differs from {name}: the cosine of their gradients is {relation.gradient_cosine:.3g}"
-
-
-def _apart(relation: Relation) -> str:
-    """What is between two losses that are the same but for scale, offset and reduction."""
-    parts: list[str] = []
-    if relation.reduction:
-        parts.append(relation.reduction)
-    elif abs(relation.scale + 1.0) < 1e-6:
-        parts.append("the other sign")
-    elif abs(relation.scale - 1.0) >= 1e-6:
-        parts.append(f"a factor of {relation.scale:.6g}")
-    if relation.offset:
-        parts.append(f"an offset of {relation.offset:.6g}")
-    return " and ".join(parts)
 
 
 def _approximately(row: Row) -> str:

@@ -83,5 +83,5 @@ def _relation(row: Row) -> str:
     if relation.kind == "same":
         return "same" if relation.gradients_agree else "same value, other gradient"
     if relation.kind == "scaled":
-        return relation.sentence.removeprefix("is the same up to ")
+        return relation.apart
     return "same direction" if relation.kind == "same-direction" else ""
