@@ -9,6 +9,9 @@ import pytest
 import tensorflow as tf
 
 import lossdoctor
+from lossdoctor.findings import UsageError
+from lossdoctor.session import SessionError
+from lossdoctor.worker.local import LocalSession
 
 pytestmark = pytest.mark.real
 
@@ -75,3 +78,22 @@ def test_a_finding_names_the_line_of_the_body(loss: Callable[..., Any], family: 
 def test_a_body_that_is_guarded_is_not_accused() -> None:
     report = lossdoctor.check(guarded, y_true=SPEC, y_pred=SPEC)
     assert not [finding for finding in report.losses[0].findings if finding.family.startswith("nonfinite")]
+
+
+@pytest.mark.parametrize(
+    "problem", [SessionError("no answer"), UsageError("it raises"), tf.errors.OpError(None, None, "", 3)]
+)
+def test_a_finding_stands_though_its_body_cannot_be_looked_into(
+    monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    ask = LocalSession.probe
+
+    def probe(self: LocalSession, name: str, *given: Any, **named: Any) -> Any:
+        if name == "lines":
+            raise problem
+        return ask(self, name, *given, **named)
+
+    monkeypatch.setattr(LocalSession, "probe", probe)
+    report = lossdoctor.check(branching, y_true=SPEC, y_pred=SPEC)
+    finding = next(each for each in report.losses[0].findings if each.family == "nonfinite-value")
+    assert "in a body of line" not in finding.message
